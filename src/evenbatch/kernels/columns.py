@@ -1,0 +1,182 @@
+"""Batch normalization of a small network's layer: statistics down the columns of a matrix in cache.
+
+    mean_c = 1/N Σ_n z_nc        var_c = 1/N Σ_n (z_nc − mean_c)²
+    x̂ = (z − mean) / sqrt(var + eps)        y = slope-activation(gamma x̂ + beta)
+
+(Ioffe & Szegedy 2015, algorithm 1.) The activation is folded in where it is piecewise linear: y if
+positive, else slope · y; slope 0 is relu, 1 is none. x̂ replaces z, so that going back needs no second
+copy. Statistics take two passes over the column: one pass was measured 21 % wrong in float32 at mean
+1,000 and spread 1. Four partial sums run side by side, for speed and for accuracy.
+
+A matrix is (rows × stride) in a flat array, stride a multiple of 16; see `evenbatch.kernels._lanes`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evenbatch.kernels._jit import kernel
+from evenbatch.kernels._lanes import lanes, load, positive, root, splat, store
+
+
+def reference_forward(
+    z: Any, gamma: Any, beta: Any, eps: float, slope: float
+) -> tuple[Any, Any, Any, Any]:
+    """float64: (y, x̂, mean, biased variance) of z (N, C)."""
+    z = np.asarray(z, np.float64)
+    mean = z.mean(axis=0)
+    variance = ((z - mean) ** 2).mean(axis=0)
+    xhat = (z - mean) / np.sqrt(variance + eps)
+    y = gamma * xhat + beta
+    return np.where(y > 0, y, slope * y), xhat, mean, variance
+
+
+def reference_backward(
+    dy: Any, z: Any, gamma: Any, beta: Any, eps: float, slope: float
+) -> tuple[Any, Any, Any]:
+    """float64: (dz, dgamma, dbeta) for the gradient dy of the loss by y."""
+    y, xhat, _, variance = reference_forward(z, gamma, beta, eps, slope)
+    d = np.where(y > 0, dy, slope * np.asarray(dy, np.float64))
+    dgamma, dbeta = (d * xhat).sum(axis=0), d.sum(axis=0)
+    n = len(d)
+    return gamma / np.sqrt(variance + eps) * (d - dbeta / n - xhat * dgamma / n), dgamma, dbeta
+
+
+@kernel
+def batch_statistics(ws, z, rows, stride, mean_at, rstd_at, eps):  # type: ignore[no-untyped-def]
+    """Mean and 1/sqrt(var + eps) of each column of z into ws at `mean_at` and `rstd_at`."""
+    width = lanes(ws)
+    zero = splat(ws.dtype.type(0))
+    share = splat(ws.dtype.type(1) / ws.dtype.type(rows))
+    one = splat(ws.dtype.type(1))
+    wide_eps = splat(ws.dtype.type(eps))
+    even = rows - rows % 4
+    for c in range(0, stride, width):
+        s0, s1, s2, s3 = zero, zero, zero, zero
+        at = z + c
+        for _ in range(0, even, 4):
+            s0 = s0 + load(ws, at)
+            s1 = s1 + load(ws, at + stride)
+            s2 = s2 + load(ws, at + 2 * stride)
+            s3 = s3 + load(ws, at + 3 * stride)
+            at += 4 * stride
+        for _ in range(even, rows):
+            s0 = s0 + load(ws, at)
+            at += stride
+        mean = ((s0 + s1) + (s2 + s3)) * share
+        s0, s1, s2, s3 = zero, zero, zero, zero
+        at = z + c
+        for _ in range(0, even, 4):
+            d0 = load(ws, at) - mean
+            d1 = load(ws, at + stride) - mean
+            d2 = load(ws, at + 2 * stride) - mean
+            d3 = load(ws, at + 3 * stride) - mean
+            s0 = s0 + d0 * d0
+            s1 = s1 + d1 * d1
+            s2 = s2 + d2 * d2
+            s3 = s3 + d3 * d3
+            at += 4 * stride
+        for _ in range(even, rows):
+            d0 = load(ws, at) - mean
+            s0 = s0 + d0 * d0
+            at += stride
+        variance = ((s0 + s1) + (s2 + s3)) * share
+        store(ws, mean_at + c, mean)
+        store(ws, rstd_at + c, one / root(variance + wide_eps))
+
+
+@kernel
+def batch_normalize(ws, z, y, rows, stride, mean_at, rstd_at, theta, gamma_at, beta_at, slope):  # type: ignore[no-untyped-def]
+    """x̂ in place of z, and the activated gamma·x̂ + beta at y."""
+    width = lanes(ws)
+    wide_slope = splat(ws.dtype.type(slope))
+    for c in range(0, stride, width):
+        mean, rstd = load(ws, mean_at + c), load(ws, rstd_at + c)
+        gamma, beta = load(theta, gamma_at + c), load(theta, beta_at + c)
+        at = c
+        for _ in range(rows):
+            xhat = (load(ws, z + at) - mean) * rstd
+            store(ws, z + at, xhat)
+            value = xhat * gamma + beta
+            store(ws, y + at, positive(value, value, value * wide_slope))
+            at += stride
+
+
+@kernel
+def update_running(ws, mean_at, rstd_at, rows, stride, running, running_at, eps, momentum):  # type: ignore[no-untyped-def]
+    """running ← (1 − momentum)·running + momentum·batch; variance unbiased, as PyTorch keeps it.
+
+    `running` holds means at `running_at` and variances `stride` further on.
+    """
+    width = lanes(ws)
+    new = splat(ws.dtype.type(momentum))
+    old = splat(ws.dtype.type(1) - ws.dtype.type(momentum))
+    one = splat(ws.dtype.type(1))
+    wide_eps = splat(ws.dtype.type(eps))
+    unbiased = splat(ws.dtype.type(rows) / ws.dtype.type(max(rows - 1, 1)))
+    for c in range(0, stride, width):
+        at = running_at + c
+        rstd = load(ws, rstd_at + c)
+        variance = (one / (rstd * rstd) - wide_eps) * unbiased
+        store(running, at, old * load(running, at) + new * load(ws, mean_at + c))
+        store(running, at + stride, old * load(running, at + stride) + new * variance)
+
+
+@kernel
+def running_to_scale(running, running_at, ws, stride, mean_at, rstd_at, eps):  # type: ignore[no-untyped-def]
+    """Mean and 1/sqrt(var + eps) from the running statistics, for evaluation."""
+    width = lanes(ws)
+    one = splat(ws.dtype.type(1))
+    wide_eps = splat(ws.dtype.type(eps))
+    for c in range(0, stride, width):
+        at = running_at + c
+        store(ws, mean_at + c, load(running, at))
+        store(ws, rstd_at + c, one / root(load(running, at + stride) + wide_eps))
+
+
+@kernel
+def batch_backward(  # type: ignore[no-untyped-def]
+    ws, d, xhat, y, rows, stride, rstd_at, theta, gamma_at, grad, dgamma_at, dbeta_at, slope
+):
+    """Gradient by z in place of d, and those by gamma and beta into `grad`.
+
+        d ← activation'(y) · d,   dbeta = Σ d,   dgamma = Σ d x̂
+        dz = gamma · rstd · (d − dbeta/N − x̂ · dgamma/N)
+    """
+    width = lanes(ws)
+    zero = splat(ws.dtype.type(0))
+    share = splat(ws.dtype.type(1) / ws.dtype.type(rows))
+    wide_slope = splat(ws.dtype.type(slope))
+    even = rows - rows % 2
+    for c in range(0, stride, width):
+        b0, b1, g0, g1 = zero, zero, zero, zero
+        at = c
+        for _ in range(0, even, 2):
+            e0, e1 = load(ws, d + at), load(ws, d + at + stride)
+            e0 = positive(load(ws, y + at), e0, e0 * wide_slope)
+            e1 = positive(load(ws, y + at + stride), e1, e1 * wide_slope)
+            store(ws, d + at, e0)
+            store(ws, d + at + stride, e1)
+            b0, b1 = b0 + e0, b1 + e1
+            g0 = g0 + e0 * load(ws, xhat + at)
+            g1 = g1 + e1 * load(ws, xhat + at + stride)
+            at += 2 * stride
+        for _ in range(even, rows):
+            e0 = load(ws, d + at)
+            e0 = positive(load(ws, y + at), e0, e0 * wide_slope)
+            store(ws, d + at, e0)
+            b0 = b0 + e0
+            g0 = g0 + e0 * load(ws, xhat + at)
+            at += stride
+        dbeta, dgamma = b0 + b1, g0 + g1
+        store(grad, dbeta_at + c, dbeta)
+        store(grad, dgamma_at + c, dgamma)
+        scale = load(theta, gamma_at + c) * load(ws, rstd_at + c)
+        shift, tilt = dbeta * share, dgamma * share
+        at = c
+        for _ in range(rows):
+            value = load(ws, d + at) - shift - load(ws, xhat + at) * tilt
+            store(ws, d + at, value * scale)
+            at += stride

@@ -1,0 +1,191 @@
+"""Layer, RMS and group normalization of a small network's layer: statistics along each row.
+
+    layer   x̂ = (z − mean(z)) / sqrt(var(z) + eps) over the row        Ba, Kiros & Hinton 2016, eq. 4
+    rms     x̂ = z / sqrt(mean(z²) + eps) over the row                  Zhang & Sennrich 2019, eq. 4
+    group   as layer, over each of G equal runs of columns of the row  Wu & He 2018, eq. 7
+
+followed by gamma, beta and a piecewise linear activation, as in `evenbatch.kernels.columns`. `live`
+is a row of ones over a layer's columns and zeros over its padding: padding must not enter a spread.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from evenbatch.kernels._jit import kernel
+from evenbatch.kernels._lanes import lanes, load, positive, splat, store, total
+
+
+def reference_forward(
+    z: Any, gamma: Any, beta: Any, groups: int, center: bool, eps: float, slope: float
+) -> tuple[Any, Any, Any]:
+    """float64: (y, x̂, 1/spread) of z (N, C); spread has shape (N, groups)."""
+    z = np.asarray(z, np.float64)
+    parts = z.reshape(len(z), groups, -1)
+    if center:
+        parts = parts - parts.mean(axis=2, keepdims=True)
+    rstd = 1 / np.sqrt((parts**2).mean(axis=2) + eps)
+    xhat = (parts * rstd[..., None]).reshape(z.shape)
+    y = gamma * xhat + beta
+    return np.where(y > 0, y, slope * y), xhat, rstd
+
+
+def reference_backward(
+    dy: Any, z: Any, gamma: Any, beta: Any, groups: int, center: bool, eps: float, slope: float
+) -> tuple[Any, Any, Any]:
+    """float64: (dz, dgamma, dbeta)."""
+    y, xhat, rstd = reference_forward(z, gamma, beta, groups, center, eps, slope)
+    d = np.where(y > 0, dy, slope * np.asarray(dy, np.float64))
+    shape = (len(d), groups, -1)
+    e, x = (d * gamma).reshape(shape), xhat.reshape(shape)
+    dz = e - x * (e * x).mean(axis=2, keepdims=True)
+    if center:
+        dz = dz - e.mean(axis=2, keepdims=True)
+    return (dz * rstd[..., None]).reshape(d.shape), (d * xhat).sum(axis=0), d.sum(axis=0)
+
+
+@kernel
+def row_normalize(  # type: ignore[no-untyped-def]
+    ws, z, y, rows, stride, columns, rstd_at, live, theta, gamma_at, beta_at, center, eps, slope
+):
+    """One group a row: x̂ in place of z, the activated gamma·x̂ + beta at y, 1/spread at `rstd_at`."""
+    width = lanes(ws)
+    zero = splat(ws.dtype.type(0))
+    share = ws.dtype.type(1) / ws.dtype.type(columns)
+    one = ws.dtype.type(1)
+    small = ws.dtype.type(eps)
+    wide_slope = splat(ws.dtype.type(slope))
+    for r in range(rows):
+        row = r * stride
+        mean = zero
+        if center:
+            partial = zero
+            for c in range(0, stride, width):
+                partial = partial + load(ws, z + row + c)
+            mean = splat(total(partial) * share)
+        partial = zero
+        for c in range(0, stride, width):
+            deviation = (load(ws, z + row + c) - mean) * load(ws, live + c)
+            store(ws, z + row + c, deviation)
+            partial = partial + deviation * deviation
+        rstd = one / ws.dtype.type(math.sqrt(total(partial) * share + small))
+        ws[rstd_at + r] = rstd
+        wide = splat(rstd)
+        for c in range(0, stride, width):
+            xhat = load(ws, z + row + c) * wide
+            store(ws, z + row + c, xhat)
+            value = xhat * load(theta, gamma_at + c) + load(theta, beta_at + c)
+            store(ws, y + row + c, positive(value, value, value * wide_slope))
+
+
+@kernel
+def row_backward(  # type: ignore[no-untyped-def]
+    ws, d, xhat, y, rows, stride, columns, rstd_at, theta, gamma_at, grad, dgamma_at, dbeta_at,
+    center, slope,
+):  # fmt: skip
+    """Gradient by z in place of d (one group a row), and those by gamma and beta into `grad`."""
+    width = lanes(ws)
+    zero = splat(ws.dtype.type(0))
+    share = ws.dtype.type(1) / ws.dtype.type(columns)
+    wide_slope = splat(ws.dtype.type(slope))
+    for c in range(0, stride, width):
+        store(grad, dgamma_at + c, zero)
+        store(grad, dbeta_at + c, zero)
+    for r in range(rows):
+        row = r * stride
+        sum_e, sum_ex = zero, zero
+        for c in range(0, stride, width):
+            e = load(ws, d + row + c)
+            e = positive(load(ws, y + row + c), e, e * wide_slope)
+            x = load(ws, xhat + row + c)
+            store(grad, dbeta_at + c, load(grad, dbeta_at + c) + e)
+            store(grad, dgamma_at + c, load(grad, dgamma_at + c) + e * x)
+            e = e * load(theta, gamma_at + c)
+            store(ws, d + row + c, e)
+            sum_e = sum_e + e
+            sum_ex = sum_ex + e * x
+        tilt = splat(total(sum_ex) * share)
+        shift = zero
+        if center:
+            shift = splat(total(sum_e) * share)
+        rstd = splat(ws[rstd_at + r])
+        for c in range(0, stride, width):
+            e = load(ws, d + row + c) - shift - load(ws, xhat + row + c) * tilt
+            store(ws, d + row + c, e * rstd)
+
+
+@kernel
+def clear_padding(ws, d, rows, stride, columns):  # type: ignore[no-untyped-def]
+    """Zero the columns from `columns` on: centring a row's gradient also moves its padding."""
+    for r in range(rows):
+        part = ws[d + r * stride + columns : d + (r + 1) * stride]
+        for c in range(part.size):
+            part[c] = 0
+
+
+@kernel
+def group_normalize(  # type: ignore[no-untyped-def]
+    ws, z, y, rows, stride, columns, groups, rstd_at, theta, gamma_at, beta_at, eps, slope
+):
+    """As `row_normalize` with `groups` runs of columns in each row; 1/spread at rstd_at + r·groups."""
+    size = columns // groups
+    share = ws.dtype.type(1) / ws.dtype.type(size)
+    one, zero = ws.dtype.type(1), ws.dtype.type(0)
+    small, below = ws.dtype.type(eps), ws.dtype.type(slope)
+    for r in range(rows):
+        for g in range(groups):
+            at = r * stride + g * size
+            part, out = ws[z + at : z + at + size], ws[y + at : y + at + size]
+            gamma = theta[gamma_at + g * size : gamma_at + (g + 1) * size]
+            beta = theta[beta_at + g * size : beta_at + (g + 1) * size]
+            mean = zero
+            for i in range(size):
+                mean += part[i]
+            mean *= share
+            spread = zero
+            for i in range(size):
+                part[i] -= mean
+                spread += part[i] * part[i]
+            rstd = one / ws.dtype.type(math.sqrt(spread * share + small))
+            ws[rstd_at + r * groups + g] = rstd
+            for i in range(size):
+                part[i] *= rstd
+                value = part[i] * gamma[i] + beta[i]
+                out[i] = value if value > zero else value * below
+
+
+@kernel
+def group_backward(  # type: ignore[no-untyped-def]
+    ws, d, xhat, y, rows, stride, columns, groups, rstd_at, theta, gamma_at, grad, dgamma_at,
+    dbeta_at, slope,
+):  # fmt: skip
+    """As `row_backward` for `group_normalize`."""
+    size = columns // groups
+    share = ws.dtype.type(1) / ws.dtype.type(size)
+    zero, below = ws.dtype.type(0), ws.dtype.type(slope)
+    grad[dgamma_at : dgamma_at + stride] = zero
+    grad[dbeta_at : dbeta_at + stride] = zero
+    for r in range(rows):
+        for g in range(groups):
+            at = r * stride + g * size
+            part, x = ws[d + at : d + at + size], ws[xhat + at : xhat + at + size]
+            out = ws[y + at : y + at + size]
+            gamma = theta[gamma_at + g * size : gamma_at + (g + 1) * size]
+            dgamma = grad[dgamma_at + g * size : dgamma_at + (g + 1) * size]
+            dbeta = grad[dbeta_at + g * size : dbeta_at + (g + 1) * size]
+            sum_e, sum_ex = zero, zero
+            for i in range(size):
+                e = part[i] if out[i] > zero else part[i] * below
+                dbeta[i] += e
+                dgamma[i] += e * x[i]
+                e *= gamma[i]
+                part[i] = e
+                sum_e += e
+                sum_ex += e * x[i]
+            shift, tilt = sum_e * share, sum_ex * share
+            rstd = ws[rstd_at + r * groups + g]
+            for i in range(size):
+                part[i] = (part[i] - shift - x[i] * tilt) * rstd
