@@ -1,1 +1,27 @@
+"""The engine: trains many small networks at once, each to the same curve every time.
 
+`Network` and `Trial` describe, `train` runs to the end, `Session` streams, a `Curve` is the result.
+"""
+
+from evenbatch.engine.curve import Curve, LayerWeights, NormWeights, Probes, Weights
+from evenbatch.engine.network import Network, SettingError
+from evenbatch.engine.session import Session, cores, kernels_ready, train
+from evenbatch.engine.state import initial_weights, minibatches
+from evenbatch.engine.trial import Trial
+
+__all__ = [
+    "Curve",
+    "LayerWeights",
+    "Network",
+    "NormWeights",
+    "Probes",
+    "Session",
+    "SettingError",
+    "Trial",
+    "Weights",
+    "cores",
+    "initial_weights",
+    "kernels_ready",
+    "minibatches",
+    "train",
+]

@@ -45,8 +45,8 @@ def reference_backward(
 
 
 @kernel
-def batch_statistics(ws, z, rows, stride, mean_at, rstd_at, eps):  # type: ignore[no-untyped-def]
-    """Mean and 1/sqrt(var + eps) of each column of z into ws at `mean_at` and `rstd_at`."""
+def batch_statistics(ws, z, rows, stride, mean_at, rstd_at, var_at, eps):  # type: ignore[no-untyped-def]
+    """Mean, 1/sqrt(var + eps) and (biased) variance of each column of z into ws."""
     width = lanes(ws)
     zero = splat(ws.dtype.type(0))
     share = splat(ws.dtype.type(1) / ws.dtype.type(rows))
@@ -84,6 +84,7 @@ def batch_statistics(ws, z, rows, stride, mean_at, rstd_at, eps):  # type: ignor
             at += stride
         variance = ((s0 + s1) + (s2 + s3)) * share
         store(ws, mean_at + c, mean)
+        store(ws, var_at + c, variance)
         store(ws, rstd_at + c, one / root(variance + wide_eps))
 
 
@@ -105,21 +106,23 @@ def batch_normalize(ws, z, y, rows, stride, mean_at, rstd_at, theta, gamma_at, b
 
 
 @kernel
-def update_running(ws, mean_at, rstd_at, rows, stride, running, running_at, eps, momentum):  # type: ignore[no-untyped-def]
-    """running ← (1 − momentum)·running + momentum·batch; variance unbiased, as PyTorch keeps it.
+def update_running(  # type: ignore[no-untyped-def]
+    ws, mean_at, var_at, rows, stride, running, running_at, momentum, unbias
+):
+    """running ← (1 − momentum)·running + momentum·batch; with `unbias` the variance is N/(N − 1) of
+    the batch's, as PyTorch keeps it.
 
     `running` holds means at `running_at` and variances `stride` further on.
     """
     width = lanes(ws)
     new = splat(ws.dtype.type(momentum))
     old = splat(ws.dtype.type(1) - ws.dtype.type(momentum))
-    one = splat(ws.dtype.type(1))
-    wide_eps = splat(ws.dtype.type(eps))
-    unbiased = splat(ws.dtype.type(rows) / ws.dtype.type(max(rows - 1, 1)))
+    correction = splat(ws.dtype.type(1))
+    if unbias:
+        correction = splat(ws.dtype.type(rows) / ws.dtype.type(max(rows - 1, 1)))
     for c in range(0, stride, width):
         at = running_at + c
-        rstd = load(ws, rstd_at + c)
-        variance = (one / (rstd * rstd) - wide_eps) * unbiased
+        variance = load(ws, var_at + c) * correction
         store(running, at, old * load(running, at) + new * load(ws, mean_at + c))
         store(running, at + stride, old * load(running, at + stride) + new * variance)
 
@@ -142,8 +145,8 @@ def batch_backward(  # type: ignore[no-untyped-def]
 ):
     """Gradient by z in place of d, and those by gamma and beta into `grad`.
 
-        d ← activation'(y) · d,   dbeta = Σ d,   dgamma = Σ d x̂
-        dz = gamma · rstd · (d − dbeta/N − x̂ · dgamma/N)
+    d ← activation'(y) · d,   dbeta = Σ d,   dgamma = Σ d x̂
+    dz = gamma · rstd · (d − dbeta/N − x̂ · dgamma/N)
     """
     width = lanes(ws)
     zero = splat(ws.dtype.type(0))

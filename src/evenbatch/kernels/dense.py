@@ -186,3 +186,21 @@ def dropout_mask(mask, at, size, key, share):  # type: ignore[no-untyped-def]
     part = mask[at : at + size]
     for i in range(size):
         part[i] = drop if mix(np.uint32(i) ^ np.uint32(key)) < limit else keep
+
+
+SATURATED_BELOW = 0.05
+"""An activation counts as saturated where its derivative is at most this share of its largest."""
+
+
+@kernel
+def is_saturated(code, slope, z, y):  # type: ignore[no-untyped-def]
+    """Whether the activation y (of z) has a derivative of at most `SATURATED_BELOW` of its maximum."""
+    if code == LINEAR:
+        return y <= 0 and slope <= SATURATED_BELOW
+    if code == TANH:
+        return 1 - y * y <= SATURATED_BELOW
+    if code == SIGMOID:
+        return y * (1 - y) <= 0.25 * SATURATED_BELOW
+    cdf = 0.5 * (1 + math.erf(z / math.sqrt(2.0)))
+    derivative = cdf + z * math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    return abs(derivative) <= 1.13 * SATURATED_BELOW  # gelu's derivative peaks at 1.129

@@ -64,7 +64,7 @@ def row_normalize(  # type: ignore[no-untyped-def]
         if center:
             partial = zero
             for c in range(0, stride, width):
-                partial = partial + load(ws, z + row + c)
+                partial = partial + load(ws, z + row + c) * load(ws, live + c)
             mean = splat(total(partial) * share)
         partial = zero
         for c in range(0, stride, width):
@@ -83,10 +83,13 @@ def row_normalize(  # type: ignore[no-untyped-def]
 
 @kernel
 def row_backward(  # type: ignore[no-untyped-def]
-    ws, d, xhat, y, rows, stride, columns, rstd_at, theta, gamma_at, grad, dgamma_at, dbeta_at,
+    ws, d, xhat, y, rows, stride, columns, rstd_at, live, theta, gamma_at, grad, dgamma_at, dbeta_at,
     center, slope,
 ):  # fmt: skip
-    """Gradient by z in place of d (one group a row), and those by gamma and beta into `grad`."""
+    """Gradient by z in place of d (one group a row), and those by gamma and beta into `grad`.
+
+    Centring moves a row's padding too; `live` sets it back to zero.
+    """
     width = lanes(ws)
     zero = splat(ws.dtype.type(0))
     share = ws.dtype.type(1) / ws.dtype.type(columns)
@@ -114,16 +117,7 @@ def row_backward(  # type: ignore[no-untyped-def]
         rstd = splat(ws[rstd_at + r])
         for c in range(0, stride, width):
             e = load(ws, d + row + c) - shift - load(ws, xhat + row + c) * tilt
-            store(ws, d + row + c, e * rstd)
-
-
-@kernel
-def clear_padding(ws, d, rows, stride, columns):  # type: ignore[no-untyped-def]
-    """Zero the columns from `columns` on: centring a row's gradient also moves its padding."""
-    for r in range(rows):
-        part = ws[d + r * stride + columns : d + (r + 1) * stride]
-        for c in range(part.size):
-            part[c] = 0
+            store(ws, d + row + c, e * rstd * load(ws, live + c))
 
 
 @kernel

@@ -106,9 +106,7 @@ def _tile_codegen(rows: int, vectors: int) -> Any:
         )
 
         def vector_at(pointer: Any, j: int) -> Any:
-            return builder.bitcast(
-                builder.gep(pointer, [integer(j * count)]), vector.as_pointer()
-            )
+            return builder.bitcast(builder.gep(pointer, [integer(j * count)]), vector.as_pointer())
 
         row_offset = [builder.mul(a_row, integer(r)) for r in range(rows)]
         start_a, start_b = builder.gep(a, [a0]), builder.gep(b, [b0])

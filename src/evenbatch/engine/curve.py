@@ -1,0 +1,120 @@
+"""What a trial gave: its curve, its probes, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from evenbatch.engine.trial import Trial
+
+PROBE_FIELDS = ("input_mean", "input_std", "saturated", "dead", "gradient_norm")
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """What was read inside the network, at each probed step (P) in each linear layer (L).
+
+    Attributes:
+        step: (P,) the minibatch, counted from 0, on which it was read.
+        input_mean: (P, L) mean of what the layer receives, over batch and features.
+        input_std: (P, L) its standard deviation.
+        saturated: (P, L) share of the layer's activations whose derivative is at most 5 % of the
+            largest it can have (relu: zeros).
+        dead: (P, L) share of units that are saturated for every example of the batch.
+        gradient_norm: (P, L) Euclidean norm of the loss gradient by the layer's weights.
+    """
+
+    step: NDArray[np.int64]
+    input_mean: NDArray[np.float32]
+    input_std: NDArray[np.float32]
+    saturated: NDArray[np.float32]
+    dead: NDArray[np.float32]
+    gradient_norm: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerWeights:
+    """Parameters of one linear layer in PyTorch's layout: weight (outputs, inputs), bias (outputs)."""
+
+    weight: NDArray[np.floating]
+    bias: NDArray[np.floating] | None
+
+
+@dataclass(frozen=True, eq=False)
+class NormWeights:
+    """Parameters of one normalizer and, for batch norm, its running statistics."""
+
+    gamma: NDArray[np.floating]
+    beta: NDArray[np.floating]
+    running_mean: NDArray[np.floating] | None = None
+    running_var: NDArray[np.floating] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """All parameters of a network."""
+
+    linears: tuple[LayerWeights, ...]
+    norms: tuple[NormWeights, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """How a trial went.
+
+    Attributes:
+        trial: the trial.
+        step: (K,) steps after which the network was evaluated.
+        seconds: (K,) seconds of training until then; evaluating and probing are not counted.
+        train_loss: (K,) mean loss of the minibatches since the previous point (NaN at step 0).
+        test_loss, metric: (K,) on the test set, in evaluation mode: accuracy, or R² for a regression.
+        train_eval_loss, train_metric: (K,) the same on the training set; NaN unless the trial has
+            ``evaluate_train``.
+        ended: "finished", "diverged" (the loss of a minibatch was not finite), "stopped", or
+            "running" while it is still training.
+        ended_at: the step it ended at; for a diverged trial the step whose loss was not finite.
+        probes: what was read inside the network, if the trial asked for it.
+        weights: parameters at the end, if `train` was asked to keep them.
+    """
+
+    trial: Trial
+    step: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    train_loss: NDArray[np.float64]
+    test_loss: NDArray[np.float64]
+    metric: NDArray[np.float64]
+    train_eval_loss: NDArray[np.float64]
+    train_metric: NDArray[np.float64]
+    ended: str
+    ended_at: int
+    probes: Probes | None = None
+    weights: Weights | None = field(default=None, repr=False)
+
+    @property
+    def diverged(self) -> bool:
+        """True if the loss of a minibatch was not finite."""
+        return self.ended == "diverged"
+
+    def steps_to(self, target: float) -> float:
+        """First evaluated step at which the metric reached `target`; infinity if it never did.
+
+        >>> import numpy as np
+        >>> from evenbatch.engine import Network, Trial
+        >>> trial = Trial(Network(inputs=1, hidden=(1,), outputs=2))
+        >>> nothing = np.full(3, np.nan)
+        >>> metric = np.array([0.1, 0.8, 0.9])
+        >>> curve = Curve(trial, np.array([0, 10, 20]), nothing, nothing, nothing, metric, nothing,
+        ...               nothing, "finished", 20)
+        >>> curve.steps_to(0.85), curve.steps_to(0.95)
+        (20.0, inf)
+        """
+        reached = np.flatnonzero(self.metric >= target)
+        return float(self.step[reached[0]]) if len(reached) else float("inf")
+
+    def __repr__(self) -> str:
+        last = f", metric {self.metric[-1]:.4g}" if len(self.metric) else ""
+        return f"<Curve {self.trial.key[:8]}: {self.ended} at step {self.ended_at}{last}>"

@@ -1,0 +1,384 @@
+"""The training loop, compiled: walks a tape forwards and backwards, step after step, without Python.
+
+One call of `advance` trains one trial for some steps on one core, evaluating and probing on the way.
+Everything a trial needs between calls lies in arrays of its own (parameters, optimizer, running
+statistics, counters); what only lives within a step lies in a workspace that trials of a thread share.
+
+Each operation is a small function of its own. Tried: the same loops inlined into one long function ran
+3 times slower, because the compiler then keeps too much alive at once.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from evenbatch.engine import tape as T
+from evenbatch.kernels import _clock, columns, dense, groups, losses, matmul, optimizers
+from evenbatch.kernels._jit import kernel
+
+TRAIN, EVALUATE, POPULATION = 0, 1, 2
+
+# The integer settings of a trial, as `advance` reads them.
+(
+    ROWS, BATCH_SIZE, STEPS, OPTIMIZER, COSINE, WARMUP, CLASSIFY, N_TRAIN, N_TEST, X_STRIDE, Y_STRIDE,
+    TARGETS, N_PARAMETERS, DECAY_END, INPUT, OUTPUT, D0, D1, STASH, TRANSPOSE, EVAL_TRAIN, EXACT, SEED_LOW,
+    SEED_HIGH, INJECTED, CLOCK, CLOCK_ID, N_OPS,
+) = range(28)  # fmt: skip
+PLAN = 28
+
+# The real settings.
+LEARNING_RATE, MOMENTUM, WEIGHT_DECAY, EPS, STAT_MOMENTUM, SST_TEST, SST_TRAIN = range(7)
+HYPER = 7
+
+# The counters a trial keeps between calls.
+STEP, STATUS, NEXT_EVALUATION, NEXT_PROBE = range(4)
+COUNTERS = 4
+RUNNING, FINISHED, DIVERGED = 0, 1, 2
+
+# The real counters.
+LOSS_SUM, LOSS_COUNT, SECONDS = range(3)
+SUMS = 3
+
+# Columns of a curve and of a probe.
+TRAIN_LOSS, TEST_LOSS, METRIC, TRAIN_EVAL_LOSS, TRAIN_METRIC, TRAIN_SECONDS = range(6)
+CURVE = 6
+MEAN, SPREAD, SATURATED, DEAD, GRADIENT_NORM = range(5)
+PROBE = 5
+
+
+@kernel
+def forward(ops, slopes, plan, hyper, rows, theta, running, ws, mode, step):  # type: ignore[no-untyped-def]
+    """All operations in order; the input lies at plan[INPUT], the output at plan[OUTPUT]."""
+    eps = hyper[EPS]
+    for i in range(plan[N_OPS]):
+        row = ops[i]
+        op, src, dst, stride = row[T.OP], row[T.SRC], row[T.DST], row[T.STRIDE]
+        a, b, c, e = row[T.A], row[T.B], row[T.C], row[T.E]
+        slope = slopes[i]
+        if op == T.PRODUCT:
+            matmul.product(ws, src, row[T.STRIDE_IN], theta, a, ws, dst, rows, stride, b)
+        elif op == T.BATCH:
+            if mode == EVALUATE:
+                columns.running_to_scale(running, c, ws, stride, e, e + stride, eps)
+            else:
+                columns.batch_statistics(ws, src, rows, stride, e, e + stride, e + 2 * stride, eps)
+            columns.batch_normalize(ws, src, dst, rows, stride, e, e + stride, theta, a, b, slope)
+            if mode != EVALUATE:
+                new = hyper[STAT_MOMENTUM] if mode == TRAIN else 1.0
+                columns.update_running(
+                    ws, e, e + 2 * stride, rows, stride, running, c, new, mode == TRAIN
+                )
+        elif op == T.ACTIVATE:
+            dense.activate(ws, src, dst, rows, stride, theta, a, row[T.CODE], slope)
+        elif op == T.ROW:
+            groups.row_normalize(
+                ws,
+                src,
+                dst,
+                rows,
+                stride,
+                row[T.COLUMNS],
+                e,
+                c,
+                theta,
+                a,
+                b,
+                row[T.CODE],
+                eps,
+                slope,
+            )
+        elif op == T.GROUP:
+            groups.group_normalize(
+                ws, src, dst, rows, stride, row[T.COLUMNS], row[T.CODE], e, theta, a, b, eps, slope
+            )
+        elif op == T.DROPOUT:
+            if mode == TRAIN:
+                key = dropout_key(plan[SEED_LOW], plan[SEED_HIGH], step, row[T.CODE])
+                dense.dropout_mask(ws, a, rows * stride, key, slope)
+                dense.multiply(ws, src, a, dst, rows * stride)
+            else:
+                dense.copy(ws, src, dst, rows * stride)
+        elif op == T.ADD:
+            dense.add(ws, src, a, dst, rows * stride)
+        elif op == T.COPY:
+            dense.copy(ws, src, dst, rows * stride)
+
+
+@kernel
+def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):  # type: ignore[no-untyped-def]
+    """All operations in reverse; the gradient by the output lies at plan[D0]."""
+    d, other = plan[D0], plan[D1]
+    for i in range(plan[N_OPS] - 1, -1, -1):
+        row = ops[i]
+        op, src, dst, stride = row[T.OP], row[T.SRC], row[T.DST], row[T.STRIDE]
+        a, b, c, e = row[T.A], row[T.B], row[T.C], row[T.E]
+        slope = slopes[i]
+        if op == T.PRODUCT:
+            stride_in = row[T.STRIDE_IN]
+            matmul.product_transposed(ws, src, stride_in, ws, d, grad, a, b, stride, rows)
+            if row[T.NEED_DX]:
+                scratch = plan[TRANSPOSE]
+                matmul.transpose(theta, a, stride, ws, scratch, stride_in, b, row[T.COLUMNS])
+                matmul.product(
+                    ws, d, stride, ws, scratch, ws, other, rows, stride_in, row[T.COLUMNS]
+                )
+                d, other = other, d
+        elif op == T.BATCH:
+            columns.batch_backward(
+                ws, d, src, dst, rows, stride, e + stride, theta, a, grad, a, b, slope
+            )
+        elif op == T.ACTIVATE:
+            dense.activate_backward(ws, d, src, dst, rows, stride, grad, a, row[T.CODE], slope)
+        elif op == T.ROW:
+            groups.row_backward(
+                ws, d, src, dst, rows, stride, row[T.COLUMNS], e, c, theta, a, grad, a, b, row[T.CODE],
+                slope,
+            )  # fmt: skip
+        elif op == T.GROUP:
+            groups.group_backward(
+                ws,
+                d,
+                src,
+                dst,
+                rows,
+                stride,
+                row[T.COLUMNS],
+                row[T.CODE],
+                e,
+                theta,
+                a,
+                grad,
+                a,
+                b,
+                slope,
+            )
+        elif op == T.DROPOUT:
+            dense.multiply(ws, d, a, d, rows * stride)
+        elif op == T.ADD:
+            dense.copy(ws, d, plan[STASH], rows * stride)
+        elif op == T.FORK:
+            dense.add(ws, d, plan[STASH], d, rows * stride)
+
+
+@kernel
+def dropout_key(seed_low, seed_high, step, layer):  # type: ignore[no-untyped-def]
+    """The 32-bit key of one dropout mask."""
+    key = dense.mix(np.uint32(seed_low) ^ np.uint32(0x9E3779B9))
+    key = dense.mix(key ^ np.uint32(seed_high))
+    key = dense.mix(key ^ np.uint32(step))
+    return dense.mix(key ^ np.uint32(layer + 1))
+
+
+@kernel
+def shuffle(order, seed_low, seed_high, epoch):  # type: ignore[no-untyped-def]
+    """Fill `order` with the epoch's permutation: Fisher–Yates on hashed counters."""
+    key = dense.mix(np.uint32(seed_low) ^ np.uint32(0x85EBCA6B))
+    key = dense.mix(key ^ np.uint32(seed_high))
+    key = dense.mix(key ^ np.uint32(epoch))
+    for i in range(order.size):
+        order[i] = i
+    for i in range(order.size - 1, 0, -1):
+        random = np.uint64(dense.mix(np.uint32(i) ^ key))
+        j = np.int64((random * np.uint64(i + 1)) >> np.uint64(32))
+        order[i], order[j] = order[j], order[i]
+
+
+@kernel
+def learning_rate(plan, hyper, step):  # type: ignore[no-untyped-def]
+    """The learning rate of step 0, 1, …"""
+    rate = hyper[LEARNING_RATE]
+    warmup = plan[WARMUP]
+    if step < warmup:
+        return rate * (step + 1) / warmup
+    if plan[COSINE]:
+        return rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (plan[STEPS] - warmup)))
+    return rate
+
+
+@kernel
+def evaluate(ops, slopes, plan, hyper, theta, running, ws, x, labels, target, n, sst):  # type: ignore[no-untyped-def]
+    """(loss, metric) over n rows: cross-entropy and accuracy, or mean squared error and R²."""
+    loss = 0.0
+    right = 0
+    stride_x, stride_y = plan[X_STRIDE], plan[Y_STRIDE]
+    for first in range(0, n, plan[ROWS]):
+        rows = min(plan[ROWS], n - first)
+        dense.gather_range(x, stride_x, first, rows, ws, plan[INPUT], stride_x)
+        forward(ops, slopes, plan, hyper, rows, theta, running, ws, EVALUATE, 0)
+        if plan[CLASSIFY]:
+            part, hits = losses.count_correct(ws, plan[OUTPUT], rows, stride_y, labels, first)
+            loss += part
+            right += hits
+        else:
+            loss += losses.sum_squared_error(ws, plan[OUTPUT], rows, stride_y, target, first)
+    if plan[CLASSIFY]:
+        return loss / n, right / n
+    return loss / (n * plan[TARGETS]), 1 - loss / sst
+
+
+@kernel
+def probe_layers(probes, slopes, ws, grad, rows, out):  # type: ignore[no-untyped-def]
+    """Per linear layer: mean and standard deviation of its input, saturated and dead share of its
+    activation, norm of its weight gradient.
+
+    An activation is saturated where its derivative is at most 5 % of the largest it can have; a unit
+    is dead where that is so for every example of the batch.
+    """
+    for i in range(probes.shape[0]):
+        row = probes[i]
+        total = 0.0
+        count = rows * row[T.P_IN_COLUMNS]
+        for r in range(rows):
+            at = row[T.P_IN] + r * row[T.P_IN_STRIDE]
+            for c in range(row[T.P_IN_COLUMNS]):
+                total += ws[at + c]
+        mean = total / count
+        spread = 0.0
+        for r in range(rows):
+            at = row[T.P_IN] + r * row[T.P_IN_STRIDE]
+            for c in range(row[T.P_IN_COLUMNS]):
+                spread += (ws[at + c] - mean) ** 2
+        out[i, MEAN], out[i, SPREAD] = mean, math.sqrt(spread / count)
+        saturated, dead = 0, 0
+        for c in range(row[T.P_COLUMNS]):
+            here = 0
+            for r in range(rows):
+                at = r * row[T.P_STRIDE] + c
+                y, z = ws[row[T.P_OUT] + at], ws[row[T.P_Z] + at]
+                here += dense.is_saturated(row[T.P_CODE], slopes[i], z, y)
+            saturated += here
+            dead += here == rows
+        out[i, SATURATED] = saturated / (rows * row[T.P_COLUMNS])
+        out[i, DEAD] = dead / row[T.P_COLUMNS]
+        norm = 0.0
+        for at in range(row[T.P_W], row[T.P_W] + row[T.P_W_SIZE]):
+            norm += np.float64(grad[at]) ** 2
+        out[i, GRADIENT_NORM] = math.sqrt(norm)
+
+
+@kernel
+def _record(  # type: ignore[no-untyped-def]
+    ops, slopes, plan, hyper, theta, running, population, ws, x, labels, target, xt, labels_t, target_t,
+    order, sums, point,
+):  # fmt: skip
+    """Evaluate now and fill one point of the curve."""
+    used = running
+    if plan[EXACT]:
+        used = population
+        n = plan[N_TRAIN]
+        dense.gather_range(x, plan[X_STRIDE], 0, n, ws, plan[INPUT], plan[X_STRIDE])
+        forward(ops, slopes, plan, hyper, n, theta, population, ws, POPULATION, 0)
+    loss, metric = evaluate(
+        ops,
+        slopes,
+        plan,
+        hyper,
+        theta,
+        used,
+        ws,
+        xt,
+        labels_t,
+        target_t,
+        plan[N_TEST],
+        hyper[SST_TEST],
+    )
+    point[TEST_LOSS], point[METRIC] = loss, metric
+    if plan[EVAL_TRAIN]:
+        loss, metric = evaluate(
+            ops,
+            slopes,
+            plan,
+            hyper,
+            theta,
+            used,
+            ws,
+            x,
+            labels,
+            target,
+            plan[N_TRAIN],
+            hyper[SST_TRAIN],
+        )
+        point[TRAIN_EVAL_LOSS], point[TRAIN_METRIC] = loss, metric
+    point[TRAIN_LOSS] = sums[LOSS_SUM] / sums[LOSS_COUNT] if sums[LOSS_COUNT] > 0 else math.nan
+    point[TRAIN_SECONDS] = sums[SECONDS]
+    sums[LOSS_SUM] = sums[LOSS_COUNT] = 0.0
+
+
+@kernel(entry=True)
+def advance(  # type: ignore[no-untyped-def]
+    ops, slopes, probes, probe_slopes, plan, hyper, x, labels, target, xt, labels_t, target_t, theta,
+    grad, m, v, running, population, ws, order, evaluations, probe_steps, counters, sums, curve,
+    probed, until,
+):  # fmt: skip
+    """Train one trial until step `until` (or its end, or divergence); returns its status."""
+    batch, n_batches = plan[BATCH_SIZE], plan[N_TRAIN] // plan[BATCH_SIZE]
+    started = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
+    epoch_ready = -1
+    last = min(until, plan[STEPS])
+    if counters[STEP] == 0 and counters[NEXT_EVALUATION] == 0 and evaluations[0] == 0:
+        _record(
+            ops, slopes, plan, hyper, theta, running, population, ws, x, labels, target, xt, labels_t,
+            target_t, order, sums, curve[0],
+        )  # fmt: skip
+        counters[NEXT_EVALUATION] = 1
+        started = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
+    while counters[STEP] < last and counters[STATUS] == RUNNING:
+        step = counters[STEP]
+        if plan[INJECTED]:
+            first = step * batch
+        else:
+            epoch = step // n_batches
+            if epoch != epoch_ready:
+                shuffle(order, plan[SEED_LOW], plan[SEED_HIGH], epoch)
+                epoch_ready = epoch
+            first = (step - epoch * n_batches) * batch
+        dense.gather(x, plan[X_STRIDE], order, first, batch, ws, plan[INPUT], plan[X_STRIDE])
+        forward(ops, slopes, plan, hyper, batch, theta, running, ws, TRAIN, step)
+        if plan[CLASSIFY]:
+            loss = losses.cross_entropy(
+                ws, plan[OUTPUT], batch, plan[Y_STRIDE], labels, order, first, plan[D0]
+            )
+        else:
+            loss = losses.squared_error(
+                ws,
+                plan[OUTPUT],
+                batch,
+                plan[Y_STRIDE],
+                plan[TARGETS],
+                target,
+                order,
+                first,
+                plan[D0],
+            )
+        if not math.isfinite(loss):
+            counters[STATUS] = DIVERGED
+            break
+        backward(ops, slopes, plan, hyper, batch, theta, grad, ws)
+        if counters[NEXT_PROBE] < probe_steps.size and probe_steps[counters[NEXT_PROBE]] == step:
+            now = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
+            sums[SECONDS] += now - started
+            probe_layers(probes, probe_slopes, ws, grad, batch, probed[counters[NEXT_PROBE]])
+            counters[NEXT_PROBE] += 1
+            started = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
+        optimizers.update(
+            theta, grad, m, v, plan[N_PARAMETERS], plan[DECAY_END], plan[OPTIMIZER],
+            learning_rate(plan, hyper, step), hyper[MOMENTUM], hyper[WEIGHT_DECAY], step + 1,
+        )  # fmt: skip
+        counters[STEP] = step + 1
+        sums[LOSS_SUM] += loss
+        sums[LOSS_COUNT] += 1
+        if step + 1 == evaluations[counters[NEXT_EVALUATION]]:
+            now = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
+            sums[SECONDS] += now - started
+            _record(
+                ops, slopes, plan, hyper, theta, running, population, ws, x, labels, target, xt,
+                labels_t, target_t, order, sums, curve[counters[NEXT_EVALUATION]],
+            )  # fmt: skip
+            counters[NEXT_EVALUATION] += 1
+            started = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
+    sums[SECONDS] += _clock.seconds(plan[CLOCK], plan[CLOCK_ID]) - started
+    if counters[STATUS] == RUNNING and counters[STEP] == plan[STEPS]:
+        counters[STATUS] = FINISHED
+    return counters[STATUS]

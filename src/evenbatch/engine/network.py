@@ -1,0 +1,156 @@
+"""What a network is: a frozen description, checked when it is made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "gelu")
+NORMALIZERS = ("none", "batch", "layer", "rms", "group")
+PLACEMENTS = ("before", "after", "input")
+MAX_DEPTH, MAX_WIDTH = 200, 16_384
+
+
+class SettingError(ValueError):
+    """A network or trial was described in a way that cannot be trained; the message says why."""
+
+
+def choose(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Raise a `SettingError` that lists what is allowed, and the nearest of it, if value is not."""
+    if value in allowed:
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(value), allowed, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise SettingError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}{hint}")
+
+
+def whole(name: str, value: Any, low: int, high: int) -> None:
+    """Raise a `SettingError` unless value is an integer from low to high."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SettingError(f"{name} is {value!r}; it must be a whole number")
+    if not low <= value <= high:
+        raise SettingError(f"{name} is {value}; it must be from {low} to {high}")
+
+
+def number(name: str, value: Any, low: float, high: float, open_high: bool = False) -> None:
+    """Raise a `SettingError` unless value is a finite number from low to high."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SettingError(f"{name} is {value!r}; it must be a number")
+    if not math.isfinite(value) or not low <= value <= high or (open_high and value == high):
+        below = "below" if open_high else "at most"
+        raise SettingError(f"{name} is {value}; it must be a number from {low:g}, {below} {high:g}")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A fully connected network.
+
+    A hidden layer is linear → normalizer → activation → dropout (placement "before"), or linear →
+    activation → normalizer → dropout ("after"). With "input" only the network's input is normalized.
+    The output is one more linear layer. With ``residual=k`` the first hidden layer stands alone and
+    then every k hidden layers form a block whose input is added to its output where their widths are
+    equal: h ← h + F(h), an identity path as in He et al. 2016 (Identity Mappings, arXiv:1603.05027).
+
+    The linear layer right before a batch normalizer has no bias: subtracting the batch mean would
+    cancel it.
+
+    Args:
+        inputs: features of an example.
+        hidden: width of each hidden layer, e.g. ``(32, 32, 32)``; 1 to 200 layers.
+        outputs: classes, or targets of a regression.
+        activation: "relu", "leaky_relu" (slope 0.01), "tanh", "sigmoid" or "gelu" (exact form).
+        norm: "none", "batch", "layer", "rms" or "group".
+        placement: "before" the activation, "after" it, or on the "input" only.
+        init: "torch" (PyTorch's default: uniform ±1/√fan-in, weights and biases), "he" (normal,
+            √(2/fan-in)), "xavier" (uniform, √(6/(fan-in + fan-out))) or "gaussian" (normal, `sigma`);
+            biases of the last three start at 0.
+        sigma: standard deviation for init "gaussian".
+        residual: hidden layers in a residual block; 0 for none.
+        dropout: probability with which an activation is dropped in training.
+        groups: groups of norm "group"; must divide every normalized width.
+        eps: added to the variance.
+        momentum: weight of the new value in the running statistics (PyTorch's convention; ONNX and
+            Keras weight the old value and call 0.9 what is 0.1 here).
+
+    Raises:
+        SettingError: a field has a value that cannot be trained; the message names it.
+
+    >>> Network(inputs=64, hidden=(32, 32), outputs=10, norm="batch").depth
+    2
+    >>> Network(inputs=64, hidden=(32,), outputs=10, norm="bach")
+    Traceback (most recent call last):
+    ...
+    evenbatch.engine.network.SettingError: norm is 'bach'; it must be one of none, batch, layer, rms, \
+group; did you mean 'batch'?
+    """
+
+    inputs: int
+    hidden: tuple[int, ...]
+    outputs: int
+    activation: str = "relu"
+    norm: str = "none"
+    placement: str = "before"
+    init: str = "torch"
+    sigma: float = 0.01
+    residual: int = 0
+    dropout: float = 0.0
+    groups: int = 4
+    eps: float = 1e-5
+    momentum: float = 0.1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        whole("inputs", self.inputs, 1, MAX_WIDTH)
+        whole("outputs", self.outputs, 1, MAX_WIDTH)
+        whole("depth (number of hidden layers)", len(self.hidden), 1, MAX_DEPTH)
+        for i, width in enumerate(self.hidden):
+            whole(f"hidden[{i}]", width, 1, MAX_WIDTH)
+        choose("activation", self.activation, ACTIVATIONS)
+        choose("norm", self.norm, NORMALIZERS)
+        choose("placement", self.placement, PLACEMENTS)
+        choose("init", self.init, ("torch", "he", "xavier", "gaussian"))
+        number("sigma", self.sigma, 0.0, 1e6)
+        whole("residual", self.residual, 0, MAX_DEPTH)
+        number("dropout", self.dropout, 0.0, 1.0, open_high=True)
+        number("eps", self.eps, 0.0, 1e3)
+        number("momentum", self.momentum, 0.0, 1.0)
+        whole("groups", self.groups, 1, MAX_WIDTH)
+        if self.norm == "group":
+            for width in self.normalized_widths:
+                if width % self.groups:
+                    raise SettingError(
+                        f"groups is {self.groups}, which does not divide the width {width}; "
+                        "choose a divisor of every normalized width"
+                    )
+
+    @property
+    def depth(self) -> int:
+        """Number of hidden layers."""
+        return len(self.hidden)
+
+    @property
+    def normalized_widths(self) -> tuple[int, ...]:
+        """Widths of what the normalizer is applied to."""
+        if self.norm == "none":
+            return ()
+        return (self.inputs,) if self.placement == "input" else self.hidden
+
+    def has_bias(self, layer: int) -> bool:
+        """Whether linear layer `layer` (0 … depth, the last being the output) has a bias."""
+        dead = self.norm == "batch" and self.placement == "before" and layer < self.depth
+        return not dead
+
+    def skips(self) -> dict[int, int]:
+        """Residual connections: {last hidden layer of a block: hidden layer whose output is added}."""
+        found = {}
+        if self.residual:
+            start = 0
+            while start + self.residual < self.depth:
+                end = start + self.residual
+                if self.hidden[start] == self.hidden[end]:
+                    found[end] = start
+                start = end
+        return found

@@ -1,0 +1,294 @@
+"""Trials in, curves out: `train` to the end, or a `Session` that advances while you watch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenbatch import data as data_floor
+from evenbatch.data.dataset import Dataset
+from evenbatch.engine import loop
+from evenbatch.engine.curve import Curve, Weights
+from evenbatch.engine.network import SettingError
+from evenbatch.engine.state import Feed, Scratch, TrialState, make_feed
+from evenbatch.engine.trial import Trial
+from evenbatch.kernels._jit import cache_folder, jit_enabled
+from evenbatch.kernels.matmul import BLAS_FROM
+
+Datasets = Mapping[str, Dataset]
+SLICE_SECONDS = 0.05
+"""A trial is handed back to Python about this often, to see whether it should stop."""
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Feeds:
+    """Data sets by name, each laid out for the kernels once."""
+
+    def __init__(self, given: Datasets | None, dtype: Any) -> None:
+        self.given = dict(given or {})
+        self.dtype = dtype
+        self.found: dict[str, tuple[Dataset, Feed]] = {}
+
+    def get(self, name: str) -> tuple[Dataset, Feed]:
+        if name not in self.found:
+            dataset = self.given[name] if name in self.given else data_floor.load(name)
+            self.found[name] = (dataset, make_feed(dataset, self.dtype))
+        return self.found[name]
+
+
+def _uses_blas(trial: Trial) -> bool:
+    net = trial.network
+    sizes = (net.inputs, *net.hidden, net.outputs)
+    widest = max(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+    return widest * max(trial.batch_size, 128) >= BLAS_FROM // 2
+
+
+def _one_blas_thread(trials: Sequence[Trial]) -> Any:
+    """A context in which BLAS uses one thread, where any trial is large enough to call it."""
+    if any(_uses_blas(trial) for trial in trials):
+        import scipy.linalg.blas  # noqa: F401  (the library must be loaded to be limited)
+        from threadpoolctl import threadpool_limits
+
+        return threadpool_limits(limits=1, user_api="blas")
+    return contextlib.nullcontext()
+
+
+def kernels_ready() -> bool:
+    """True if training starts without compiling: compiled in this process, or kept in the cache."""
+    if not jit_enabled() or getattr(loop.advance, "signatures", None):
+        return True
+    folder = cache_folder()
+    return folder is not None and any(folder.glob("loop.advance-*.nbc"))
+
+
+def _announce() -> None:
+    if not kernels_ready():
+        kept = "once" if cache_folder() else "in each process: no cache folder can be written"
+        sys.stderr.write(f"evenbatch: compiling its kernels ({kept}; about 20 s)\n")
+        sys.stderr.flush()
+
+
+class Session:
+    """Trials in training: advance them, read the curves so far, stop when you have seen enough.
+
+    Args:
+        trials: the trials; of any shapes and settings.
+        data: data sets by the names trials use, for those `evenbatch.data.load` does not know.
+        threads: cores to use; all by default. The result does not depend on it.
+        weights: for single trials (by place), weights to start from instead of those of the seed.
+        batches: for single trials, rows of each minibatch (steps, batch_size) instead of shuffles.
+        dtype: numpy.float32, or float64 (for checking; slower).
+        keep_weights: put the final parameters into the curves.
+
+    Raises:
+        SettingError: a trial's network, batch or data do not fit each other.
+
+    >>> from evenbatch.engine import Network, Trial
+    >>> net = Network(inputs=64, hidden=(16,), outputs=10, norm="batch")
+    >>> with Session([Trial(net, "digits", steps=60, evaluate_every=20)]) as session:
+    ...     for _ in session.stream(chunk=20):
+    ...         print(session.curves()[0].ended_at)
+    20
+    40
+    60
+    """
+
+    def __init__(
+        self,
+        trials: Iterable[Trial],
+        data: Datasets | None = None,
+        *,
+        threads: int | None = None,
+        weights: Mapping[int, Weights] | None = None,
+        batches: Mapping[int, NDArray[np.int64]] | None = None,
+        dtype: Any = np.float32,
+        keep_weights: bool = False,
+    ) -> None:
+        self.trials = _check_trials(trials)
+        self.keep_weights = keep_weights
+        self.threads = _check_threads(threads)
+        feeds = _Feeds(data, dtype)
+        weights, batches = weights or {}, batches or {}
+        self._states = [
+            TrialState(t, *feeds.get(t.data), dtype, weights.get(i), batches.get(i))
+            for i, t in enumerate(self.trials)
+        ]
+        self._scratch = Scratch()
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="evenbatch")
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop training and let the threads go. Curves can still be read."""
+        self.stop()
+        self._pool.shutdown(wait=True)
+
+    @property
+    def finished(self) -> bool:
+        """True when no trial has steps left."""
+        return self._stop.is_set() or all(state.done for state in self._states)
+
+    def advance(self, steps: int) -> None:
+        """Train every unfinished trial for `steps` more steps (fewer where it ends before)."""
+        if steps < 1:
+            raise SettingError(f"steps is {steps}; advance by at least 1")
+        active = [state for state in self._states if not state.done]
+        if self._stop.is_set() or not active:
+            return
+        _announce()
+        with _one_blas_thread(self.trials):
+            targets = [(state, state.step + steps) for state in active]
+            futures = [self._pool.submit(self._run, state, until) for state, until in targets]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                self._stop.set()
+                wait(futures)
+                raise
+
+    def _run(self, state: TrialState, until: int) -> None:
+        _run_slices(state, until, self._scratch, self._stop)
+
+    def stream(self, chunk: int = 100) -> Iterator[int]:
+        """Advance by `chunk` steps again and again; yields the step reached, until all have ended."""
+        step = 0
+        while not self.finished:
+            self.advance(chunk)
+            step += chunk
+            yield step
+
+    def stop(self) -> None:
+        """End all unfinished trials where they are; their curves say "stopped"."""
+        self._stop.set()
+        for state in self._states:
+            state.stopped = True
+
+    def curves(self) -> list[Curve]:
+        """The curves so far, in the order of the trials."""
+        return [state.curve(self.keep_weights) for state in self._states]
+
+
+def _check_trials(trials: Iterable[Trial]) -> list[Trial]:
+    found = [trials] if isinstance(trials, Trial) else list(trials)
+    for trial in found:
+        if not isinstance(trial, Trial):
+            raise SettingError(f"trials holds {trial!r}; every item must be a Trial")
+    return found
+
+
+def _check_threads(threads: int | None) -> int:
+    if threads is None:
+        return cores()
+    if threads < 1:
+        raise SettingError(f"threads is {threads}; use at least 1, or leave it out for all cores")
+    return threads
+
+
+def _run_slices(state: TrialState, until: int, scratch: Scratch, stop: threading.Event) -> None:
+    """Advance in slices of about `SLICE_SECONDS`, so that a stop is noticed."""
+    slice_steps = 16
+    while not state.done and state.step < until and not stop.is_set():
+        began, start = state.step, time.perf_counter()
+        state.advance(min(until, state.step + slice_steps), scratch)
+        each = (time.perf_counter() - start) / max(state.step - began, 1)
+        slice_steps = max(1, min(8 * slice_steps, int(SLICE_SECONDS / max(each, 1e-7))))
+
+
+def train(
+    trials: Iterable[Trial],
+    data: Datasets | None = None,
+    *,
+    threads: int | None = None,
+    dtype: Any = np.float32,
+    keep_weights: bool = False,
+    on_curve: Callable[[int, Curve], None] | None = None,
+) -> list[Curve]:
+    """Train every trial to its end and return their curves, in order.
+
+    A trial runs on one core, with its weights and activations in that core's cache; trials are handed
+    to a pool of threads. The curve of a trial is the same to the bit whatever the number of threads
+    and whatever trains beside it. Only trials in flight hold optimizer state and workspace, so memory
+    grows with the curves kept.
+
+    Args:
+        trials: the trials; of any shapes and settings.
+        data: data sets by the names trials use, for those `evenbatch.data.load` does not know.
+        threads: cores to use; all by default.
+        dtype: numpy.float32, or float64 (for checking; slower).
+        keep_weights: put the final parameters into the curves.
+        on_curve: called in this thread as ``on_curve(place, curve)`` whenever a trial has ended, so
+            that what is finished can be kept when the rest is interrupted (Ctrl-C).
+
+    Raises:
+        SettingError: a trial's network, batch or data do not fit each other; nothing is trained then.
+
+    >>> from evenbatch.engine import Network, Trial
+    >>> nets = [Network(inputs=64, hidden=(16,), outputs=10, norm=n) for n in ("none", "batch")]
+    >>> curves = train([Trial(net, "digits", learning_rate=0.1, steps=100) for net in nets])
+    >>> curves[0].metric[-1] < curves[1].metric[-1]  # here and now, batch norm is ahead
+    np.True_
+    """
+    found = _check_trials(trials)
+    count = min(_check_threads(threads), max(len(found), 1))
+    feeds = _Feeds(data, dtype)
+    for trial in found:
+        from evenbatch.engine.state import check_fit
+
+        check_fit(trial, feeds.get(trial.data)[0])
+    curves: list[Curve | None] = [None] * len(found)
+    stop = threading.Event()
+    scratch = Scratch()
+
+    def run(place: int) -> tuple[int, Curve]:
+        trial = found[place]
+        state = TrialState(trial, *feeds.get(trial.data), dtype)
+        _run_slices(state, trial.steps, scratch, stop)
+        state.stopped = stop.is_set()
+        return place, state.curve(keep_weights)
+
+    if not found:
+        return []
+    _announce()
+    with _one_blas_thread(found), ThreadPoolExecutor(count, thread_name_prefix="evenbatch") as pool:
+        waiting = iter(range(len(found)))
+        # A short queue: a state is made when its turn comes, so memory stays small.
+        running: set[Future[tuple[int, Curve]]] = set()
+        try:
+            while True:
+                for place in waiting:
+                    running.add(pool.submit(run, place))
+                    if len(running) >= 2 * count:
+                        break
+                if not running:
+                    break
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    place, curve = future.result()
+                    curves[place] = curve
+                    if on_curve is not None:
+                        on_curve(place, curve)
+        except BaseException:
+            stop.set()
+            raise
+    return [curve for curve in curves if curve is not None]

@@ -1,0 +1,368 @@
+"""Everything one trial owns while it trains, and the buffers that trials share."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenbatch.data.dataset import Dataset
+from evenbatch.engine import initialize, loop
+from evenbatch.engine import tape as T
+from evenbatch.engine.curve import PROBE_FIELDS, Curve, LayerWeights, NormWeights, Probes, Weights
+from evenbatch.engine.network import Network, SettingError
+from evenbatch.engine.tape import Tape, compile_tape
+from evenbatch.engine.trial import OPTIMIZERS, Trial
+from evenbatch.kernels import _clock
+from evenbatch.kernels._lanes import padded
+
+EVALUATION_ROWS = 128
+"""Test rows evaluated at a time, where the batch is not larger."""
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A data set as the kernels read it: flat, rows padded."""
+
+    x: Array
+    labels: NDArray[np.int64]
+    target: Array
+    x_test: Array
+    labels_test: NDArray[np.int64]
+    target_test: Array
+    x_stride: int
+    y_stride: int
+    sst: tuple[float, float]  # total sum of squares of the targets: train, test
+
+
+def _flat(matrix: Array, dtype: Any) -> Array:
+    out = np.zeros((len(matrix), padded(matrix.shape[1])), dtype)
+    out[:, : matrix.shape[1]] = matrix
+    return out.ravel()
+
+
+def _spread(target: Array) -> float:
+    return float(((target - target.mean(axis=0)) ** 2).sum()) or float("nan")
+
+
+def make_feed(data: Dataset, dtype: Any) -> Feed:
+    """The data set laid out for the kernels."""
+    nothing, none = np.zeros(0, dtype), np.zeros(0, np.int64)
+    x, x_test = _flat(data.x_train, dtype), _flat(data.x_test, dtype)
+    strides = padded(data.n_features), padded(data.n_outputs)
+    if data.task == "classification":
+        labels = np.ascontiguousarray(data.y_train, np.int64)
+        labels_test = np.ascontiguousarray(data.y_test, np.int64)
+        return Feed(x, labels, nothing, x_test, labels_test, nothing, *strides, (1.0, 1.0))
+    y, y_test = data.y_train.astype(np.float64), data.y_test.astype(np.float64)
+    return Feed(
+        x,
+        none,
+        _flat(y, dtype),
+        x_test,
+        none,
+        _flat(y_test, dtype),
+        *strides,
+        (_spread(y), _spread(y_test)),
+    )
+
+
+class Scratch(threading.local):
+    """A thread's workspace and shuffle buffer; grows to the largest trial the thread has seen."""
+
+    def __init__(self) -> None:
+        self.workspace: Array = np.zeros(0, np.float32)
+        self.grad: Array = np.zeros(0, np.float32)
+        self.order = np.zeros(0, np.int64)
+
+    def for_tape(self, tape: Tape, dtype: Any) -> tuple[Array, Array]:
+        """A workspace and a gradient vector large enough for the tape, constants filled in."""
+        if len(self.workspace) < tape.n_workspace or self.workspace.dtype != dtype:
+            self.workspace = np.zeros(tape.n_workspace, dtype)
+        if len(self.grad) < tape.n_parameters or self.grad.dtype != dtype:
+            self.grad = np.zeros(tape.n_parameters, dtype)
+        for offset, columns in tape.ones:
+            self.workspace[offset : offset + columns] = 1
+            self.workspace[offset + columns : offset + padded(columns)] = 0
+        return self.workspace, self.grad
+
+    def for_order(self, n: int) -> NDArray[np.int64]:
+        """A buffer for a permutation of n rows."""
+        if len(self.order) < n:
+            self.order = np.zeros(n, np.int64)
+        return self.order[:n]
+
+
+def check_fit(trial: Trial, data: Dataset) -> None:
+    """Raise a `SettingError` unless the trial's network and batch fit the data."""
+    net = trial.network
+    if net.inputs != data.n_features:
+        raise SettingError(
+            f"the network has inputs={net.inputs} but data set {data.name!r} has {data.n_features} "
+            f"features; use Network(inputs={data.n_features}, …)"
+        )
+    if net.outputs != data.n_outputs:
+        what = "classes" if data.task == "classification" else "targets"
+        raise SettingError(
+            f"the network has outputs={net.outputs} but data set {data.name!r} has {data.n_outputs} "
+            f"{what}; use Network(outputs={data.n_outputs}, …)"
+        )
+    if trial.batch_size > data.n_train:
+        raise SettingError(
+            f"batch_size is {trial.batch_size} but data set {data.name!r} has only {data.n_train} "
+            f"training rows; use a batch size of at most {data.n_train}"
+        )
+
+
+class TrialState:
+    """Parameters, optimizer state, running statistics and counters of one trial in training."""
+
+    def __init__(
+        self,
+        trial: Trial,
+        data: Dataset,
+        feed: Feed,
+        dtype: Any,
+        weights: Weights | None = None,
+        batches: NDArray[np.int64] | None = None,
+    ) -> None:
+        check_fit(trial, data)
+        self.trial, self.feed, self.dtype = trial, feed, np.dtype(dtype)
+        exact = trial.statistics == "population" and trial.network.norm == "batch"
+        rows = max(trial.batch_size, min(EVALUATION_ROWS, data.n_test))
+        self.tape = tape = compile_tape(trial.network, max(rows, data.n_train) if exact else rows)
+        self.batches = None if batches is None else self._check_batches(batches, data)
+        self.theta = initialize.initial_parameters(tape, trial.seed, self.dtype)
+        self.running = initialize.initial_running(tape, self.dtype)
+        if weights is not None:
+            set_weights(tape, weights, self.theta, self.running)
+        if data.task == "classification":
+            initialize.pad_logits(tape, self.theta)
+        self.population = self.running.copy() if exact else np.zeros(0, self.dtype)
+        code = OPTIMIZERS.index(trial.optimizer)
+        self.m = np.zeros(tape.n_parameters if code >= 1 else 0, self.dtype)
+        self.v = np.zeros(tape.n_parameters if code >= 2 else 0, self.dtype)
+        self.evaluations = np.array(trial.evaluation_steps(), np.int64)
+        self.probe_steps = np.array(trial.probe_steps(), np.int64)
+        self.curve_points = np.full((len(self.evaluations), loop.CURVE), np.nan)
+        self.probed = np.full(
+            (len(self.probe_steps), len(tape.probes), loop.PROBE), np.nan, np.float32
+        )
+        self.counters = np.zeros(loop.COUNTERS, np.int64)
+        self.sums = np.zeros(loop.SUMS)
+        self.plan = self._plan(data, code, exact)
+        self.hyper = np.zeros(loop.HYPER)
+        self.hyper[loop.LEARNING_RATE] = trial.learning_rate
+        self.hyper[loop.MOMENTUM] = trial.momentum
+        self.hyper[loop.WEIGHT_DECAY] = trial.weight_decay
+        self.hyper[loop.EPS] = trial.network.eps
+        self.hyper[loop.STAT_MOMENTUM] = trial.network.momentum
+        self.hyper[loop.SST_TRAIN], self.hyper[loop.SST_TEST] = feed.sst
+        self.stopped = False
+
+    def _check_batches(self, batches: NDArray[np.int64], data: Dataset) -> NDArray[np.int64]:
+        batches = np.ascontiguousarray(batches, np.int64)
+        wanted = (self.trial.steps, self.trial.batch_size)
+        if batches.shape != wanted:
+            raise SettingError(f"batches has shape {batches.shape}; this trial needs {wanted}")
+        if batches.size and (batches.min() < 0 or batches.max() >= data.n_train):
+            raise SettingError(
+                f"batches holds row {batches.min()} to {batches.max()}; the training set has rows 0 to "
+                f"{data.n_train - 1}"
+            )
+        return batches.ravel()
+
+    def _plan(self, data: Dataset, optimizer: int, exact: bool) -> NDArray[np.int64]:
+        trial, tape = self.trial, self.tape
+        plan = np.zeros(loop.PLAN, np.int64)
+        for place, value in (
+            (loop.ROWS, max(trial.batch_size, min(EVALUATION_ROWS, data.n_test))),
+            (loop.BATCH_SIZE, trial.batch_size),
+            (loop.STEPS, trial.steps),
+            (loop.OPTIMIZER, optimizer),
+            (loop.COSINE, trial.schedule == "cosine"),
+            (loop.WARMUP, trial.warmup),
+            (loop.CLASSIFY, data.task == "classification"),
+            (loop.N_TRAIN, data.n_train),
+            (loop.N_TEST, data.n_test),
+            (loop.X_STRIDE, self.feed.x_stride),
+            (loop.Y_STRIDE, self.feed.y_stride),
+            (loop.TARGETS, data.n_outputs),
+            (loop.N_PARAMETERS, tape.n_parameters),
+            (loop.DECAY_END, tape.decay_end),
+            (loop.INPUT, tape.input_at),
+            (loop.OUTPUT, tape.output_at),
+            (loop.D0, tape.d_at[0]),
+            (loop.D1, tape.d_at[1]),
+            (loop.STASH, tape.stash_at),
+            (loop.TRANSPOSE, tape.transpose_at),
+            (loop.EVAL_TRAIN, trial.evaluate_train),
+            (loop.EXACT, exact),
+            (loop.SEED_LOW, trial.seed & 0xFFFFFFFF),
+            (loop.SEED_HIGH, trial.seed >> 32),
+            (loop.INJECTED, self.batches is not None),
+            (loop.CLOCK, _clock.CLOCK_ADDRESS),
+            (loop.CLOCK_ID, _clock.CLOCK_ID),
+            (loop.N_OPS, len(tape.ops)),
+        ):
+            plan[place] = value
+        return plan
+
+    @property
+    def step(self) -> int:
+        """Steps trained so far."""
+        return int(self.counters[loop.STEP])
+
+    @property
+    def done(self) -> bool:
+        """True once the trial finished or diverged."""
+        return bool(self.counters[loop.STATUS] != loop.RUNNING)
+
+    def advance(self, until: int, scratch: Scratch) -> None:
+        """Train until step `until`, or to the trial's end."""
+        tape, feed = self.tape, self.feed
+        workspace, grad = scratch.for_tape(tape, self.dtype)
+        order = self.batches
+        if order is None:
+            order = scratch.for_order(len(feed.x) // feed.x_stride)
+        loop.advance(
+            tape.ops, tape.slopes, tape.probes, tape.probe_slopes, self.plan, self.hyper,
+            feed.x, feed.labels, feed.target, feed.x_test, feed.labels_test, feed.target_test,
+            self.theta, grad, self.m, self.v, self.running, self.population, workspace, order,
+            self.evaluations, self.probe_steps, self.counters, self.sums, self.curve_points,
+            self.probed, until,
+        )  # fmt: skip
+
+    def weights(self) -> Weights:
+        """A copy of the parameters, in PyTorch's layout."""
+        return get_weights(self.tape, self.theta, self.running)
+
+    def curve(self, keep_weights: bool = False) -> Curve:
+        """The curve so far (a copy)."""
+        n = int(self.counters[loop.NEXT_EVALUATION])
+        points = self.curve_points[:n]
+        status = int(self.counters[loop.STATUS])
+        ended = {loop.FINISHED: "finished", loop.DIVERGED: "diverged"}.get(
+            status, "stopped" if self.stopped else "running"
+        )
+        probes = None
+        if len(self.probe_steps):
+            p = int(self.counters[loop.NEXT_PROBE])
+            parts = (self.probed[:p, :, i].copy() for i in range(len(PROBE_FIELDS)))
+            probes = Probes(self.probe_steps[:p].copy(), *parts)
+        return Curve(
+            trial=self.trial,
+            step=self.evaluations[:n].copy(),
+            seconds=points[:, loop.TRAIN_SECONDS].copy(),
+            train_loss=points[:, loop.TRAIN_LOSS].copy(),
+            test_loss=points[:, loop.TEST_LOSS].copy(),
+            metric=points[:, loop.METRIC].copy(),
+            train_eval_loss=points[:, loop.TRAIN_EVAL_LOSS].copy(),
+            train_metric=points[:, loop.TRAIN_METRIC].copy(),
+            ended=ended,
+            ended_at=self.step,
+            probes=probes,
+            weights=self.weights() if keep_weights else None,
+        )
+
+
+def get_weights(tape: Tape, theta: Array, running: Array) -> Weights:
+    """Parameters of the flat vectors as separate arrays."""
+    linears, norms = [], []
+    for slot in tape.linears:
+        block = theta[slot.weight : slot.weight + slot.size].reshape(slot.inputs, slot.stride)
+        bias = theta[slot.bias : slot.bias + slot.outputs].copy() if slot.bias >= 0 else None
+        linears.append(LayerWeights(np.ascontiguousarray(block[:, : slot.outputs].T), bias))
+    for norm in tape.norms:
+        n = norm.columns
+        stats: list[Array] = []
+        if norm.running >= 0:
+            at = norm.running
+            stats = [
+                running[at : at + n].copy(),
+                running[at + norm.stride : at + norm.stride + n].copy(),
+            ]
+        norms.append(
+            NormWeights(
+                theta[norm.gamma : norm.gamma + n].copy(),
+                theta[norm.beta : norm.beta + n].copy(),
+                *stats,
+            )
+        )
+    return Weights(tuple(linears), tuple(norms))
+
+
+def set_weights(tape: Tape, weights: Weights, theta: Array, running: Array) -> None:
+    """Write separate arrays into the flat vectors; shapes must fit the network."""
+    if len(weights.linears) != len(tape.linears) or len(weights.norms) != len(tape.norms):
+        raise SettingError(
+            f"weights has {len(weights.linears)} linear layers and {len(weights.norms)} normalizers; "
+            f"this network has {len(tape.linears)} and {len(tape.norms)}"
+        )
+    for i, (slot, layer) in enumerate(zip(tape.linears, weights.linears, strict=True)):
+        if layer.weight.shape != (slot.outputs, slot.inputs):
+            raise SettingError(
+                f"weight {i} has shape {layer.weight.shape}; this network needs "
+                f"{(slot.outputs, slot.inputs)}"
+            )
+        block = theta[slot.weight : slot.weight + slot.size].reshape(slot.inputs, slot.stride)
+        block[:, : slot.outputs] = layer.weight.T
+        if (layer.bias is not None) != (slot.bias >= 0):
+            raise SettingError(
+                f"layer {i} {'has no' if slot.bias < 0 else 'needs a'} bias in this network "
+                "(none right before a batch normalizer)"
+            )
+        if layer.bias is not None:
+            theta[slot.bias : slot.bias + slot.outputs] = layer.bias
+    for norm, values in zip(tape.norms, weights.norms, strict=True):
+        n = norm.columns
+        theta[norm.gamma : norm.gamma + n] = values.gamma
+        theta[norm.beta : norm.beta + n] = values.beta
+        if norm.running >= 0 and values.running_mean is not None and values.running_var is not None:
+            at = norm.running
+            running[at : at + n] = values.running_mean
+            running[at + norm.stride : at + norm.stride + n] = values.running_var
+
+
+def initial_weights(network: Network, seed: int, dtype: Any = np.float32) -> Weights:
+    """The weights a trial with this network and seed starts from.
+
+    >>> net = Network(inputs=3, hidden=(4,), outputs=2, norm="batch")
+    >>> weights = initial_weights(net, seed=0)
+    >>> weights.linears[0].weight.shape, weights.linears[0].bias, weights.norms[0].gamma
+    ((4, 3), None, array([1., 1., 1., 1.], dtype=float32))
+    """
+    tape = compile_tape(network, 1)
+    theta = initialize.initial_parameters(tape, seed, dtype)
+    return get_weights(tape, theta, initialize.initial_running(tape, dtype))
+
+
+def minibatches(n_train: int, batch_size: int, steps: int, seed: int) -> NDArray[np.int64]:
+    """Rows of each minibatch that a trial with this seed trains on: (steps, batch_size).
+
+    >>> rows = minibatches(n_train=5, batch_size=2, steps=4, seed=0)
+    >>> rows.shape, sorted(rows[:2].ravel())[:2] != sorted(rows[2:].ravel())[:2] or True
+    ((4, 2), True)
+    """
+    order = np.zeros(n_train, np.int64)
+    per_epoch = n_train // batch_size
+    out = np.zeros((steps, batch_size), np.int64)
+    for step in range(steps):
+        epoch, place = divmod(step, per_epoch)
+        if place == 0:
+            loop.shuffle(order, seed & 0xFFFFFFFF, seed >> 32, epoch)
+        out[step] = order[place * batch_size : (place + 1) * batch_size]
+    return out
+
+
+def workspace_size(network: Network, batch_size: int) -> int:
+    """Elements of workspace one thread needs for this network."""
+    return compile_tape(network, max(batch_size, EVALUATION_ROWS)).n_workspace
+
+
+__all__ = ["T", "Feed", "Scratch", "TrialState", "initial_weights", "make_feed", "minibatches"]

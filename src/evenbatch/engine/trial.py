@@ -1,0 +1,135 @@
+"""What a training is: a frozen description whose key names its result for good."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from evenbatch.engine.network import Network, SettingError, choose, number, whole
+
+ENGINE_VERSION = 1
+"""Raised whenever the same trial would give another curve."""
+
+OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
+SCHEDULES = ("constant", "cosine")
+MAX_STEPS = 10_000_000
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: network, data, optimizer, learning rate, batch size, steps and seed.
+
+    Two trials that differ only in the network's normalizer, placement or activation are *paired*: the
+    same initial weights and the same minibatches in the same order, both drawn from `seed`.
+
+    Args:
+        network: the network; its inputs and outputs must fit the data.
+        data: name of the data set (`evenbatch.data.load`), or a key of the mapping given to `train`.
+        optimizer: "sgd", "momentum", "adam" or "adamw".
+        learning_rate: at its peak, if there is a schedule.
+        batch_size: examples in a minibatch. Each epoch is a fresh shuffle; what is left over when the
+            batch size does not divide the training set is dropped.
+        steps: minibatches trained on.
+        seed: of initial weights, minibatches and dropout.
+        schedule: "constant", or "cosine" down to 0 at the last step (Loshchilov & Hutter 2017).
+        warmup: steps over which the learning rate rises linearly to its peak.
+        momentum: mu of optimizer "momentum".
+        weight_decay: of weights; never of gamma, beta or bias.
+        evaluate_every: steps between evaluations; 0 for one at the end. Step 0 and the last step are
+            always evaluated, so a curve has at least two points.
+        evaluate_train: evaluate on the training set too (in evaluation mode).
+        statistics: what batch normalization uses in evaluation: "running" statistics, or "population":
+            exact ones of the whole training set under the current weights.
+        probe_every: steps between probes of the layers; 0 for none.
+
+    Raises:
+        SettingError: a field has a value that cannot be trained; the message names it.
+
+    >>> net = Network(inputs=64, hidden=(32,), outputs=10, norm="batch")
+    >>> Trial(net, data="digits", learning_rate=0.1, steps=100).key[:4].isalnum()
+    True
+    >>> Trial(net, data="digits", learning_rate=-1.0)
+    Traceback (most recent call last):
+    ...
+    evenbatch.engine.network.SettingError: learning_rate is -1.0; it must be a number from 0, at most \
+1e+06
+    """
+
+    network: Network
+    data: str = "digits"
+    optimizer: str = "sgd"
+    learning_rate: float = 0.1
+    batch_size: int = 32
+    steps: int = 1000
+    seed: int = 0
+    schedule: str = "constant"
+    warmup: int = 0
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    evaluate_every: int = 0
+    evaluate_train: bool = False
+    statistics: str = "running"
+    probe_every: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.network, Network):
+            raise SettingError(f"network is {self.network!r}; it must be a Network")
+        if not isinstance(self.data, str):
+            raise SettingError(
+                f"data is a {type(self.data).__name__}; a trial names its data set: pass the name here "
+                "and the data set itself to train(..., data={name: dataset})"
+            )
+        choose("optimizer", self.optimizer, OPTIMIZERS)
+        choose("schedule", self.schedule, SCHEDULES)
+        choose("statistics", self.statistics, ("running", "population"))
+        number("learning_rate", self.learning_rate, 0.0, 1e6)
+        number("momentum", self.momentum, 0.0, 1.0)
+        number("weight_decay", self.weight_decay, 0.0, 1e3)
+        whole("batch_size", self.batch_size, 1, 1 << 20)
+        whole("steps", self.steps, 1, MAX_STEPS)
+        whole("seed", self.seed, 0, (1 << 63) - 1)
+        whole("warmup", self.warmup, 0, MAX_STEPS)
+        whole("evaluate_every", self.evaluate_every, 0, MAX_STEPS)
+        whole("probe_every", self.probe_every, 0, MAX_STEPS)
+        if self.batch_size == 1 and self.network.norm == "batch":
+            raise SettingError(
+                "batch_size is 1 with norm='batch': the variance of one example is 0, so every "
+                "activation would become beta; use a batch of at least 2, or norm='layer'"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings as plain values; `Trial.from_dict` is the way back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Trial:
+        """The trial described by `as_dict`; unknown settings are an error."""
+        settings = dict(settings)
+        for kind, given in ((Network, dict(settings.get("network", {}))), (cls, settings)):
+            known = tuple(f.name for f in fields(kind))
+            for name in given:
+                choose(f"a setting of {kind.__name__}", name, known)
+        network = dict(settings.pop("network"))
+        network["hidden"] = tuple(network["hidden"])
+        return cls(network=Network(**network), **settings)
+
+    @property
+    def key(self) -> str:
+        """Hash of every setting and of the engine's version: the name of this trial's curve."""
+        text = json.dumps([ENGINE_VERSION, self.as_dict()], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    def evaluation_steps(self) -> list[int]:
+        """Steps after which the network is evaluated: 0, every `evaluate_every`, and the last."""
+        inner = (
+            range(self.evaluate_every, self.steps, self.evaluate_every)
+            if self.evaluate_every
+            else ()
+        )
+        return [0, *inner, self.steps]
+
+    def probe_steps(self) -> list[int]:
+        """Steps (counted from 0) on whose minibatch the layers are probed."""
+        return list(range(0, self.steps, self.probe_every)) if self.probe_every else []

@@ -1,0 +1,219 @@
+"""Batch normalization over columns: x is (N, K), one feature is a column.
+
+A column's neighbours in memory belong to other features, so loops run along rows and keep one sum
+per column. Rows are taken in fixed chunks: each chunk gives its own count, mean and spread (two
+passes while the chunk is in cache), and the chunks are joined by the parallel form of the variance,
+``spread = sum(spread_k + n_k (mean_k - mean)^2)`` (Chan, Golub, LeVeque 1983, eq. 2.1). The chunks
+depend on the shape only, so the number of threads cannot change a result.
+
+Walking down a block of columns instead would read x once, but rows a power of two apart fall into
+the same few cache sets, and such shapes are the usual ones.
+
+The same kernels serve (N, C, S) with short S: K = C*S columns, joined per channel by the caller.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evenbatch.kernels._jit import kernel
+
+CHUNK = 65_536  # elements of x per chunk: 256 KB of float32, a share of the second cache
+FEWEST_ROWS = 16  # keeps the chunks' sums small beside x when rows are long
+
+
+def chunk_rows(columns: int) -> int:
+    """Rows per chunk for an x with this many columns."""
+    return max(FEWEST_ROWS, CHUNK // max(columns, 1))
+
+
+def reference_column_statistics(x: Any, rows: int) -> tuple[Any, Any]:
+    """Each chunk's column means and summed squared deviations, in float64: two (chunks, K)."""
+    chunks = [np.asarray(x[k : k + rows], np.float64) for k in range(0, len(x), rows)]
+    means = np.stack([chunk.mean(0) for chunk in chunks])
+    spreads = np.stack([((chunk - chunk.mean(0)) ** 2).sum(0) for chunk in chunks])
+    return means, spreads
+
+
+def reference_column_apply(x: Any, mean: Any, scale: Any, shift: Any, floor: float) -> Any:
+    """``max((x - mean) * scale + shift, floor)`` per column, in float64, NaN kept."""
+    z = (np.asarray(x, np.float64) - mean) * np.asarray(scale, np.float64) + shift
+    return np.where(z < floor, floor, z)
+
+
+def reference_column_gradient_sums(
+    x: Any, dy: Any, mean: Any, scale: Any, shift: Any, floor: float, rows: int
+) -> tuple[Any, Any]:
+    """Each chunk's column sums of g and g * (x - mean), g being dy where the activation let it by."""
+    d = np.asarray(x, np.float64) - mean
+    g = np.where(d * scale + shift <= floor, 0.0, np.asarray(dy, np.float64))
+    starts = range(0, len(d), rows)
+    totals = np.stack([g[k : k + rows].sum(0) for k in starts])
+    moments = np.stack([(g * d)[k : k + rows].sum(0) for k in starts])
+    return totals, moments
+
+
+def reference_column_gradient(
+    x: Any, dy: Any, mean: Any, scale: Any, shift: Any, floor: float, slope: Any, level: Any
+) -> Any:
+    """``g * scale + (x - mean) * slope + level`` per column, in float64."""
+    d = np.asarray(x, np.float64) - mean
+    g = np.where(d * scale + shift <= floor, 0.0, np.asarray(dy, np.float64))
+    return g * scale + d * slope + level
+
+
+@kernel
+def _add_rows(x: Any, start: int, stop: int, total: Any) -> None:
+    total[:] = 0.0
+    four = start + (stop - start) // 4 * 4
+    for r in range(start, four, 4):
+        for j in range(x.shape[1]):
+            total[j] += (np.float64(x[r, j]) + np.float64(x[r + 1, j])) + (
+                np.float64(x[r + 2, j]) + np.float64(x[r + 3, j])
+            )
+    for r in range(four, stop):
+        for j in range(x.shape[1]):
+            total[j] += np.float64(x[r, j])
+
+
+@kernel
+def _add_spreads(x: Any, start: int, stop: int, mean: Any, total: Any) -> None:
+    total[:] = 0.0
+    two = start + (stop - start) // 2 * 2
+    for r in range(start, two, 2):
+        for j in range(x.shape[1]):
+            a = np.float64(x[r, j]) - mean[j]
+            b = np.float64(x[r + 1, j]) - mean[j]
+            total[j] += a * a + b * b
+    for r in range(two, stop):
+        for j in range(x.shape[1]):
+            a = np.float64(x[r, j]) - mean[j]
+            total[j] += a * a
+
+
+@kernel(entry=True)
+def column_statistics(
+    first: int, last: int, x: Any, rows: int, means: Any, spreads: Any
+) -> None:
+    """Column means and summed squared deviations of chunks ``first <= k < last``.
+
+    Args:
+        x: (N, K), C-contiguous.
+        rows: rows per chunk, from `chunk_rows`.
+        means, spreads: (chunks, K) float64, written.
+    """
+    for k in range(first, last):
+        start = k * rows
+        stop = min(start + rows, x.shape[0])
+        _add_rows(x, start, stop, means[k])
+        for j in range(x.shape[1]):
+            means[k, j] /= stop - start
+        _add_spreads(x, start, stop, means[k], spreads[k])
+
+
+@kernel(entry=True)
+def column_apply(
+    first: int,
+    last: int,
+    x: Any,
+    rows: int,
+    mean: Any,
+    scale: Any,
+    shift: Any,
+    floor: Any,
+    y: Any,
+) -> None:
+    """``y = (x - mean) * scale + shift``, at least `floor`, for chunks ``first <= k < last``.
+
+    Args:
+        x, y: (N, K), read and written.
+        rows: rows per chunk.
+        mean, scale, shift: (K,) of x's dtype.
+        floor: 0 for relu, -inf for none, of x's dtype.
+    """
+    for r in range(first * rows, min(last * rows, x.shape[0])):
+        for j in range(x.shape[1]):
+            z = (x[r, j] - mean[j]) * scale[j] + shift[j]
+            y[r, j] = floor if z < floor else z
+
+
+@kernel
+def _add_gradients(
+    x: Any,
+    dy: Any,
+    r: int,
+    mean: Any,
+    scale: Any,
+    shift: Any,
+    floor: Any,
+    total: Any,
+    moment: Any,
+) -> None:
+    zero = x.dtype.type(0)
+    for j in range(x.shape[1]):
+        d = x[r, j] - mean[j]
+        g = zero if d * scale[j] + shift[j] <= floor else dy[r, j]
+        total[j] += g
+        moment[j] += g * d
+
+
+@kernel(entry=True)
+def column_gradient_sums(
+    first: int,
+    last: int,
+    x: Any,
+    dy: Any,
+    rows: int,
+    mean: Any,
+    scale: Any,
+    shift: Any,
+    floor: Any,
+    totals: Any,
+    moments: Any,
+) -> None:
+    """Column sums of g and of g * (x - mean), for chunks ``first <= k < last``.
+
+    Args:
+        totals, moments: (chunks, K) float64, written. Within a chunk rows are added in x's dtype,
+            32 at a time.
+    """
+    total = np.empty(x.shape[1], x.dtype)
+    moment = np.empty(x.shape[1], x.dtype)
+    for k in range(first, last):
+        totals[k] = 0.0
+        moments[k] = 0.0
+        stop = min(k * rows + rows, x.shape[0])
+        for start in range(k * rows, stop, 32):
+            total[:] = 0
+            moment[:] = 0
+            for r in range(start, min(start + 32, stop)):
+                _add_gradients(x, dy, r, mean, scale, shift, floor, total, moment)
+            for j in range(x.shape[1]):
+                totals[k, j] += np.float64(total[j])
+                moments[k, j] += np.float64(moment[j])
+
+
+@kernel(entry=True)
+def column_gradient(
+    first: int,
+    last: int,
+    x: Any,
+    dy: Any,
+    rows: int,
+    mean: Any,
+    scale: Any,
+    shift: Any,
+    floor: Any,
+    slope: Any,
+    level: Any,
+    dx: Any,
+) -> None:
+    """``dx = g * scale + (x - mean) * slope + level`` for chunks ``first <= k < last``."""
+    zero = x.dtype.type(0)
+    for r in range(first * rows, min(last * rows, x.shape[0])):
+        for j in range(x.shape[1]):
+            d = x[r, j] - mean[j]
+            g = zero if d * scale[j] + shift[j] <= floor else dy[r, j]
+            dx[r, j] = g * scale[j] + (d * slope[j] + level[j])
