@@ -1,0 +1,207 @@
+"""What every data set is once loaded: two tables of numbers, names, and a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenbatch.data.errors import DataError
+from evenbatch.data.split import split_rows
+
+TASKS = ("classification", "regression")
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows to learn from and rows to test on, as they are: nothing is standardized.
+
+    The arrays are read-only, because one loaded data set is shared by everything in the process.
+
+    Args:
+        name: what ``Trial.data`` holds: "digits", "cookies:seed=3", "table:wine".
+        task: "classification" or "regression".
+        x_train: (N, features) float32.
+        y_train: classification: (N,) int64 class indices; regression: (N, targets) float32.
+        x_test: (M, features) float32.
+        y_test: as `y_train`, M rows.
+        features: a name for each column of x.
+        classes: a name for each class index; () for regression.
+        fingerprint: computed from the arrays; leave it out.
+        source: one sentence: where the data comes from, whom to cite, its licence.
+        notes: what was noticed while loading and is worth knowing, one sentence each.
+
+    Raises:
+        DataError: for arrays that do not fit together, other number types, NaN or infinity.
+
+    >>> x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1])
+    >>> Dataset("eye", "classification", x, y, x[:1], y[:1], tuple("abcd"), ("no", "yes")).n_outputs
+    2
+    """
+
+    name: str
+    task: str
+    x_train: NDArray[np.float32]
+    y_train: NDArray[Any]
+    x_test: NDArray[np.float32]
+    y_test: NDArray[Any]
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    fingerprint: str = ""
+    source: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise DataError(f"{self.name}: task is {self.task!r}, not one of {TASKS}.")
+        for part in ("train", "test"):
+            self._check_x(f"x_{part}")
+            self._check_y(f"y_{part}", len(getattr(self, f"x_{part}")))
+        for field in _ARRAYS:
+            view = np.ascontiguousarray(getattr(self, field)).view()
+            view.flags.writeable = False
+            object.__setattr__(self, field, view)
+        if not self.fingerprint:
+            object.__setattr__(self, "fingerprint", fingerprint(self))
+
+    def _check_x(self, field: str) -> None:
+        x = getattr(self, field)
+        if x.dtype != np.float32 or x.ndim != 2 or 0 in x.shape:
+            raise DataError(
+                f"{self.name}: {field} is {x.dtype} {x.shape}; it must be float32 with "
+                "at least one row and one column."
+            )
+        if x.shape[1] != len(self.features):
+            raise DataError(
+                f"{self.name}: {field} has {x.shape[1]} columns, "
+                f"but {len(self.features)} feature names were given."
+            )
+        _check_finite(self.name, field, x)
+
+    def _check_y(self, field: str, rows: int) -> None:
+        y = getattr(self, field)
+        if len(y) != rows:
+            raise DataError(f"{self.name}: {field} has {len(y)} rows, its inputs have {rows}.")
+        if self.task == "regression":
+            if y.dtype != np.float32 or y.ndim != 2 or self.classes:
+                raise DataError(
+                    f"{self.name}: {field} is {y.dtype} {y.shape} "
+                    f"with {len(self.classes)} classes; a regression target is float32 "
+                    "(rows, targets), without classes."
+                )
+            _check_finite(self.name, field, y)
+            return
+        if y.dtype != np.int64 or y.ndim != 1 or len(self.classes) < 2:
+            raise DataError(
+                f"{self.name}: {field} is {y.dtype} {y.shape} with {len(self.classes)} classes; "
+                "a classification target is int64 (rows,), with at least two classes."
+            )
+        if y.min() < 0 or y.max() >= len(self.classes):
+            raise DataError(
+                f"{self.name}: {field} holds class {int(y.min() if y.min() < 0 else y.max())}, "
+                f"but the classes are 0 to {len(self.classes) - 1}."
+            )
+
+    @property
+    def n_features(self) -> int:
+        return int(self.x_train.shape[1])
+
+    @property
+    def n_outputs(self) -> int:
+        """Classes, or regression targets: the width of a network's last layer."""
+        return len(self.classes) if self.task == "classification" else int(self.y_train.shape[1])
+
+    @property
+    def n_train(self) -> int:
+        return len(self.x_train)
+
+    @property
+    def n_test(self) -> int:
+        return len(self.x_test)
+
+    def __repr__(self) -> str:
+        kind = "classes" if self.task == "classification" else "target" + "s" * (self.n_outputs > 1)
+        return (
+            f"Dataset({self.name!r}: {self.task}, {self.n_features} features, "
+            f"{self.n_outputs} {kind}, {self.n_train} training + {self.n_test} test rows, "
+            f"{self.fingerprint})"
+        )
+
+
+def _check_finite(name: str, field: str, values: NDArray[Any]) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        row, column = (int(i) for i in np.argwhere(~finite)[0])
+        raise DataError(f"{name}: {field}[{row}, {column}] is {values[row, column]}, not a number.")
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """16 hexadecimal digits of SHA-256 over the four arrays: type, shape and bytes.
+
+    Names are left out: the same numbers under another name are the same data.
+    """
+    digest = hashlib.sha256()
+    for field in _ARRAYS:
+        array = np.ascontiguousarray(getattr(dataset, field))
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(f"{field} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.data)
+    return digest.hexdigest()[:16]
+
+
+def from_rows(
+    name: str,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    *,
+    features: Sequence[str],
+    classes: Sequence[str] = (),
+    test_share: float,
+    seed: int,
+    source: str,
+    notes: Sequence[str] = (),
+) -> Dataset:
+    """A `Dataset` from all rows together, split by `split_rows` (each class by its own share)."""
+    train, test = split_rows(len(x), test_share, seed, labels=y if classes else None)
+    x = x.astype(np.float32, copy=False)
+    y = y.astype(np.int64 if classes else np.float32, copy=False)
+    return Dataset(
+        name=name,
+        task="classification" if classes else "regression",
+        x_train=x[train],
+        y_train=y[train],
+        x_test=x[test],
+        y_test=y[test],
+        features=tuple(features),
+        classes=tuple(classes),
+        source=source,
+        notes=tuple(notes),
+    )
+
+
+def check_batch_size(dataset: Dataset, batch_size: int) -> None:
+    """Raise a `DataError` unless a batch of this size can be filled from the training rows.
+
+    >>> x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1])
+    >>> eye = Dataset("eye", "classification", x, y, x[:1], y[:1], tuple("abcd"), ("no", "yes"))
+    >>> check_batch_size(eye, 8)
+    Traceback (most recent call last):
+    evenbatch.data.errors.DataError: eye: a batch of 8 rows cannot be filled from 4 training rows
+    (5 rows in all, 1 kept for testing). Use a batch size of at most 4, or more rows.
+    """
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
+        raise DataError(f"{dataset.name}: batch size is {batch_size!r}; it must be a whole number.")
+    if batch_size < 1:
+        raise DataError(f"{dataset.name}: batch size is {batch_size}; it must be at least 1.")
+    if batch_size > dataset.n_train:
+        raise DataError(
+            f"{dataset.name}: a batch of {batch_size} rows cannot be filled from "
+            f"{dataset.n_train} training rows\n({dataset.n_train + dataset.n_test} rows in all, "
+            f"{dataset.n_test} kept for testing). Use a batch size of at most {dataset.n_train}, "
+            "or more rows."
+        )
