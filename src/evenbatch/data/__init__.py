@@ -95,10 +95,12 @@ def _parse(base: str, written: str, defaults: dict[str, Any]) -> dict[str, Any]:
         try:
             if not equals or option in _PLACES:
                 raise ValueError
-            if isinstance(default, bool):
+            if option not in defaults:
+                options[option] = value  # refused by load(), with the nearest name
+            elif isinstance(default, bool):
                 options[option] = {"True": True, "False": False}[value]
             else:
-                options[option] = value if default is None else type(default)(value)
+                options[option] = {int: int, float: float}[type(default)](value)
         except (ValueError, KeyError) as error:
             known = [f"{k}={v}" for k, v in defaults.items() if k not in _PLACES]
             raise DataError(

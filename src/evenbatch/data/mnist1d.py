@@ -96,7 +96,8 @@ def _kept(seed: int) -> dict[str, NDArray[np.generic]] | None:
     if folder is None:
         return None
     try:
-        with np.load(folder / _file(seed), allow_pickle=False) as file:
+        # Opened here: np.load leaves a file open that it cannot read.
+        with (folder / _file(seed)).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {part: file[part] for part in PARTS}
             fingerprint = str(file["fingerprint"])
         return arrays if _dataset(arrays).fingerprint == fingerprint else None

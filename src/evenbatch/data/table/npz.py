@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,13 +45,8 @@ def read_npz(path: Path, *, categories: Sequence[str], drop: Sequence[str]) -> T
 def _arrays(path: Path, drop: Sequence[str]) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """The arrays by name, and the names of those left unread because they are dropped."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise DataError(
-                f"{path.name}: this file holds one array without a name (NPY). "
-                "Save inputs and target together: np.savez(path, x=x, y=y)."
-            )
-        with loaded as file:
+        # Opened here: np.load leaves a file open that it cannot read.
+        with path.open("rb") as raw, _load(path, raw) as file:
             dropped = [name for name in file.files if name in drop]
             arrays = {name: _one(path, file, name) for name in file.files if name not in drop}
     except DataError:
@@ -63,6 +58,16 @@ def _arrays(path: Path, drop: Sequence[str]) -> tuple[dict[str, NDArray[Any]], l
     if not arrays:
         raise DataError(f"{path.name}: the file holds no arrays. np.savez(path, x=x, y=y) does.")
     return arrays, dropped
+
+
+def _load(path: Path, raw: BinaryIO) -> Any:
+    loaded = np.load(raw, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        raise DataError(
+            f"{path.name}: this file holds one array without a name (NPY). "
+            "Save inputs and target together: np.savez(path, x=x, y=y)."
+        )
+    return loaded
 
 
 def _one(path: Path, file: Any, name: str) -> NDArray[Any]:
