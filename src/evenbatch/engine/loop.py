@@ -102,8 +102,6 @@ def forward(ops, slopes, plan, hyper, rows, theta, running, ws, mode, step):  # 
                 dense.copy(ws, src, dst, rows * stride)
         elif op == T.ADD:
             dense.add(ws, src, a, dst, rows * stride)
-        elif op == T.COPY:
-            dense.copy(ws, src, dst, rows * stride)
 
 
 @kernel
@@ -117,6 +115,13 @@ def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):  # type: ignore[n
         slope = slopes[i]
         if op == T.PRODUCT:
             stride_in = row[T.STRIDE_IN]
+            if e > 0:  # the input was overwritten by a later layer: normalize once more
+                past = ops[e - 1]
+                stats, wide = past[T.E], past[T.STRIDE]
+                columns.batch_normalize(
+                    ws, past[T.SRC], past[T.DST], rows, wide, stats, stats + wide, theta, past[T.A],
+                    past[T.B], slopes[e - 1],
+                )  # fmt: skip
             matmul.product_transposed(ws, src, stride_in, ws, d, grad, a, b, stride, rows)
             if row[T.NEED_DX]:
                 scratch = plan[TRANSPOSE]
@@ -127,32 +132,17 @@ def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):  # type: ignore[n
                 d, other = other, d
         elif op == T.BATCH:
             columns.batch_backward(
-                ws, d, src, dst, rows, stride, e + stride, theta, a, grad, a, b, slope
+                ws, d, src, rows, stride, e, e + stride, theta, a, b, grad, slope
             )
         elif op == T.ACTIVATE:
             dense.activate_backward(ws, d, src, dst, rows, stride, grad, a, row[T.CODE], slope)
         elif op == T.ROW:
             groups.row_backward(
-                ws, d, src, dst, rows, stride, row[T.COLUMNS], e, c, theta, a, grad, a, b, row[T.CODE],
-                slope,
-            )  # fmt: skip
+                ws, d, src, rows, stride, row[T.COLUMNS], e, c, theta, a, b, grad, row[T.CODE], slope
+            )
         elif op == T.GROUP:
             groups.group_backward(
-                ws,
-                d,
-                src,
-                dst,
-                rows,
-                stride,
-                row[T.COLUMNS],
-                row[T.CODE],
-                e,
-                theta,
-                a,
-                grad,
-                a,
-                b,
-                slope,
+                ws, d, src, rows, stride, row[T.COLUMNS], row[T.CODE], e, theta, a, b, grad, slope
             )
         elif op == T.DROPOUT:
             dense.multiply(ws, d, a, d, rows * stride)

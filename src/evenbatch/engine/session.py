@@ -21,7 +21,7 @@ from evenbatch.engine.curve import Curve, Weights
 from evenbatch.engine.network import SettingError
 from evenbatch.engine.state import Feed, Scratch, TrialState, make_feed
 from evenbatch.engine.trial import Trial
-from evenbatch.kernels._jit import cache_folder, jit_enabled
+from evenbatch.kernels._jit import cache_folder, is_cached, jit_enabled
 from evenbatch.kernels.matmul import BLAS_FROM
 
 Datasets = Mapping[str, Dataset]
@@ -72,8 +72,7 @@ def kernels_ready() -> bool:
     """True if training starts without compiling: compiled in this process, or kept in the cache."""
     if not jit_enabled() or getattr(loop.advance, "signatures", None):
         return True
-    folder = cache_folder()
-    return folder is not None and any(folder.glob("loop.advance-*.nbc"))
+    return is_cached(loop.__file__, "advance")
 
 
 def _announce() -> None:

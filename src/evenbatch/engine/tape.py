@@ -21,7 +21,7 @@ from evenbatch.kernels import dense
 from evenbatch.kernels._lanes import padded
 
 # Operations.
-PRODUCT, ACTIVATE, BATCH, ROW, GROUP, DROPOUT, COPY, ADD, FORK = range(9)
+PRODUCT, ACTIVATE, BATCH, ROW, GROUP, DROPOUT, ADD, FORK = range(8)
 
 # Columns of the integer table. A, B, C and E hold what the operation needs (see `_Builder`).
 OP, SRC, DST, STRIDE_IN, STRIDE, COLUMNS, A, B, C, E, CODE, NEED_DX = range(12)
@@ -169,7 +169,7 @@ class _Builder:
         else:
             running = -1
             groups = net.groups if net.norm == "group" else 1
-            stats = self.take(self.rows * groups)
+            stats = self.take(2 * self.rows * groups)  # mean, 1/spread
             if groups > 1:
                 self.emit(GROUP, src, dst, columns, slope, a=gamma, b=beta, e=stats, code=groups)
             else:
@@ -235,17 +235,11 @@ def _hidden_layer(build: _Builder, slot: LinearSlot, src: int, layer: int, need_
         if slot.bias >= 0:
             build.activate(z, slot.outputs, slot.bias, dense.LINEAR, 1.0)
         z = build.normalize(z, slot.outputs, 1.0)
-        # tanh and sigmoid may overwrite their input, and here that input is what the normalizer's
-        # way back looks at for its slope; with slope 1 it does not matter.
         at = out = build.activate(z, slot.outputs, -1, code, slope)
     else:
         at = out = build.activate(z, slot.outputs, slot.bias, code, slope)
         if net.norm != "none" and net.placement == "after":
-            # The normalizer leaves x̂ where its input was; the way back through the activation needs
-            # the activation itself, so it is kept apart.
-            kept = build.matrix(slot.outputs)
-            build.emit(COPY, out, kept, slot.outputs)
-            at = build.normalize(kept, slot.outputs, 1.0)
+            at = build.normalize(out, slot.outputs, 1.0)
     build.probe(src, slot.inputs, out, z, slot, code, slope)
     if net.dropout > 0:
         mask, dst = build.matrix(slot.outputs), build.matrix(slot.outputs)

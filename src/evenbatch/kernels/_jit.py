@@ -9,8 +9,8 @@ Three decisions, and why:
 * **Flags** are ``{"reassoc", "contract", "arcp", "nsz"}``. Sums may be reordered (that is what makes
   them vectorize), but NaN and infinity keep their meaning: plain ``fastmath=True`` deletes NaN checks,
   and a diverged training would go unseen.
-* **The cache folder is named after a hash of every file in this package.** Numba itself only looks at
-  the file of the cached function, so a changed callee in another file would go unnoticed
+* **A cached kernel is named after a hash of its file and of all files it imports.** Numba itself only
+  looks at the file of the cached function, so a changed callee in another file would go unnoticed
   (numba issues 1833 and 8396).
 * **An unwritable cache folder is survived**: kernels are then compiled in each process.
 
@@ -20,10 +20,13 @@ Three decisions, and why:
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import hashlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -36,6 +39,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 F = TypeVar("F", bound=Callable[..., Any])
 
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+KEEP_DAYS = 60
 STRICT = {"contract"}  # where the order of operations carries the accuracy
 
 
@@ -45,15 +49,38 @@ def jit_enabled() -> bool:
 
 
 @cache
-def source_hash() -> str:
-    """Hash of every Python file whose text can reach compiled code (kernels and engine)."""
-    digest = hashlib.sha256()
+def _imports(path: Path) -> tuple[Path, ...]:
+    """The package's own files that a file imports."""
     package = Path(__file__).resolve().parent.parent
-    for folder in ("kernels", "engine"):
-        for path in sorted((package / folder).glob("*.py")):
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            head, *rest = name.split(".")
+            candidate = package.joinpath(*rest).with_suffix(".py")
+            if head == package.name and rest and candidate.is_file():
+                found.append(candidate)
+    return tuple(sorted(set(found)))
+
+
+@cache
+def source_hash(file: str) -> str:
+    """Hash of a file and of every file of the package whose text can reach its compiled code."""
+    waiting, seen = [Path(file).resolve()], set()
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            if path.parent.name in ("kernels", "engine"):
+                waiting.extend(_imports(path))
+    digest = hashlib.sha256()
+    for path in sorted(p for p in seen if p.parent.name in ("kernels", "engine")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _user_cache() -> Path:
@@ -76,16 +103,33 @@ def cache_folder() -> Path | None:
         return None
     try:
         root = Path(chosen).expanduser() if chosen else _user_cache() / "evenbatch"
-        folder = root / f"kernels-{source_hash()}"
+        folder = root / "kernels"
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
+        _forget_old(folder)
     except (OSError, RuntimeError):  # RuntimeError: no home folder is known
         return None
     return folder
 
 
+def _forget_old(folder: Path) -> None:
+    """Delete what was compiled more than `KEEP_DAYS` ago: each changed source leaves a file behind."""
+    oldest = time.time() - KEEP_DAYS * 86400
+    for path in folder.glob("*.nb[ci]"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()
+
+
+def is_cached(file: str, function: str) -> bool:
+    """True if the compiled form of an entry kernel lies in the cache folder."""
+    folder = cache_folder()
+    pattern = f"{Path(file).stem}.{function}-*-{source_hash(file)}.*.nbc"
+    return folder is not None and any(folder.glob(pattern))
+
+
 class _Locator(_CacheLocator):  # type: ignore[misc]
-    """Puts a function's cache into `cache_folder()` and stamps it with `source_hash()`."""
+    """Puts a function's cache into `cache_folder()`, under the hash of its sources."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
         self._py_file = py_file
@@ -95,10 +139,10 @@ class _Locator(_CacheLocator):  # type: ignore[misc]
         return str(cache_folder())
 
     def get_source_stamp(self) -> str:
-        return source_hash()
+        return source_hash(self._py_file)
 
     def get_disambiguator(self) -> str:
-        return str(self._lineno)
+        return f"{self._lineno}-{source_hash(self._py_file)}"
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> _Locator:

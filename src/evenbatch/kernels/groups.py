@@ -4,8 +4,8 @@
     rms     x̂ = z / sqrt(mean(z²) + eps) over the row                  Zhang & Sennrich 2019, eq. 4
     group   as layer, over each of G equal runs of columns of the row  Wu & He 2018, eq. 7
 
-followed by gamma, beta and a piecewise linear activation, as in `evenbatch.kernels.columns`. `live`
-is a row of ones over a layer's columns and zeros over its padding: padding must not enter a spread.
+followed by gamma, beta and a piecewise linear activation, as in `evenbatch.kernels.columns`; here too
+only z is kept for the way back. `live` is a row of ones over a layer's columns and zeros over its padding: padding must not enter a spread.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def reference_backward(
 
 @kernel
 def row_normalize(  # type: ignore[no-untyped-def]
-    ws, z, y, rows, stride, columns, rstd_at, live, theta, gamma_at, beta_at, center, eps, slope
+    ws, z, y, rows, stride, columns, stats, live, theta, gamma_at, beta_at, center, eps, slope
 ):
-    """One group a row: x̂ in place of z, the activated gamma·x̂ + beta at y, 1/spread at `rstd_at`."""
+    """One group a row: the activated gamma·x̂ + beta at y; (mean, 1/spread) of each row at `stats`."""
     width = lanes(ws)
     zero = splat(ws.dtype.type(0))
     share = ws.dtype.type(1) / ws.dtype.type(columns)
@@ -60,33 +60,35 @@ def row_normalize(  # type: ignore[no-untyped-def]
     wide_slope = splat(ws.dtype.type(slope))
     for r in range(rows):
         row = r * stride
-        mean = zero
+        mean = ws.dtype.type(0)
         if center:
             partial = zero
             for c in range(0, stride, width):
                 partial = partial + load(ws, z + row + c) * load(ws, live + c)
-            mean = splat(total(partial) * share)
+            mean = total(partial) * share
+        wide_mean = splat(mean)
         partial = zero
         for c in range(0, stride, width):
-            deviation = (load(ws, z + row + c) - mean) * load(ws, live + c)
-            store(ws, z + row + c, deviation)
+            deviation = (load(ws, z + row + c) - wide_mean) * load(ws, live + c)
             partial = partial + deviation * deviation
         rstd = one / ws.dtype.type(math.sqrt(total(partial) * share + small))
-        ws[rstd_at + r] = rstd
+        ws[stats + 2 * r] = mean
+        ws[stats + 2 * r + 1] = rstd
         wide = splat(rstd)
         for c in range(0, stride, width):
-            xhat = load(ws, z + row + c) * wide
-            store(ws, z + row + c, xhat)
+            xhat = (load(ws, z + row + c) - wide_mean) * wide
             value = xhat * load(theta, gamma_at + c) + load(theta, beta_at + c)
             store(ws, y + row + c, positive(value, value, value * wide_slope))
 
 
 @kernel
 def row_backward(  # type: ignore[no-untyped-def]
-    ws, d, xhat, y, rows, stride, columns, rstd_at, live, theta, gamma_at, grad, dgamma_at, dbeta_at,
-    center, slope,
-):  # fmt: skip
-    """Gradient by z in place of d (one group a row), and those by gamma and beta into `grad`.
+    ws, d, z, rows, stride, columns, stats, live, theta, gamma_at, beta_at, grad, center, slope
+):
+    """Gradient by z in place of d, and those by gamma and beta into `grad` at their own offsets.
+
+        d ← activation'(y) · d,   e = gamma · d
+        dz = 1/spread · (e − mean(e) − x̂ · mean(e x̂)), without mean(e) where rows are not centred
 
     Centring moves a row's padding too; `live` sets it back to zero.
     """
@@ -95,91 +97,93 @@ def row_backward(  # type: ignore[no-untyped-def]
     share = ws.dtype.type(1) / ws.dtype.type(columns)
     wide_slope = splat(ws.dtype.type(slope))
     for c in range(0, stride, width):
-        store(grad, dgamma_at + c, zero)
-        store(grad, dbeta_at + c, zero)
+        store(grad, gamma_at + c, zero)
+        store(grad, beta_at + c, zero)
     for r in range(rows):
         row = r * stride
+        mean, rstd = splat(ws[stats + 2 * r]), splat(ws[stats + 2 * r + 1])
         sum_e, sum_ex = zero, zero
         for c in range(0, stride, width):
+            gamma = load(theta, gamma_at + c)
+            x = (load(ws, z + row + c) - mean) * rstd
             e = load(ws, d + row + c)
-            e = positive(load(ws, y + row + c), e, e * wide_slope)
-            x = load(ws, xhat + row + c)
-            store(grad, dbeta_at + c, load(grad, dbeta_at + c) + e)
-            store(grad, dgamma_at + c, load(grad, dgamma_at + c) + e * x)
-            e = e * load(theta, gamma_at + c)
+            e = positive(x * gamma + load(theta, beta_at + c), e, e * wide_slope)
+            store(grad, beta_at + c, load(grad, beta_at + c) + e)
+            store(grad, gamma_at + c, load(grad, gamma_at + c) + e * x)
+            e = e * gamma
             store(ws, d + row + c, e)
             sum_e = sum_e + e
             sum_ex = sum_ex + e * x
-        tilt = splat(total(sum_ex) * share)
+        tilt = splat(total(sum_ex) * share) * rstd
         shift = zero
         if center:
             shift = splat(total(sum_e) * share)
-        rstd = splat(ws[rstd_at + r])
         for c in range(0, stride, width):
-            e = load(ws, d + row + c) - shift - load(ws, xhat + row + c) * tilt
+            e = load(ws, d + row + c) - shift - (load(ws, z + row + c) - mean) * tilt
             store(ws, d + row + c, e * rstd * load(ws, live + c))
 
 
 @kernel
 def group_normalize(  # type: ignore[no-untyped-def]
-    ws, z, y, rows, stride, columns, groups, rstd_at, theta, gamma_at, beta_at, eps, slope
+    ws, z, y, rows, stride, columns, groups, stats, theta, gamma_at, beta_at, eps, slope
 ):
-    """As `row_normalize` with `groups` runs of columns in each row; 1/spread at rstd_at + r·groups."""
+    """As `row_normalize`, with `groups` equal runs of columns in each row."""
     size = columns // groups
     share = ws.dtype.type(1) / ws.dtype.type(size)
     one, zero = ws.dtype.type(1), ws.dtype.type(0)
     small, below = ws.dtype.type(eps), ws.dtype.type(slope)
     for r in range(rows):
         for g in range(groups):
-            at = r * stride + g * size
+            at, p = r * stride + g * size, g * size
             part, out = ws[z + at : z + at + size], ws[y + at : y + at + size]
-            gamma = theta[gamma_at + g * size : gamma_at + (g + 1) * size]
-            beta = theta[beta_at + g * size : beta_at + (g + 1) * size]
+            gamma = theta[gamma_at + p : gamma_at + p + size]
+            beta = theta[beta_at + p : beta_at + p + size]
             mean = zero
             for i in range(size):
                 mean += part[i]
             mean *= share
             spread = zero
             for i in range(size):
-                part[i] -= mean
-                spread += part[i] * part[i]
+                spread += (part[i] - mean) * (part[i] - mean)
             rstd = one / ws.dtype.type(math.sqrt(spread * share + small))
-            ws[rstd_at + r * groups + g] = rstd
+            place = stats + 2 * (r * groups + g)
+            ws[place] = mean
+            ws[place + 1] = rstd
             for i in range(size):
-                part[i] *= rstd
-                value = part[i] * gamma[i] + beta[i]
+                value = (part[i] - mean) * rstd * gamma[i] + beta[i]
                 out[i] = value if value > zero else value * below
 
 
 @kernel
 def group_backward(  # type: ignore[no-untyped-def]
-    ws, d, xhat, y, rows, stride, columns, groups, rstd_at, theta, gamma_at, grad, dgamma_at,
-    dbeta_at, slope,
-):  # fmt: skip
+    ws, d, z, rows, stride, columns, groups, stats, theta, gamma_at, beta_at, grad, slope
+):
     """As `row_backward` for `group_normalize`."""
     size = columns // groups
     share = ws.dtype.type(1) / ws.dtype.type(size)
     zero, below = ws.dtype.type(0), ws.dtype.type(slope)
-    grad[dgamma_at : dgamma_at + stride] = zero
-    grad[dbeta_at : dbeta_at + stride] = zero
+    grad[gamma_at : gamma_at + stride] = zero
+    grad[beta_at : beta_at + stride] = zero
     for r in range(rows):
         for g in range(groups):
-            at = r * stride + g * size
-            part, x = ws[d + at : d + at + size], ws[xhat + at : xhat + at + size]
-            out = ws[y + at : y + at + size]
-            gamma = theta[gamma_at + g * size : gamma_at + (g + 1) * size]
-            dgamma = grad[dgamma_at + g * size : dgamma_at + (g + 1) * size]
-            dbeta = grad[dbeta_at + g * size : dbeta_at + (g + 1) * size]
+            at, p = r * stride + g * size, g * size
+            part, source = ws[d + at : d + at + size], ws[z + at : z + at + size]
+            gamma = theta[gamma_at + p : gamma_at + p + size]
+            beta = theta[beta_at + p : beta_at + p + size]
+            dgamma = grad[gamma_at + p : gamma_at + p + size]
+            dbeta = grad[beta_at + p : beta_at + p + size]
+            place = stats + 2 * (r * groups + g)
+            mean, rstd = ws[place], ws[place + 1]
             sum_e, sum_ex = zero, zero
             for i in range(size):
-                e = part[i] if out[i] > zero else part[i] * below
+                x = (source[i] - mean) * rstd
+                e = part[i] if x * gamma[i] + beta[i] > zero else part[i] * below
                 dbeta[i] += e
-                dgamma[i] += e * x[i]
+                dgamma[i] += e * x
                 e *= gamma[i]
                 part[i] = e
                 sum_e += e
-                sum_ex += e * x[i]
-            shift, tilt = sum_e * share, sum_ex * share
-            rstd = ws[rstd_at + r * groups + g]
+                sum_ex += e * x
+            shift, tilt = sum_e * share, sum_ex * share * rstd
             for i in range(size):
-                part[i] = (part[i] - shift - x[i] * tilt) * rstd
+                part[i] = (part[i] - shift - (source[i] - mean) * tilt) * rstd
