@@ -82,7 +82,7 @@ def splat(value: Any) -> Any:
     return np.full(BYTES // value.itemsize, value)
 
 
-@overload(lanes, inline="always")
+@overload(lanes)
 def _ov_lanes(array):  # type: ignore[no-untyped-def]
     count = BYTES * 8 // array.dtype.bitwidth
     return lambda array: count
@@ -137,17 +137,17 @@ def _splat(typingctx, value):  # type: ignore[no-untyped-def]
     return result(value), codegen
 
 
-@overload(load, inline="always")
+@overload(load)
 def _ov_load(array, at):  # type: ignore[no-untyped-def]
     return lambda array, at: _load(array, at)
 
 
-@overload(store, inline="always")
+@overload(store)
 def _ov_store(array, at, value):  # type: ignore[no-untyped-def]
     return lambda array, at, value: _store(array, at, value)
 
 
-@overload(splat, inline="always")
+@overload(splat)
 def _ov_splat(value):  # type: ignore[no-untyped-def]
     return lambda value: _splat(value)
 
@@ -198,7 +198,7 @@ def _unary(function: Any, emit: Any) -> None:
             return None
         return x(x), lambda context, builder, sig, args: emit(builder, args[0])
 
-    overload(function, inline="always")(lambda x: lambda x: compiled(x))
+    overload(function)(lambda x: lambda x: compiled(x))
 
 
 def root(x: Any) -> Any:
@@ -223,7 +223,7 @@ def _positive(typingctx, x, yes, no):  # type: ignore[no-untyped-def]
     return x(x, x, x), codegen
 
 
-@overload(positive, inline="always")
+@overload(positive)
 def _ov_positive(x, yes, no):  # type: ignore[no-untyped-def]
     return lambda x, yes, no: _positive(x, yes, no)
 
@@ -252,7 +252,7 @@ def _reduction(function: Any, name: str, start: bool) -> None:
 
         return x.dtype(x), codegen
 
-    overload(function, inline="always")(lambda x: lambda x: compiled(x))
+    overload(function)(lambda x: lambda x: compiled(x))
 
 
 _reduction(total, "fadd", True)
@@ -318,13 +318,13 @@ def _emit_exp(builder: Any, x: Any) -> Any:
 _unary(exp, _emit_exp)
 
 
-# Abramowitz & Stegun 7.1.26: |error| <= 1.5e-7, the size of float32 rounding of a number near 1.
+# Abramowitz & Stegun 7.1.26: |error| <= 1.5e-7; rounded to float32 at each step, 3.9e-7 was measured.
 _ERF = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
 _ERF_T = 0.3275911
 
 
 def erf(x: Any) -> Any:
-    """Error function of every lane; float32 to within 2e-7, float64 exact to rounding."""
+    """Error function of every lane; float32 to within 4e-7, float64 exact to rounding."""
     return np.array([math.erf(v) for v in x], x.dtype)
 
 
