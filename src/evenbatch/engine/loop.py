@@ -188,27 +188,6 @@ def learning_rate(plan, hyper, step):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def evaluate(ops, slopes, plan, hyper, theta, running, ws, x, labels, target, n, sst):  # type: ignore[no-untyped-def]
-    """(loss, metric) over n rows: cross-entropy and accuracy, or mean squared error and R²."""
-    loss = 0.0
-    right = 0
-    stride_x, stride_y = plan[X_STRIDE], plan[Y_STRIDE]
-    for first in range(0, n, plan[ROWS]):
-        rows = min(plan[ROWS], n - first)
-        dense.gather_range(x, stride_x, first, rows, ws, plan[INPUT], stride_x)
-        forward(ops, slopes, plan, hyper, rows, theta, running, ws, EVALUATE, 0)
-        if plan[CLASSIFY]:
-            part, hits = losses.count_correct(ws, plan[OUTPUT], rows, stride_y, labels, first)
-            loss += part
-            right += hits
-        else:
-            loss += losses.sum_squared_error(ws, plan[OUTPUT], rows, stride_y, target, first)
-    if plan[CLASSIFY]:
-        return loss / n, right / n
-    return loss / (n * plan[TARGETS]), 1 - loss / sst
-
-
-@kernel
 def probe_layers(probes, slopes, ws, grad, rows, out):  # type: ignore[no-untyped-def]
     """Per linear layer: mean and standard deviation of its input, saturated and dead share of its
     activation, norm of its weight gradient.
@@ -251,46 +230,46 @@ def probe_layers(probes, slopes, ws, grad, rows, out):  # type: ignore[no-untype
 @kernel
 def _record(  # type: ignore[no-untyped-def]
     ops, slopes, plan, hyper, theta, running, population, ws, x, labels, target, xt, labels_t, target_t,
-    order, sums, point,
+    sums, point,
 ):  # fmt: skip
-    """Evaluate now and fill one point of the curve."""
-    used = running
-    if plan[EXACT]:
-        used = population
-        n = plan[N_TRAIN]
-        dense.gather_range(x, plan[X_STRIDE], 0, n, ws, plan[INPUT], plan[X_STRIDE])
-        forward(ops, slopes, plan, hyper, n, theta, population, ws, POPULATION, 0)
-    loss, metric = evaluate(
-        ops,
-        slopes,
-        plan,
-        hyper,
-        theta,
-        used,
-        ws,
-        xt,
-        labels_t,
-        target_t,
-        plan[N_TEST],
-        hyper[SST_TEST],
-    )
-    point[TEST_LOSS], point[METRIC] = loss, metric
-    if plan[EVAL_TRAIN]:
-        loss, metric = evaluate(
-            ops,
-            slopes,
-            plan,
-            hyper,
-            theta,
-            used,
-            ws,
-            x,
-            labels,
-            target,
-            plan[N_TRAIN],
-            hyper[SST_TRAIN],
-        )
-        point[TRAIN_EVAL_LOSS], point[TRAIN_METRIC] = loss, metric
+    """Evaluate now and fill one point of the curve.
+
+    Test set, training set if asked for, and before them, if asked for, the population statistics: the
+    whole training set as one batch. All three walk through the one loop below; a second call of
+    `forward` would double the time it takes to compile.
+    """
+    stride_x, stride_y = plan[X_STRIDE], plan[Y_STRIDE]
+    used = population if plan[EXACT] else running
+    for part in range(0 if plan[EXACT] else 1, 3 if plan[EVAL_TRAIN] else 2):
+        testing = part == 1
+        n = plan[N_TEST] if testing else plan[N_TRAIN]
+        at_once = n if part == 0 else plan[ROWS]
+        mode = np.int64(POPULATION if part == 0 else EVALUATE)
+        data = xt if testing else x
+        loss, right = 0.0, 0
+        for first in range(0, n, at_once):
+            rows = min(at_once, n - first)
+            dense.gather_range(data, stride_x, first, rows, ws, plan[INPUT], stride_x)
+            forward(ops, slopes, plan, hyper, rows, theta, used, ws, mode, np.int64(0))
+            if plan[CLASSIFY]:
+                some, hits = losses.count_correct(
+                    ws, plan[OUTPUT], rows, stride_y, labels_t if testing else labels, first
+                )
+                loss += some
+                right += hits
+            else:
+                loss += losses.sum_squared_error(
+                    ws, plan[OUTPUT], rows, stride_y, target_t if testing else target, first
+                )
+        metric = right / n
+        if plan[CLASSIFY]:
+            loss /= n
+        else:
+            metric = 1 - loss / hyper[SST_TEST if testing else SST_TRAIN]
+            loss /= n * plan[TARGETS]
+        if part > 0:
+            point[TEST_LOSS if testing else TRAIN_EVAL_LOSS] = loss
+            point[METRIC if testing else TRAIN_METRIC] = metric
     point[TRAIN_LOSS] = sums[LOSS_SUM] / sums[LOSS_COUNT] if sums[LOSS_COUNT] > 0 else math.nan
     point[TRAIN_SECONDS] = sums[SECONDS]
     sums[LOSS_SUM] = sums[LOSS_COUNT] = 0.0
@@ -304,71 +283,57 @@ def advance(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Train one trial until step `until` (or its end, or divergence); returns its status."""
     batch, n_batches = plan[BATCH_SIZE], plan[N_TRAIN] // plan[BATCH_SIZE]
-    started = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
+    mode = np.int64(TRAIN)
     epoch_ready = -1
     last = min(until, plan[STEPS])
-    if counters[STEP] == 0 and counters[NEXT_EVALUATION] == 0 and evaluations[0] == 0:
-        _record(
-            ops, slopes, plan, hyper, theta, running, population, ws, x, labels, target, xt, labels_t,
-            target_t, order, sums, curve[0],
-        )  # fmt: skip
-        counters[NEXT_EVALUATION] = 1
-        started = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
-    while counters[STEP] < last and counters[STATUS] == RUNNING:
-        step = counters[STEP]
-        if plan[INJECTED]:
-            first = step * batch
-        else:
-            epoch = step // n_batches
-            if epoch != epoch_ready:
-                shuffle(order, plan[SEED_LOW], plan[SEED_HIGH], epoch)
-                epoch_ready = epoch
-            first = (step - epoch * n_batches) * batch
-        dense.gather(x, plan[X_STRIDE], order, first, batch, ws, plan[INPUT], plan[X_STRIDE])
-        forward(ops, slopes, plan, hyper, batch, theta, running, ws, TRAIN, step)
-        if plan[CLASSIFY]:
-            loss = losses.cross_entropy(
-                ws, plan[OUTPUT], batch, plan[Y_STRIDE], labels, order, first, plan[D0]
-            )
-        else:
-            loss = losses.squared_error(
-                ws,
-                plan[OUTPUT],
-                batch,
-                plan[Y_STRIDE],
-                plan[TARGETS],
-                target,
-                order,
-                first,
-                plan[D0],
-            )
-        if not math.isfinite(loss):
-            counters[STATUS] = DIVERGED
-            break
-        backward(ops, slopes, plan, hyper, batch, theta, grad, ws)
-        if counters[NEXT_PROBE] < probe_steps.size and probe_steps[counters[NEXT_PROBE]] == step:
-            now = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
-            sums[SECONDS] += now - started
-            probe_layers(probes, probe_slopes, ws, grad, batch, probed[counters[NEXT_PROBE]])
-            counters[NEXT_PROBE] += 1
-            started = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
-        optimizers.update(
-            theta, grad, m, v, plan[N_PARAMETERS], plan[DECAY_END], plan[OPTIMIZER],
-            learning_rate(plan, hyper, step), hyper[MOMENTUM], hyper[WEIGHT_DECAY], step + 1,
-        )  # fmt: skip
-        counters[STEP] = step + 1
-        sums[LOSS_SUM] += loss
-        sums[LOSS_COUNT] += 1
-        if step + 1 == evaluations[counters[NEXT_EVALUATION]]:
-            now = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
-            sums[SECONDS] += now - started
+    while True:
+        if counters[STEP] == evaluations[counters[NEXT_EVALUATION]]:
             _record(
                 ops, slopes, plan, hyper, theta, running, population, ws, x, labels, target, xt,
-                labels_t, target_t, order, sums, curve[counters[NEXT_EVALUATION]],
+                labels_t, target_t, sums, curve[counters[NEXT_EVALUATION]],
             )  # fmt: skip
             counters[NEXT_EVALUATION] += 1
-            started = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
-    sums[SECONDS] += _clock.seconds(plan[CLOCK], plan[CLOCK_ID]) - started
-    if counters[STATUS] == RUNNING and counters[STEP] == plan[STEPS]:
-        counters[STATUS] = FINISHED
-    return counters[STATUS]
+            if counters[STEP] == plan[STEPS]:
+                counters[STATUS] = FINISHED
+        if counters[STEP] >= last or counters[STATUS] != RUNNING:
+            return counters[STATUS]
+        # Train up to the next evaluation; only this is on the clock.
+        stop = min(last, evaluations[counters[NEXT_EVALUATION]])
+        started = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
+        for step in range(counters[STEP], stop):
+            if plan[INJECTED]:
+                first = step * batch
+            else:
+                epoch = step // n_batches
+                if epoch != epoch_ready:
+                    shuffle(order, plan[SEED_LOW], plan[SEED_HIGH], epoch)
+                    epoch_ready = epoch
+                first = (step - epoch * n_batches) * batch
+            dense.gather(x, plan[X_STRIDE], order, first, batch, ws, plan[INPUT], plan[X_STRIDE])
+            forward(ops, slopes, plan, hyper, batch, theta, running, ws, mode, step)
+            if plan[CLASSIFY]:
+                loss = losses.cross_entropy(
+                    ws, plan[OUTPUT], batch, plan[Y_STRIDE], labels, order, first, plan[D0]
+                )
+            else:
+                loss = losses.squared_error(
+                    ws, plan[OUTPUT], batch, plan[Y_STRIDE], plan[TARGETS], target, order, first,
+                    plan[D0],
+                )  # fmt: skip
+            if not math.isfinite(loss):
+                counters[STATUS] = DIVERGED
+                break
+            backward(ops, slopes, plan, hyper, batch, theta, grad, ws)
+            if counters[NEXT_PROBE] < probe_steps.size and probe_steps[counters[NEXT_PROBE]] == step:
+                paused = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
+                probe_layers(probes, probe_slopes, ws, grad, batch, probed[counters[NEXT_PROBE]])
+                counters[NEXT_PROBE] += 1
+                started += _clock.seconds(plan[CLOCK], plan[CLOCK_ID]) - paused
+            optimizers.update(
+                theta, grad, m, v, plan[N_PARAMETERS], plan[DECAY_END], plan[OPTIMIZER],
+                learning_rate(plan, hyper, step), hyper[MOMENTUM], hyper[WEIGHT_DECAY], step + 1,
+            )  # fmt: skip
+            counters[STEP] = step + 1
+            sums[LOSS_SUM] += loss
+            sums[LOSS_COUNT] += 1
+        sums[SECONDS] += _clock.seconds(plan[CLOCK], plan[CLOCK_ID]) - started

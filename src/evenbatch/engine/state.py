@@ -135,7 +135,9 @@ class TrialState:
         self.trial, self.feed, self.dtype = trial, feed, np.dtype(dtype)
         exact = trial.statistics == "population" and trial.network.norm == "batch"
         rows = max(trial.batch_size, min(EVALUATION_ROWS, data.n_test))
-        self.tape = tape = compile_tape(trial.network, max(rows, data.n_train) if exact else rows)
+        self.tape = tape = compile_tape(
+            trial.network, max(rows, data.n_train) if exact else rows, keep=trial.probe_every > 0
+        )
         self.batches = None if batches is None else self._check_batches(batches, data)
         self.theta = initialize.initial_parameters(tape, trial.seed, self.dtype)
         self.running = initialize.initial_running(tape, self.dtype)

@@ -107,6 +107,7 @@ class _Builder:
     probe_slopes: list[float] = field(default_factory=list)
     norms: list[NormSlot] = field(default_factory=list)
     live: dict[int, int] = field(default_factory=dict)
+    shared: int = -1  # where all normalized activations go in turn, or −1 to keep each
     workspace: int = 0
     running: int = 0
     parameters: int = 0
@@ -145,9 +146,10 @@ class _Builder:
 
     def product(self, src: int, slot: LinearSlot, need_dx: bool) -> int:
         dst = self.matrix(slot.outputs)
+        redo = len(self.ops) if src == self.shared and src >= 0 else 0  # 1 + the normalizer before
         self.emit(
             PRODUCT, src, dst, slot.outputs, stride_in=padded(slot.inputs), a=slot.weight, b=slot.inputs,
-            dx=need_dx,
+            e=redo, dx=need_dx,
         )  # fmt: skip
         return dst
 
@@ -156,11 +158,12 @@ class _Builder:
         self.emit(ACTIVATE, src, dst, columns, slope, a=bias, code=code)
         return dst
 
-    def normalize(self, src: int, columns: int, slope: float) -> int:
+    def normalize(self, src: int, columns: int, slope: float, dst: int = -1) -> int:
         net = self.network
         stride = padded(columns)
         gamma, beta = self.parameter(stride), self.parameter(stride)
-        dst = self.matrix(columns)
+        if dst < 0:
+            dst = self.matrix(columns)
         if net.norm == "batch":
             running = self.running
             self.running += 2 * stride
@@ -229,8 +232,7 @@ def _hidden_layer(build: _Builder, slot: LinearSlot, src: int, layer: int, need_
     if before and code == dense.LINEAR:
         if slot.bias >= 0:
             build.activate(z, slot.outputs, slot.bias, dense.LINEAR, 1.0)
-        at = build.normalize(z, slot.outputs, slope)
-        out = at
+        at = out = build.normalize(z, slot.outputs, slope, build.shared)
     elif before:
         if slot.bias >= 0:
             build.activate(z, slot.outputs, slot.bias, dense.LINEAR, 1.0)
@@ -248,10 +250,31 @@ def _hidden_layer(build: _Builder, slot: LinearSlot, src: int, layer: int, need_
     return at
 
 
+KEPT_BYTES = 1 << 20
+"""Activations larger than this are computed again on the way back rather than kept.
+
+Kept, each is written, pushed out of the cache and fetched again. At 50 layers × 64, batch 100, that
+costs more than normalizing twice; in a network that fits the cache it is the other way round.
+"""
+
+
+def _may_redo(network: Network, rows: int) -> bool:
+    """Whether normalized activations can share one buffer: nothing but the next layer reads them."""
+    simple = network.norm == "batch" and network.placement == "before"
+    simple = simple and _ACTIVATIONS[network.activation][0] == dense.LINEAR
+    alone = network.residual == 0 and network.dropout == 0
+    return simple and alone and 8 * rows * sum(map(padded, network.hidden)) > KEPT_BYTES
+
+
 @lru_cache(maxsize=512)
-def compile_tape(network: Network, rows: int) -> Tape:
-    """The tape of `network` for up to `rows` examples at a time (cached: trials share tapes)."""
+def compile_tape(network: Network, rows: int, keep: bool = False) -> Tape:
+    """The tape of `network` for up to `rows` examples at a time (cached: trials share tapes).
+
+    `keep` keeps every activation, for probes to read.
+    """
     build = _Builder(network, rows)
+    if not keep and _may_redo(network, rows):
+        build.shared = build.matrix(max(network.hidden))
     linears, decay_end, build.parameters = _linears(network)
     at = input_at = build.matrix(network.inputs)
     need_dx = False

@@ -43,6 +43,7 @@ def cross_entropy(ws, z, rows, stride, labels, index, first, d):  # type: ignore
     width = lanes(ws)
     share = ws.dtype.type(1) / ws.dtype.type(rows)
     loss = 0.0
+    masses = 1.0  # Σ log mass = log Π mass: a mass is at most the stride, so 16 fit a float64
     for r in range(rows):
         at = z + r * stride
         out = d + r * stride
@@ -60,8 +61,12 @@ def cross_entropy(ws, z, rows, stride, labels, index, first, d):  # type: ignore
             store(ws, out + c, load(ws, out + c) * scale)
         label = labels[index[first + r]]
         ws[out + label] -= share
-        loss += math.log(mass) + top - ws[at + label]
-    return loss / rows
+        loss += top - ws[at + label]
+        masses *= mass
+        if r % 16 == 15:
+            loss += math.log(masses)
+            masses = 1.0
+    return (loss + math.log(masses)) / rows
 
 
 @kernel

@@ -77,7 +77,7 @@ def _make_tile(rows: int, vectors: int) -> Any:
             return None
         return types.void(a, b, out, *([types.intp] * 8)), _tile_codegen(rows, vectors)
 
-    @overload(tile, inline="always")
+    @overload(tile)
     def _(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth):  # type: ignore[no-untyped-def]
         return lambda a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth: compiled(
             a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth
@@ -231,7 +231,7 @@ def product(a, a0, a_row, b, b0, out, o0, rows, cols, depth):  # type: ignore[no
         rows, cols, depth: sizes; `cols` is a multiple of 16 and is the row distance of b and out.
     """
     if rows * cols * depth < BLAS_FROM:
-        _tiled(a, b, out, a0, a_row, 1, b0, cols, o0, cols, rows, cols, depth)
+        _tiled(a, b, out, a0, a_row, np.int64(1), b0, cols, o0, cols, rows, cols, depth)
     else:
         left = a[a0 : a0 + rows * a_row].reshape(rows, a_row)
         right = b[b0 : b0 + depth * cols].reshape(depth, cols)
@@ -246,7 +246,7 @@ def product(a, a0, a_row, b, b0, out, o0, rows, cols, depth):  # type: ignore[no
 def product_transposed(a, a0, a_row, b, b0, out, o0, rows, cols, depth):  # type: ignore[no-untyped-def]
     """``out = a.T @ b`` with a (depth × rows, its rows `a_row` apart), b (depth × cols)."""
     if rows * cols * depth < BLAS_FROM:
-        _tiled(a, b, out, a0, 1, a_row, b0, cols, o0, cols, rows, cols, depth)
+        _tiled(a, b, out, a0, np.int64(1), a_row, b0, cols, o0, cols, rows, cols, depth)
     else:
         left = a[a0 : a0 + depth * a_row].reshape(depth, a_row)
         right = b[b0 : b0 + depth * cols].reshape(depth, cols)
@@ -309,7 +309,7 @@ def _block_compiled(typingctx, a, a0, a_row, live, out, o0, o_row):  # type: ign
     return types.void(a, *kinds, out, types.intp, types.intp), codegen
 
 
-@overload(_block_in_numpy, inline="always")
+@overload(_block_in_numpy)
 def _(a, a0, a_row, live, out, o0, o_row):  # type: ignore[no-untyped-def]
     return lambda a, a0, a_row, live, out, o0, o_row: _block_compiled(
         a, a0, a_row, live, out, o0, o_row
