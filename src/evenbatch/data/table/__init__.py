@@ -150,7 +150,8 @@ def _names(value: str | Sequence[str]) -> list[str]:
 
 def _check_size(table: Table) -> None:
     if table.n_rows < 2:
+        rows = "1 row" if table.n_rows else "0 rows"
         raise DataError(
-            f"{table.file}: {table.n_rows} row of data cannot be split into training and test. "
+            f"{table.file}: {rows} of data cannot be split into training and test. "
             "At least 2 are needed, and some hundreds to learn from."
         )

@@ -18,14 +18,14 @@ MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
 
 _DIGITS = r"[+-]?\d{1,3}"
 _LOOKS_LIKE = (  # pattern, what to say about a cell that is written so
-    (rf"{_DIGITS},\d{{3}}", "is 1234 or 1.234: write it without the comma, or pass decimal=','"),
     (rf"{_DIGITS}(,\d{{3}})+(\.\d+)?", "has thousands separators: write the digits only"),
     (rf"{_DIGITS}([ '’\u00a0\u202f]\d{{3}})+([.,]\d+)?", "has thousands separators: "
      "write the digits only"),
     (rf"{_DIGITS}(\.\d{{3}})+,\d+", "has thousands separators: write the digits only"),
     (r"[+-]?\d*,\d+", "has a decimal comma: write a point, or pass decimal=','"),
     (r"[+-]?\d+(_\d+)+", "has thousands separators: write the digits only"),
-    (r"[€$£¥]?\s*[+-]?\d[\d.,]*\s*[%€$£¥]?", "carries a unit: write the number alone"),
+    (r"[€$£¥]\s*[+-]?\d[\d.,]*", "carries a unit: write the number alone"),
+    (r"[+-]?\d[\d.,]*\s*[%€$£¥]", "carries a unit: write the number alone"),
     (r"\u2212\s*\d[\d.,]*", "begins with a typographic minus: use the hyphen -"),
 )  # fmt: skip
 _PATTERNS = tuple((re.compile(pattern), what) for pattern, what in _LOOKS_LIKE)
@@ -63,6 +63,9 @@ def mistake(cell: str, decimal: str = ".") -> str | None:
     text = cell.strip()
     if decimal == "," and "." in text and re.fullmatch(r"[+-]?[\d.,]+", text):
         return f"{text!r} holds a point, but decimal=',' was passed: write the digits only"
+    if re.fullmatch(rf"{_DIGITS},\d{{3}}", text):
+        whole, point = text.replace(",", ""), text.replace(",", ".")
+        return f"{text!r} may mean {whole} or {point}: write the one meant, or pass decimal=','"
     for pattern, what in _PATTERNS:
         if pattern.fullmatch(text):
             return f"{text!r} {what}"
@@ -93,7 +96,12 @@ def read_column(
     if filled and 2 * (filled - len(others) + like) < filled:
         return _texts(name, cells), []
     problems = [
-        Problem(i, name, mistake(cells[i], decimal) or f"{cells[i].strip()!r} is not a number")
+        Problem(
+            i,
+            name,
+            mistake(cells[i], decimal) or f"{cells[i].strip()!r} is not a number",
+            is_text=True,
+        )
         for i in others
     ]
     # A mistake is reported as such, not as a missing value too.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evenbatch.data.errors import DataError, did_you_mean, listed
 
-SHOWN = 8  # problems shown one by one; the others are counted
+SHOWN = 5  # problems shown one by one; the others are counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,7 @@ class Problem:
     index: int  # of the row in the table, from 0
     column: str
     what: str
+    is_text: bool = False  # it would do as a category
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,20 +55,24 @@ class Table:
         return [column.name for column in self.columns]
 
 
-def report(table: Table, problems: Sequence[Problem]) -> DataError:
+def report(table: Table, problems: Sequence[Problem], targets: Sequence[str]) -> DataError:
     """The error that shows every problem by row and column, and says what to do."""
     ordered = sorted(problems, key=lambda p: p.index)
     many = len(ordered)
     lines = [f"{table.row(p.index)}, column {p.column!r}: {p.what}" for p in ordered[:SHOWN]]
     if many > SHOWN:
         lines.append(f"and {many - SHOWN} more")
-    names = listed(dict.fromkeys(p.column for p in ordered), 3)
+    advice = "Correct or fill these cells, or delete their rows"
+    inputs = dict.fromkeys(p.column for p in ordered if p.column not in targets)
+    if inputs:
+        advice += f"; or leave whole columns out: drop=[{listed(inputs, 3)}]"
+    texts = dict.fromkeys(p.column for p in ordered if p.is_text)
+    if texts:
+        advice += f"; or read them as categories: categories=[{listed(texts, 3)}]"
     return DataError(
         f"{table.file}: {many} cell{'s' * (many > 1)} cannot be used:\n  "
         + "\n  ".join(lines)
-        + "\nCorrect or fill these cells, delete their rows, or leave whole columns out with "
-        f"drop=[{names}];\na column of numbers and texts can be read as categories with "
-        f"categories=[{names}]."
+        + f"\n{advice}."
     )
 
 

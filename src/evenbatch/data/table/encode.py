@@ -49,10 +49,10 @@ def encode(
     problems = list(table.problems)
     for column in [*inputs, *targets]:
         problems += _bad_cells(column, is_target=column in targets)
-    if kind == "regression":
-        problems += [p for column in targets for p in _texts_in_target(column)]
     if problems:
-        raise report(table, problems)
+        raise report(table, problems, wanted)
+    if kind == "regression":
+        _check_quantities(table, targets)
 
     blocks = [_input(table, column) for column in inputs]
     if not keep_constant:
@@ -114,13 +114,14 @@ def _bad_cells(column: Column, is_target: bool) -> list[Problem]:
     return problems
 
 
-def _texts_in_target(column: Column) -> list[Problem]:
-    what = "is no number, but the task is regression (pass task='classification' for classes)"
-    return [
-        Problem(i, column.name, f"{text!r} {what}")
-        for i, text in enumerate(column.texts or ())
-        if text is not None
-    ]
+def _check_quantities(table: Table, targets: Sequence[Column]) -> None:
+    for column in targets:
+        if column.texts is not None:
+            raise DataError(
+                f"{table.file}: the target {column.name!r} holds texts ({table.row(0)}: "
+                f"{column.texts[0]!r}), but a regression needs numbers. Leave task out, or pass "
+                "task='classification'."
+            )
 
 
 def _as_category(column: Column) -> Column:
@@ -145,7 +146,7 @@ def _input(table: Table, column: Column) -> tuple[NDArray[np.float32], list[str]
         raise DataError(
             f"{table.file}: column {column.name!r} holds {len(different)} different texts in "
             f"{len(texts)} rows (such as {listed(different, 3)}). More than {MOST_CATEGORIES} is "
-            "more likely a name or free text than a category: leave it out with "
+            "more likely a name, a date or free text than a category: leave it out with "
             f"drop=[{column.name!r}], or merge rare ones."
         )
     index = {text: i for i, text in enumerate(different)}

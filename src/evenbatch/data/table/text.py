@@ -42,9 +42,11 @@ def read_text(
     if decimal not in (".", ","):
         raise DataError(f"decimal is {decimal!r}; it is the decimal separator, '.' or ','.")
     text = decode(path.name, path.read_bytes(), encoding)
-    if not text.strip():
+    rows, numbers = split_cells(
+        path.name, text, find_delimiter(text) if delimiter is None else delimiter
+    )
+    if not rows:
         raise DataError(f"{path.name}: the file is empty. It needs a header row and rows below it.")
-    rows, numbers = split_cells(path.name, text, delimiter or find_delimiter(text))
     header = _header(path.name, rows[0], numbers[0], drop)
     if len(header) == 1:
         raise DataError(
@@ -73,9 +75,9 @@ def decode(file: str, raw: bytes, encoding: str | None) -> str:
     marked = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
     chosen = encoding or marked or "utf-8"
     if chosen == "utf-8" and b"\0" in raw:
-        start = raw[:2000]
-        if min(start[::2].count(0), start[1::2].count(0)) * 4 < start.count(0):
-            hint = "utf-16-le" if start[1::2].count(0) > start[::2].count(0) else "utf-16-be"
+        even, odd = (raw[i:2000:2].count(0) / len(raw[i:2000:2] or b"-") for i in (0, 1))
+        if max(even, odd) > 0.5 and min(even, odd) < 0.1:  # every other byte: Latin in UTF-16
+            hint = "utf-16-be" if even > odd else "utf-16-le"
             raise DataError(
                 f"{file}: this looks like UTF-16 text without a byte-order mark. "
                 f"Save it as UTF-8, or pass encoding={hint!r}."
@@ -164,7 +166,8 @@ def _header(file: str, cells: list[str], number: int, drop: Sequence[str]) -> li
         where = [str(i) for i, name in enumerate(header, start=1) if name == twice[0]]
         raise DataError(
             f"{file}: the column name {twice[0]!r} appears {len(where)} times in the header "
-            f"(columns {' and '.join(where)}). Give every column its own name."
+            f"(columns {' and '.join(where)}). Give every column its own name; "
+            "if the first row is data already, put a header above it."
         )
     return header
 
