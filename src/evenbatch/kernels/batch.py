@@ -2,19 +2,12 @@
 
 The float64 reference comes first and never calls a kernel. Below it, two kernels that Python calls:
 
-* `batch_forward`: statistics (two passes) and ``max(gamma * xhat + beta, floor)``, channel by channel,
-  so that a channel of ordinary size stays in the core's cache from the first pass to the last;
+* `batch_forward`: statistics (two passes) and ``max(gamma * xhat + beta, floor)``, channel by
+  channel, so that one of ordinary size stays in the core's cache from the first pass to the last;
 * `batch_backward`: the two sums of the gradient, then dx. xhat is computed again from x rather than
   stored: reading it back would cost more than the multiplication.
 
-`floor` is the fused activation: 0 for relu, -inf for none. Written as ``floor if z < floor else z``
-it lets NaN through, where ``max`` would hide it. `valid` is None or a (N, S) array of flags; numba
-drops the dead branch when it is None.
-
-Accuracy. Means and variances are summed in float64, and the mean is used as a float32 number plus a
-remainder folded into the shift, so an offset of a million costs nothing. The gradient's sums run over
-centred values and need less: blocks of `BLOCK` in the input's own precision, blocks added in float64
-(measured 4 times faster than converting each element).
+`floor`, `valid` and what is done for accuracy: see ``kernels/norm_planes.py``.
 """
 
 from __future__ import annotations
@@ -24,8 +17,14 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-
-BLOCK = np.uint64(4096)
+from evenbatch.kernels.norm_planes import (
+    plane_apply,
+    plane_gradient,
+    plane_moments,
+    plane_spread,
+    plane_total,
+    split_mean,
+)
 
 
 def reference_batch_forward(
@@ -90,96 +89,6 @@ def reference_batch_backward(
     return np.where(kept, dx, 0), dgamma, dbeta
 
 
-@kernel
-def _total(x: Any, valid: Any, n: int, c: int) -> float:
-    total = 0.0
-    for s in range(x.shape[2]):
-        if valid is None or valid[n, s]:
-            total += np.float64(x[n, c, s])
-    return total
-
-
-@kernel
-def _spread(x: Any, valid: Any, n: int, c: int, mean: float) -> float:
-    total = 0.0
-    for s in range(x.shape[2]):
-        if valid is None or valid[n, s]:
-            d = np.float64(x[n, c, s]) - mean
-            total += d * d
-    return total
-
-
-@kernel
-def _apply(
-    x: Any, valid: Any, n: int, c: int, mean: Any, scale: Any, shift: Any, floor: Any, y: Any
-) -> None:
-    for s in range(x.shape[2]):
-        z = (x[n, c, s] - mean) * scale + shift
-        z = floor if z < floor else z
-        if valid is None or valid[n, s]:
-            y[n, c, s] = z
-        else:
-            y[n, c, s] = 0
-
-
-@kernel
-def _gradient_sums(
-    x: Any,
-    dy: Any,
-    valid: Any,
-    n: int,
-    c: int,
-    start: Any,
-    stop: Any,
-    mean: Any,
-    scale: Any,
-    shift: Any,
-    floor: Any,
-) -> tuple[float, float]:
-    zero = x.dtype.type(0)
-    total = zero
-    moment = zero
-    for s in range(start, stop):
-        d = x[n, c, s] - mean
-        g = zero if d * scale + shift <= floor else dy[n, c, s]
-        if valid is None or valid[n, s]:
-            total += g
-            moment += g * d
-    return np.float64(total), np.float64(moment)
-
-
-@kernel
-def _gradient(
-    x: Any,
-    dy: Any,
-    valid: Any,
-    n: int,
-    c: int,
-    mean: Any,
-    scale: Any,
-    shift: Any,
-    floor: Any,
-    slope: Any,
-    level: Any,
-    dx: Any,
-) -> None:
-    zero = x.dtype.type(0)
-    for s in range(x.shape[2]):
-        d = x[n, c, s] - mean
-        g = zero if d * scale + shift <= floor else dy[n, c, s]
-        if valid is None or valid[n, s]:
-            dx[n, c, s] = g * scale + (d * slope + level)
-        else:
-            dx[n, c, s] = zero
-
-
-@kernel
-def _rstd(var: float, eps: float) -> float:
-    # Division by zero is an error in compiled code; here it must give inf, as in PyTorch.
-    spread = var + eps
-    return np.inf if spread == 0.0 else 1.0 / np.sqrt(spread)
-
-
 @kernel(entry=True)
 def batch_forward(
     first: int,
@@ -215,17 +124,16 @@ def batch_forward(
         if own:
             total = 0.0
             for n in range(x.shape[0]):
-                total += _total(x, valid, n, c)
+                total += plane_total(x, valid, n, c)
             mean[c] = total / count
             total = 0.0
             for n in range(x.shape[0]):
-                total += _spread(x, valid, n, c, mean[c])
+                total += plane_spread(x, valid, n, c, mean[c])
             var[c] = total / count
-        near = kind(mean[c])
-        scale = gamma[c] * _rstd(var[c], eps)
-        shift = beta[c] - (mean[c] - np.float64(near)) * scale
+        near, rstd, rest = split_mean(x, mean[c], var[c], eps)
+        shift = kind(beta[c] - rest * gamma[c])
         for n in range(x.shape[0]):
-            _apply(x, valid, n, c, near, kind(scale), kind(shift), floor, y)
+            plane_apply(x, valid, n, c, near, rstd, gamma[c], shift, floor, y)
 
 
 @kernel(entry=True)
@@ -255,34 +163,24 @@ def batch_backward(
         dgamma, dbeta: (C,) float64, written.
     """
     kind = x.dtype.type
-    length = np.uint64(x.shape[2])
     for c in range(first, last):
-        rstd = _rstd(var[c], eps)
-        near = kind(mean[c])
-        rest = mean[c] - np.float64(near)
-        scale = gamma[c] * rstd
-        shift = kind(beta[c] - rest * scale)
+        near, rstd, rest = split_mean(x, mean[c], var[c], eps)
+        shift = kind(beta[c] - rest * gamma[c])
         total = 0.0
         moment = 0.0
         for n in range(x.shape[0]):
-            start = np.uint64(0)
-            while start < length:
-                stop = min(start + BLOCK, length)
-                a, b = _gradient_sums(
-                    x, dy, valid, n, c, start, stop, near, kind(scale), shift, floor
-                )
-                total += a
-                moment += b
-                start = stop
+            a, b = plane_moments(x, dy, valid, n, c, near, rstd, gamma[c], shift, floor)
+            total += a
+            moment += b
         moment -= rest * total
-        dgamma[c] = moment * rstd
+        dgamma[c] = moment
         dbeta[c] = total
         slope = 0.0
         level = 0.0
         if own:
-            slope = -scale * rstd * rstd * moment / count
-            level = -scale * total / count - slope * rest
+            slope = -gamma[c] * moment / count
+            level = -gamma[c] * total / count - slope * rest
         for n in range(x.shape[0]):
-            _gradient(
-                x, dy, valid, n, c, near, kind(scale), shift, floor, kind(slope), kind(level), dx
+            plane_gradient(
+                x, dy, valid, n, c, near, rstd, gamma[c], shift, floor, kind(slope), kind(level), dx
             )

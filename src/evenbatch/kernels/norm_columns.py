@@ -37,31 +37,41 @@ def reference_column_statistics(x: Any, rows: int) -> tuple[Any, Any]:
     return means, spreads
 
 
-def reference_column_apply(x: Any, mean: Any, scale: Any, shift: Any, floor: float) -> Any:
-    """``max((x - mean) * scale + shift, floor)`` per column, in float64, NaN kept."""
-    z = (np.asarray(x, np.float64) - mean) * np.asarray(scale, np.float64) + shift
+def reference_column_apply(
+    x: Any, near: Any, rstd: Any, gamma: Any, shift: Any, floor: float
+) -> Any:
+    """``max((x - near) * rstd * gamma + shift, floor)`` per column, in float64, NaN kept."""
+    z = (np.asarray(x, np.float64) - near) * rstd * gamma + shift
     return np.where(z < floor, floor, z)
 
 
 def reference_column_gradient_sums(
-    x: Any, dy: Any, mean: Any, scale: Any, shift: Any, floor: float, rows: int
+    x: Any, dy: Any, near: Any, rstd: Any, gamma: Any, shift: Any, floor: float, rows: int
 ) -> tuple[Any, Any]:
-    """Each chunk's column sums of g and g * (x - mean), g being dy where the activation let it by."""
-    d = np.asarray(x, np.float64) - mean
-    g = np.where(d * scale + shift <= floor, 0.0, np.asarray(dy, np.float64))
-    starts = range(0, len(d), rows)
+    """Each chunk's column sums of g and g * xhat, g being dy where the activation let it by."""
+    xhat = (np.asarray(x, np.float64) - near) * rstd
+    g = np.where(xhat * gamma + shift <= floor, 0.0, np.asarray(dy, np.float64))
+    starts = range(0, len(xhat), rows)
     totals = np.stack([g[k : k + rows].sum(0) for k in starts])
-    moments = np.stack([(g * d)[k : k + rows].sum(0) for k in starts])
+    moments = np.stack([(g * xhat)[k : k + rows].sum(0) for k in starts])
     return totals, moments
 
 
 def reference_column_gradient(
-    x: Any, dy: Any, mean: Any, scale: Any, shift: Any, floor: float, slope: Any, level: Any
+    x: Any,
+    dy: Any,
+    near: Any,
+    rstd: Any,
+    gamma: Any,
+    shift: Any,
+    floor: float,
+    slope: Any,
+    level: Any,
 ) -> Any:
-    """``g * scale + (x - mean) * slope + level`` per column, in float64."""
-    d = np.asarray(x, np.float64) - mean
-    g = np.where(d * scale + shift <= floor, 0.0, np.asarray(dy, np.float64))
-    return g * scale + d * slope + level
+    """``(g * gamma + xhat * slope + level) * rstd`` per column, in float64."""
+    xhat = (np.asarray(x, np.float64) - near) * rstd
+    g = np.where(xhat * gamma + shift <= floor, 0.0, np.asarray(dy, np.float64))
+    return (g * gamma + xhat * slope + level) * rstd
 
 
 @kernel
@@ -94,9 +104,7 @@ def _add_spreads(x: Any, start: int, stop: int, mean: Any, total: Any) -> None:
 
 
 @kernel(entry=True)
-def column_statistics(
-    first: int, last: int, x: Any, rows: int, means: Any, spreads: Any
-) -> None:
+def column_statistics(first: int, last: int, x: Any, rows: int, means: Any, spreads: Any) -> None:
     """Column means and summed squared deviations of chunks ``first <= k < last``.
 
     Args:
@@ -119,23 +127,24 @@ def column_apply(
     last: int,
     x: Any,
     rows: int,
-    mean: Any,
-    scale: Any,
+    near: Any,
+    rstd: Any,
+    gamma: Any,
     shift: Any,
     floor: Any,
     y: Any,
 ) -> None:
-    """``y = (x - mean) * scale + shift``, at least `floor`, for chunks ``first <= k < last``.
+    """``y = max((x - near) * rstd * gamma + shift, floor)`` for chunks ``first <= k < last``.
 
     Args:
         x, y: (N, K), read and written.
         rows: rows per chunk.
-        mean, scale, shift: (K,) of x's dtype.
+        near, rstd, gamma, shift: (K,) of x's dtype.
         floor: 0 for relu, -inf for none, of x's dtype.
     """
     for r in range(first * rows, min(last * rows, x.shape[0])):
         for j in range(x.shape[1]):
-            z = (x[r, j] - mean[j]) * scale[j] + shift[j]
+            z = (x[r, j] - near[j]) * rstd[j] * gamma[j] + shift[j]
             y[r, j] = floor if z < floor else z
 
 
@@ -144,8 +153,9 @@ def _add_gradients(
     x: Any,
     dy: Any,
     r: int,
-    mean: Any,
-    scale: Any,
+    near: Any,
+    rstd: Any,
+    gamma: Any,
     shift: Any,
     floor: Any,
     total: Any,
@@ -153,10 +163,10 @@ def _add_gradients(
 ) -> None:
     zero = x.dtype.type(0)
     for j in range(x.shape[1]):
-        d = x[r, j] - mean[j]
-        g = zero if d * scale[j] + shift[j] <= floor else dy[r, j]
+        xhat = (x[r, j] - near[j]) * rstd[j]
+        g = zero if xhat * gamma[j] + shift[j] <= floor else dy[r, j]
         total[j] += g
-        moment[j] += g * d
+        moment[j] += g * xhat
 
 
 @kernel(entry=True)
@@ -166,14 +176,15 @@ def column_gradient_sums(
     x: Any,
     dy: Any,
     rows: int,
-    mean: Any,
-    scale: Any,
+    near: Any,
+    rstd: Any,
+    gamma: Any,
     shift: Any,
     floor: Any,
     totals: Any,
     moments: Any,
 ) -> None:
-    """Column sums of g and of g * (x - mean), for chunks ``first <= k < last``.
+    """Column sums of g and of g * xhat, for chunks ``first <= k < last``.
 
     Args:
         totals, moments: (chunks, K) float64, written. Within a chunk rows are added in x's dtype,
@@ -189,7 +200,7 @@ def column_gradient_sums(
             total[:] = 0
             moment[:] = 0
             for r in range(start, min(start + 32, stop)):
-                _add_gradients(x, dy, r, mean, scale, shift, floor, total, moment)
+                _add_gradients(x, dy, r, near, rstd, gamma, shift, floor, total, moment)
             for j in range(x.shape[1]):
                 totals[k, j] += np.float64(total[j])
                 moments[k, j] += np.float64(moment[j])
@@ -202,18 +213,19 @@ def column_gradient(
     x: Any,
     dy: Any,
     rows: int,
-    mean: Any,
-    scale: Any,
+    near: Any,
+    rstd: Any,
+    gamma: Any,
     shift: Any,
     floor: Any,
     slope: Any,
     level: Any,
     dx: Any,
 ) -> None:
-    """``dx = g * scale + (x - mean) * slope + level`` for chunks ``first <= k < last``."""
+    """``dx = (g * gamma + xhat * slope + level) * rstd`` for chunks ``first <= k < last``."""
     zero = x.dtype.type(0)
     for r in range(first * rows, min(last * rows, x.shape[0])):
         for j in range(x.shape[1]):
-            d = x[r, j] - mean[j]
-            g = zero if d * scale[j] + shift[j] <= floor else dy[r, j]
-            dx[r, j] = g * scale[j] + (d * slope[j] + level[j])
+            xhat = (x[r, j] - near[j]) * rstd[j]
+            g = zero if xhat * gamma[j] + shift[j] <= floor else dy[r, j]
+            dx[r, j] = (g * gamma[j] + (xhat * slope[j] + level[j])) * rstd[j]

@@ -1,0 +1,168 @@
+"""The loops over one plane: a run x[n, c, :] of neighbouring numbers that share gamma and beta.
+
+Batch, group and instance normalization are made of these; they differ in which planes share their
+statistics. `floor` is the fused activation: 0 for relu, -inf for none. Written as
+``floor if z < floor else z`` it lets NaN through, where ``max`` would hide it. `valid` is None or a
+(N, S) array of flags; numba drops the dead branch when it is None.
+
+Accuracy. Means and variances are summed in float64. The mean is used as a number of x's dtype,
+`near`, so that ``xhat = (x - near) * rstd`` runs in that dtype; what `near` rounded away is folded
+into `shift`, and an offset of a million costs nothing. No factor is the square of a scale, which
+would leave float32 at 1e19. The gradient's sums run over centred values and need less than float64:
+blocks of `BLOCK` in x's own dtype, blocks added in float64 (measured 4 times faster than converting
+each element).
+
+Bounds are unsigned because a signed index that may be negative is checked at each access, and the
+check keeps the loop from being vectorized.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evenbatch.kernels._jit import kernel
+
+BLOCK = np.uint64(4096)
+
+
+@kernel
+def plane_total(x: Any, valid: Any, n: int, c: int) -> float:
+    """Sum of x."""
+    total = 0.0
+    for s in range(x.shape[2]):
+        if valid is None or valid[n, s]:
+            total += np.float64(x[n, c, s])
+    return total
+
+
+@kernel
+def plane_spread(x: Any, valid: Any, n: int, c: int, mean: float) -> float:
+    """Sum of (x - mean)^2."""
+    total = 0.0
+    for s in range(x.shape[2]):
+        if valid is None or valid[n, s]:
+            d = np.float64(x[n, c, s]) - mean
+            total += d * d
+    return total
+
+
+@kernel
+def plane_apply(
+    x: Any,
+    valid: Any,
+    n: int,
+    c: int,
+    near: Any,
+    rstd: Any,
+    gamma: Any,
+    shift: Any,
+    floor: Any,
+    y: Any,
+) -> None:
+    """y = max(xhat * gamma + shift, floor)."""
+    for s in range(x.shape[2]):
+        z = (x[n, c, s] - near) * rstd * gamma + shift
+        z = floor if z < floor else z
+        if valid is None or valid[n, s]:
+            y[n, c, s] = z
+        else:
+            y[n, c, s] = 0
+
+
+@kernel
+def _block_moments(
+    x: Any,
+    dy: Any,
+    valid: Any,
+    n: int,
+    c: int,
+    start: Any,
+    stop: Any,
+    near: Any,
+    rstd: Any,
+    gamma: Any,
+    shift: Any,
+    floor: Any,
+) -> tuple[float, float]:
+    zero = x.dtype.type(0)
+    total = zero
+    moment = zero
+    for s in range(start, stop):
+        xhat = (x[n, c, s] - near) * rstd
+        g = zero if xhat * gamma + shift <= floor else dy[n, c, s]
+        if valid is None or valid[n, s]:
+            total += g
+            moment += g * xhat
+    return np.float64(total), np.float64(moment)
+
+
+@kernel
+def plane_moments(
+    x: Any,
+    dy: Any,
+    valid: Any,
+    n: int,
+    c: int,
+    near: Any,
+    rstd: Any,
+    gamma: Any,
+    shift: Any,
+    floor: Any,
+) -> tuple[float, float]:
+    """Sums of g and of g * xhat, g being dy where the activation let it by."""
+    total = 0.0
+    moment = 0.0
+    length = np.uint64(x.shape[2])
+    start = np.uint64(0)
+    while start < length:
+        stop = min(start + BLOCK, length)
+        a, b = _block_moments(x, dy, valid, n, c, start, stop, near, rstd, gamma, shift, floor)
+        total += a
+        moment += b
+        start = stop
+    return total, moment
+
+
+@kernel
+def plane_gradient(
+    x: Any,
+    dy: Any,
+    valid: Any,
+    n: int,
+    c: int,
+    near: Any,
+    rstd: Any,
+    gamma: Any,
+    shift: Any,
+    floor: Any,
+    slope: Any,
+    level: Any,
+    dx: Any,
+) -> None:
+    """dx = (g * gamma + xhat * slope + level) * rstd."""
+    zero = x.dtype.type(0)
+    for s in range(x.shape[2]):
+        xhat = (x[n, c, s] - near) * rstd
+        g = zero if xhat * gamma + shift <= floor else dy[n, c, s]
+        if valid is None or valid[n, s]:
+            dx[n, c, s] = (g * gamma + (xhat * slope + level)) * rstd
+        else:
+            dx[n, c, s] = zero
+
+
+@kernel
+def reciprocal_root(var: float, eps: float) -> float:
+    """1 / sqrt(var + eps), inf where that divides by zero (compiled code would raise)."""
+    spread = var + eps
+    return np.inf if spread == 0.0 else 1.0 / np.sqrt(spread)
+
+
+@kernel
+def split_mean(x: Any, mean: float, var: float, eps: float) -> tuple[Any, Any, float]:
+    """(near, rstd, rest): the exact xhat is ``(x - near) * rstd - rest``."""
+    kind = x.dtype.type
+    rstd = reciprocal_root(var, eps)
+    near = kind(mean)
+    return near, kind(rstd), (mean - np.float64(near)) * rstd

@@ -1,0 +1,171 @@
+"""Statistics per channel over the batch: which kernel, and joining what its chunks give."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evenbatch.kernels.batch import batch_backward, batch_forward
+from evenbatch.kernels.norm_columns import (
+    chunk_rows,
+    column_apply,
+    column_gradient,
+    column_gradient_sums,
+    column_statistics,
+)
+from evenbatch.kernels.parallel import split
+from evenbatch.norms._base import Array
+
+SHORT = 32  # planes shorter than this are done as columns; measured, see `bench/norms.py`
+
+Fixed = tuple[Array, Array] | None
+
+
+def forward(
+    x: Array,
+    valid: Array | None,
+    gamma: Array,
+    beta: Array,
+    eps: float,
+    floor: np.floating,
+    fixed: Fixed,
+    y: Array,
+) -> tuple[Array, Array]:
+    """Normalize x (N, C, S) into y per channel; returns mean and biased variance, float64.
+
+    `fixed` are a mean and a variance to use instead of the batch's own.
+    """
+    batch, channels, length = x.shape
+    if length < SHORT and (valid is None or length == 1):
+        if valid is None:
+            return _columns_forward(x, gamma, beta, eps, floor, fixed, y)
+        rows = valid[:, 0]
+        kept = np.empty((int(rows.sum()), channels, 1), x.dtype)
+        mean, var = _columns_forward(x[rows], gamma, beta, eps, floor, fixed, kept)
+        y[...] = 0
+        y[rows] = kept
+        return mean, var
+    mean, var = (np.empty(channels), np.empty(channels)) if fixed is None else fixed
+    count = batch * length if valid is None else int(valid.sum())
+    split(
+        batch_forward, channels, x.size,
+        x, valid, count, gamma, beta, eps, floor, fixed is None, mean, var, y,
+    )  # fmt: skip
+    return mean, var
+
+
+def backward(
+    x: Array,
+    dy: Array,
+    valid: Array | None,
+    gamma: Array,
+    beta: Array,
+    eps: float,
+    floor: np.floating,
+    mean: Array,
+    var: Array,
+    own: bool,
+    dx: Array,
+) -> tuple[Array, Array]:
+    """Write dx; returns the float64 gradients of gamma and beta.
+
+    `own` says that mean and var came from this batch.
+    """
+    batch, channels, length = x.shape
+    if length < SHORT and (valid is None or length == 1):
+        if valid is None:
+            return _columns_backward(x, dy, gamma, beta, eps, floor, mean, var, own, dx)
+        rows = valid[:, 0]
+        kept = np.empty((int(rows.sum()), channels, 1), x.dtype)
+        sums = _columns_backward(x[rows], dy[rows], gamma, beta, eps, floor, mean, var, own, kept)
+        dx[...] = 0
+        dx[rows] = kept
+        return sums
+    dgamma, dbeta = np.empty(channels), np.empty(channels)
+    count = batch * length if valid is None else int(valid.sum())
+    split(
+        batch_backward, channels, x.size,
+        x, dy, valid, count, gamma, beta, eps, floor, own, mean, var, dx, dgamma, dbeta,
+    )  # fmt: skip
+    return dgamma, dbeta
+
+
+def _columns_forward(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    eps: float,
+    floor: np.floating,
+    fixed: Fixed,
+    y: Array,
+) -> tuple[Array, Array]:
+    flat = x.reshape(len(x), -1)
+    rows = chunk_rows(flat.shape[1])
+    chunks = -(-len(flat) // rows)
+    mean, var = _column_statistics(x, rows, chunks) if fixed is None else fixed
+    near, rstd, shift, _ = _terms(x, gamma, beta, eps, mean, var)
+    spread = [np.repeat(a, x.shape[2]) for a in (near, rstd, gamma, shift)]
+    split(column_apply, chunks, x.size, flat, rows, *spread, floor, y.reshape(flat.shape))
+    return mean, var
+
+
+def _column_statistics(x: Array, rows: int, chunks: int) -> tuple[Array, Array]:
+    batch, channels, length = x.shape
+    means = np.empty((chunks, channels * length))
+    spreads = np.empty_like(means)
+    split(column_statistics, chunks, x.size, x.reshape(batch, -1), rows, means, spreads)
+    counts = np.full((chunks, 1, 1), rows)
+    counts[-1] = batch - rows * (chunks - 1)
+    means = means.reshape(chunks, channels, length)
+    mean = (counts * means).sum((0, 2)) / (batch * length)
+    apart = (counts * (means - mean[:, None]) ** 2).sum((0, 2))
+    var = (spreads.reshape(means.shape).sum((0, 2)) + apart) / (batch * length)
+    return mean, var
+
+
+def _terms(
+    x: Array, gamma: Array, beta: Array, eps: float, mean: Array, var: Array
+) -> tuple[Array, Array, Array, Array]:
+    """near, rstd, shift and rest per channel; see ``kernels/norm_planes.py``."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        rstd = 1 / np.sqrt(var + eps)
+        near = mean.astype(x.dtype)
+        rest = (mean - near) * rstd
+        shift = (beta - rest * gamma).astype(x.dtype)
+        return near, rstd.astype(x.dtype), shift, rest
+
+
+def _columns_backward(
+    x: Array,
+    dy: Array,
+    gamma: Array,
+    beta: Array,
+    eps: float,
+    floor: np.floating,
+    mean: Array,
+    var: Array,
+    own: bool,
+    dx: Array,
+) -> tuple[Array, Array]:
+    batch, channels, length = x.shape
+    flat, flat_dy = x.reshape(batch, -1), dy.reshape(batch, -1)
+    rows = chunk_rows(flat.shape[1])
+    chunks = -(-batch // rows)
+    near, rstd, shift, rest = _terms(x, gamma, beta, eps, mean, var)
+    terms = [np.repeat(a, length) for a in (near, rstd, gamma, shift)]
+    totals = np.empty((chunks, channels * length))
+    moments = np.empty_like(totals)
+    split(
+        column_gradient_sums, chunks, x.size,
+        flat, flat_dy, rows, *terms, floor, totals, moments,
+    )  # fmt: skip
+    with np.errstate(invalid="ignore", over="ignore"):
+        dbeta = totals.reshape(chunks, channels, length).sum((0, 2))
+        dgamma = moments.reshape(chunks, channels, length).sum((0, 2)) - rest * dbeta
+        slope = -gamma * dgamma / (batch * length) if own else np.zeros(channels)
+        level = -gamma * dbeta / (batch * length) - slope * rest if own else np.zeros(channels)
+        slopes, levels = (np.repeat(a.astype(x.dtype), length) for a in (slope, level))
+    split(
+        column_gradient, chunks, x.size,
+        flat, flat_dy, rows, *terms, floor, slopes, levels, dx.reshape(flat.shape),
+    )  # fmt: skip
+    return dgamma, dbeta

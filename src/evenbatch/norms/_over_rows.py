@@ -1,0 +1,126 @@
+"""Statistics per row or per group of planes: which kernel, and joining what its parts give."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evenbatch.kernels.norm_groups import group_backward, group_forward
+from evenbatch.kernels.parallel import split
+from evenbatch.kernels.rows import chunk_samples, row_backward, row_forward
+from evenbatch.norms._base import Array
+
+SHORT = 32  # planes shorter than this are done as rows; measured, see `bench/norms.py`
+
+
+def forward(
+    x: Array,
+    valid: Array | None,
+    gamma: Array,
+    beta: Array,
+    eps: float,
+    floor: np.floating,
+    centered: bool,
+    y: Array,
+) -> tuple[Array, Array]:
+    """Normalize each row of x (N, G, K) into y; returns mean and biased variance, (N, G) float64.
+
+    Args:
+        valid: None or (N, K) flags.
+        gamma, beta: (G, K).
+    """
+    mean, var = np.empty(x.shape[:2]), np.empty(x.shape[:2])
+    split(
+        row_forward, mean.size, x.size,
+        x, valid, gamma, beta, eps, floor, centered, mean, var, y,
+    )  # fmt: skip
+    return mean, var
+
+
+def backward(
+    x: Array,
+    dy: Array,
+    valid: Array | None,
+    gamma: Array,
+    beta: Array,
+    eps: float,
+    floor: np.floating,
+    centered: bool,
+    mean: Array,
+    var: Array,
+    dx: Array,
+) -> tuple[Array, Array]:
+    """Write dx; returns the float64 gradients of gamma and beta, (G, K)."""
+    samples = chunk_samples(gamma.size)
+    chunks = -(-x.shape[0] // samples)
+    dgammas, dbetas = np.empty((chunks, *gamma.shape)), np.empty((chunks, *gamma.shape))
+    split(
+        row_backward, chunks, x.size,
+        x, dy, valid, samples, gamma, beta, eps, floor, centered, mean, var, dx, dgammas, dbetas,
+    )  # fmt: skip
+    return dgammas.sum(0), dbetas.sum(0)
+
+
+def forward_groups(
+    x: Array,
+    valid: Array | None,
+    groups: int,
+    gamma: Array,
+    beta: Array,
+    eps: float,
+    floor: np.floating,
+    y: Array,
+) -> tuple[Array, Array]:
+    """Normalize each group of planes of x (N, C, S) into y; mean and variance are (N, G).
+
+    Args:
+        valid: None or (N, S) flags.
+        gamma, beta: (C,).
+    """
+    batch, channels, length = x.shape
+    if length < SHORT:
+        rows = (batch, groups, channels // groups * length)
+        spelled = (np.repeat(a, length).reshape(rows[1:]) for a in (gamma, beta))
+        flags = _tiled(valid, channels // groups)
+        return forward(x.reshape(rows), flags, *spelled, eps, floor, True, y.reshape(rows))
+    mean, var = np.empty((batch, groups)), np.empty((batch, groups))
+    split(
+        group_forward, mean.size, x.size,
+        x, valid, groups, gamma, beta, eps, floor, mean, var, y,
+    )  # fmt: skip
+    return mean, var
+
+
+def backward_groups(
+    x: Array,
+    dy: Array,
+    valid: Array | None,
+    groups: int,
+    gamma: Array,
+    beta: Array,
+    eps: float,
+    floor: np.floating,
+    mean: Array,
+    var: Array,
+    dx: Array,
+) -> tuple[Array, Array]:
+    """Write dx; returns the float64 gradients of gamma and beta, (C,)."""
+    batch, channels, length = x.shape
+    if length < SHORT:
+        rows = (batch, groups, channels // groups * length)
+        spelled = (np.repeat(a, length).reshape(rows[1:]) for a in (gamma, beta))
+        flags = _tiled(valid, channels // groups)
+        dgamma, dbeta = backward(
+            x.reshape(rows), dy.reshape(rows), flags, *spelled, eps, floor, True,
+            mean, var, dx.reshape(rows),
+        )  # fmt: skip
+        return tuple(a.reshape(channels, length).sum(1) for a in (dgamma, dbeta))  # type: ignore[return-value]
+    dgammas, dbetas = np.empty((batch, channels)), np.empty((batch, channels))
+    split(
+        group_backward, mean.size, x.size,
+        x, dy, valid, groups, gamma, beta, eps, floor, mean, var, dx, dgammas, dbetas,
+    )  # fmt: skip
+    return dgammas.sum(0), dbetas.sum(0)
+
+
+def _tiled(valid: Array | None, planes: int) -> Array | None:
+    return None if valid is None else np.tile(valid, (1, planes))
