@@ -1,0 +1,191 @@
+"""Before the measurement: a goal both arms can reach, and each arm's best learning rate.
+
+Everything here looks only at curves of the selection seeds, which the measurement does not use: a
+learning rate that won by luck wins nothing on fresh seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evenbatch.data.dataset import Dataset
+from evenbatch.engine import Curve
+from evenbatch.experiments.protocol import ExperimentError
+from evenbatch.experiments.ratios import PENALTY
+
+SHARE = 0.95
+NOTHING = 0.1
+LOWEST, HIGHEST = -6.0, 2.0  # decades a grid may grow to
+
+
+def rate_at(decades: float) -> float:
+    """10 to the power of `decades`, in three digits, as one would write it down.
+
+    >>> rate_at(-0.5)
+    0.316
+    """
+    return float(f"{10.0**decades:.3g}")
+
+
+START = tuple(rate_at(k / 2) for k in range(-6, 1))  # 0.001 to 1 in half decades
+
+Arm = Mapping[float, Sequence[Curve]]
+"""The curves of one arm on the selection seeds, by learning rate."""
+
+
+def chance(data: Dataset) -> float:
+    """The metric of the best guess that does not look at the input.
+
+    Classification: the share of test rows in the class most frequent in training. Regression: R² =
+    0, which the mean of the targets reaches.
+    """
+    if data.task == "regression":
+        return 0.0
+    favourite = np.bincount(data.y_train, minlength=data.n_outputs).argmax()
+    return float((data.y_test == favourite).mean())
+
+
+def noise(data: Dataset) -> float:
+    """How far above chance a metric must be to have learned anything.
+
+    Classification: three standard errors of a share of the test rows. Regression: R² of 0.05.
+    """
+    if data.task == "regression":
+        return 0.05
+    p = chance(data)
+    return 3 * math.sqrt(max(p * (1 - p), 1e-9) / data.n_test)
+
+
+def level(curve: Curve, floor: float) -> float:
+    """The metric at the end: mean of the last tenth of the evaluations; `floor` if it diverged."""
+    last = curve.metric[-max(1, len(curve.metric) // 10) :]
+    if curve.diverged or not np.isfinite(last).all():
+        return floor
+    return max(float(last.mean()), floor)
+
+
+def best_level(arm: Arm, floor: float) -> float:
+    """The highest median level over the seeds that any learning rate gave."""
+    return max(float(np.median([level(c, floor) for c in curves])) for curves in arm.values())
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The metric to be reached, and in words why it is this one."""
+
+    value: float
+    rule: str
+
+
+def check_goal(data: Dataset, goal: float) -> None:
+    """Raise an `ExperimentError` for a goal below chance or above what the metric can be."""
+    floor = chance(data)
+    if not goal > floor:
+        raise ExperimentError(
+            f"the goal {goal:g} is not above chance, which is {floor:.3g} on {data.name}: guessing "
+            "reaches it. Choose a higher one, or leave it out"
+        )
+    if goal > 1:
+        raise ExperimentError(
+            f"the goal is {goal:g}, but {metric_name(data)} cannot exceed 1. A goal of 93 % is "
+            "written 0.93"
+        )
+
+
+def choose_goal(data: Dataset, arms: Mapping[str, Arm], asked: float | None) -> Goal | None:
+    """The goal, by a rule that does not know which arm is which.
+
+    `SHARE` of the way from chance to the best level of the weaker arm, whichever it is: both arms
+    can reach it. If the weaker arm gained less than `NOTHING` of what the other gained, its best is
+    no goal worth the name; the stronger arm's best then takes its place, and the ratio will only be
+    a bound. None if no arm learned anything.
+    """
+    floor = chance(data)
+    if asked is not None:
+        check_goal(data, asked)
+        return Goal(asked, "asked for")
+    levels = {name: best_level(arm, floor) for name, arm in arms.items()}
+    weaker, stronger = sorted(levels, key=lambda name: levels[name])
+    if levels[stronger] - floor < noise(data):
+        return None
+    bar, least = weaker, levels[weaker] - floor
+    if least < max(NOTHING * (levels[stronger] - floor), noise(data)):
+        bar = stronger
+    value = floor + SHARE * (levels[bar] - floor)
+    which = "the weaker" if bar == weaker else "the stronger"
+    rule = f"{SHARE:.0%} of the way from chance, {floor:.3g}, to the best {which} arm reached"
+    if bar == stronger:
+        rule += f", {levels[bar]:.3g} (the other learned next to nothing)"
+    else:
+        rule += f", {levels[bar]:.3g}"
+    return Goal(value, rule)
+
+
+def metric_name(data: Dataset) -> str:
+    """What the metric is called."""
+    return "R²" if data.task == "regression" else "accuracy"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One learning rate of one arm on the selection seeds."""
+
+    learning_rate: float
+    level: float  # median over seeds
+    steps: float  # geometric mean over seeds; an unfinished run counts PENALTY budgets
+    reached: int  # seeds that reached the goal
+
+
+def rows(arm: Arm, goal: Goal, floor: float) -> list[Row]:
+    """The arm's learning rates from low to high."""
+    found = []
+    for rate in sorted(arm):
+        curves = arm[rate]
+        steps = np.array([c.steps_to(goal.value) for c in curves])
+        budget = curves[0].trial.steps
+        counted = np.where(np.isfinite(steps), np.maximum(steps, 1), PENALTY * budget)
+        median = float(np.median([level(c, floor) for c in curves]))
+        mean = math.exp(float(np.log(counted).mean()))
+        found.append(Row(rate, median, mean, int(np.isfinite(steps).sum())))
+    return found
+
+
+def best(table: Sequence[Row]) -> Row:
+    """The row with the fewest steps; among equals who ended higher, then the lower rate."""
+    return min(table, key=lambda row: (row.steps, -row.level, row.learning_rate))
+
+
+def at_edge(table: Sequence[Row]) -> bool:
+    """True if the best learning rate is the lowest or the highest tried."""
+    return best(table) in (table[0], table[-1])
+
+
+def _decades(rate: float) -> float:
+    return round(4 * math.log10(rate)) / 4
+
+
+def grown(table: Sequence[Row], learned: bool) -> list[float]:
+    """Learning rates to add so that the best one gets a neighbour on both sides; [] if it has.
+
+    An arm that learned nothing anywhere is given more on both sides.
+    """
+    if not table:
+        return []
+    low, high = _decades(table[0].learning_rate), _decades(table[-1].learning_rate)
+    top = best(table)
+    added = []
+    if (top == table[0] or not learned) and low - 0.5 >= LOWEST:
+        added.append(rate_at(low - 0.5))
+    if (top == table[-1] or not learned) and high + 0.5 <= HIGHEST:
+        added.append(rate_at(high + 0.5))
+    return added
+
+
+def refined(table: Sequence[Row]) -> list[float]:
+    """The two learning rates a quarter of a decade beside the best one."""
+    at = _decades(best(table).learning_rate)
+    return [rate_at(at - 0.25), rate_at(at + 0.25)]

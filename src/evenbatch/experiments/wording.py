@@ -1,0 +1,88 @@
+"""Numbers in words, the same in the terminal, in pictures and in sentences."""
+
+from __future__ import annotations
+
+import math
+
+from evenbatch.data.dataset import Dataset
+from evenbatch.experiments.protocol import Effect
+
+_OPPOSITE = {"fewer": "more", "less": "more", "at least": "at most", "at most": "at least", "": ""}
+
+
+def digits(value: float) -> str:
+    """A number in two or three digits.
+
+    >>> digits(8.734), digits(123.4), digits(0.8372), digits(float("inf"))
+    ('8.7', '123', '0.84', '∞')
+    """
+    if math.isinf(value) or math.isnan(value):
+        return "?" if math.isnan(value) else "∞"
+    if abs(value) >= 99.5:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= 0.995 else f"{value:.2g}"
+
+
+def times(effect: Effect) -> str:
+    """An effect in words; a ratio below 1 is turned round, so that no one has to divide.
+
+    >>> times(Effect("", 4.0, 3.5, 4.6, "times fewer steps"))
+    '4.0 times fewer steps (95 % interval 3.5 to 4.6)'
+    >>> times(Effect("", 0.5, 0.4, 0.8, "times less time"))
+    '2.0 times more time (95 % interval 1.2 to 2.5)'
+    """
+    value, low, high, unit, bound = effect.value, effect.low, effect.high, effect.unit, effect.bound
+    if value < 1:
+        less = unit.split()[1]
+        unit = unit.replace(less, _OPPOSITE[less], 1)
+        low, high = (1 / high if high else math.inf), (1 / low if low else math.inf)
+        value, bound = 1 / value, _OPPOSITE[bound]
+    if bound == "at least":
+        return f"at least {digits(value)} {unit} (95 % interval from {digits(low)})"
+    if bound == "at most":
+        return f"at most {digits(value)} {unit} (95 % interval up to {digits(high)})"
+    return f"{digits(value)} {unit} (95 % interval {digits(low)} to {digits(high)})"
+
+
+def ratio(effect: Effect) -> str:
+    """A ratio for a table.
+
+    >>> ratio(Effect("", 4.0, 3.5, 4.6, "")), ratio(Effect("", 37.3, 33.7, 412, "", "at least"))
+    ('4.0× [3.5–4.6]', '≥ 37.3× [33.7–∞]')
+    """
+    low, high, value = digits(effect.low), digits(effect.high), digits(effect.value)
+    if effect.bound == "at least":
+        return f"≥ {value}× [{low}–∞]"
+    if effect.bound == "at most":
+        return f"≤ {value}× [0–{high}]"
+    return f"{value}× [{low}–{high}]"
+
+
+def amount(data: Dataset, metric: float) -> str:
+    """A metric as people say it: a share of test rows in percent, or R².
+
+    >>> from evenbatch.data import load
+    >>> amount(load("digits"), 0.9346), amount(load("cookies-taste"), 0.5)
+    ('93.5 %', 'R² 0.500')
+    """
+    return f"R² {metric:.3f}" if data.task == "regression" else f"{100 * metric:.1f} %"
+
+
+def count(number: int, thing: str) -> str:
+    """
+    >>> count(1, "seed"), count(3, "seed")
+    ('1 seed', '3 seeds')
+    """
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def span(seconds: float) -> str:
+    """A time in a unit that needs no zeros.
+
+    >>> span(0.0000612), span(0.0123), span(3.21)
+    ('61 µs', '12 ms', '3.2 s')
+    """
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.{1 if seconds < 10 * size else 0}f} {unit}"
+    return f"{seconds * 1e9:.0f} ns"
