@@ -38,7 +38,8 @@ class Probes:
 
 @dataclass(frozen=True, eq=False)
 class LayerWeights:
-    """Parameters of one linear layer in PyTorch's layout: weight (outputs, inputs), bias (outputs)."""
+    """Parameters of one linear layer in PyTorch's layout: weight (outputs, inputs), bias
+    (outputs)."""
 
     weight: NDArray[np.floating]
     bias: NDArray[np.floating] | None
@@ -71,7 +72,8 @@ class Curve:
         step: (K,) steps after which the network was evaluated.
         seconds: (K,) seconds of training until then; evaluating and probing are not counted.
         train_loss: (K,) mean loss of the minibatches since the previous point (NaN at step 0).
-        test_loss, metric: (K,) on the test set, in evaluation mode: accuracy, or R² for a regression.
+        test_loss, metric: (K,) on the test set, in evaluation mode: accuracy, or R² for a
+            regression.
         train_eval_loss, train_metric: (K,) the same on the training set; NaN unless the trial has
             ``evaluate_train``.
         ended: "finished", "diverged" (the loss of a minibatch was not finite), "stopped", or

@@ -1,11 +1,12 @@
-"""The training loop, compiled: walks a tape forwards and backwards, step after step, without Python.
+"""The compiled training loop: walks a tape forwards and backwards, step after step.
 
-One call of `advance` trains one trial for some steps on one core, evaluating and probing on the way.
-Everything a trial needs between calls lies in arrays of its own (parameters, optimizer, running
-statistics, counters); what only lives within a step lies in a workspace that trials of a thread share.
+One call of `advance` trains one trial for some steps on one core, evaluating and probing on the
+way. Everything a trial needs between calls lies in arrays of its own (parameters, optimizer,
+running statistics, counters); what only lives within a step lies in a workspace that trials of a
+thread share.
 
-Each operation is a small function of its own. Tried: the same loops inlined into one long function ran
-3 times slower, because the compiler then keeps too much alive at once.
+Each operation is a small function of its own. Tried: the same loops inlined into one long function
+ran 3 times slower, because the compiler then keeps too much alive at once.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ TRAIN, EVALUATE, POPULATION = 0, 1, 2
 
 # The integer settings of a trial, as `advance` reads them.
 (
-    ROWS, BATCH_SIZE, STEPS, OPTIMIZER, COSINE, WARMUP, CLASSIFY, N_TRAIN, N_TEST, X_STRIDE, Y_STRIDE,
-    TARGETS, N_PARAMETERS, DECAY_END, INPUT, OUTPUT, D0, D1, STASH, TRANSPOSE, EVAL_TRAIN, EXACT, SEED_LOW,
+    ROWS, BATCH_SIZE, STEPS, OPTIMIZER, COSINE, WARMUP, CLASSIFY, N_TRAIN, N_TEST, X_STRIDE,
+    Y_STRIDE, TARGETS, N_PARAMETERS, DECAY_END, INPUT, OUTPUT, D0, D1, STASH, TRANSPOSE, EVAL_TRAIN,
+    EXACT, SEED_LOW,
     SEED_HIGH, INJECTED, CLOCK, CLOCK_ID, N_OPS,
 ) = range(28)  # fmt: skip
 PLAN = 28
@@ -49,7 +51,7 @@ PROBE = 5
 
 
 @kernel
-def forward(ops, slopes, plan, hyper, rows, theta, running, ws, mode, step):  # type: ignore[no-untyped-def]
+def forward(ops, slopes, plan, hyper, rows, theta, running, ws, mode, step):
     """All operations in order; the input lies at plan[INPUT], the output at plan[OUTPUT]."""
     eps = hyper[EPS]
     for i in range(plan[N_OPS]):
@@ -105,7 +107,7 @@ def forward(ops, slopes, plan, hyper, rows, theta, running, ws, mode, step):  # 
 
 
 @kernel
-def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):  # type: ignore[no-untyped-def]
+def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):
     """All operations in reverse; the gradient by the output lies at plan[D0]."""
     d, other = plan[D0], plan[D1]
     for i in range(plan[N_OPS] - 1, -1, -1):
@@ -138,7 +140,20 @@ def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):  # type: ignore[n
             dense.activate_backward(ws, d, src, dst, rows, stride, grad, a, row[T.CODE], slope)
         elif op == T.ROW:
             groups.row_backward(
-                ws, d, src, rows, stride, row[T.COLUMNS], e, c, theta, a, b, grad, row[T.CODE], slope
+                ws,
+                d,
+                src,
+                rows,
+                stride,
+                row[T.COLUMNS],
+                e,
+                c,
+                theta,
+                a,
+                b,
+                grad,
+                row[T.CODE],
+                slope,
             )
         elif op == T.GROUP:
             groups.group_backward(
@@ -153,7 +168,7 @@ def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):  # type: ignore[n
 
 
 @kernel
-def dropout_key(seed_low, seed_high, step, layer):  # type: ignore[no-untyped-def]
+def dropout_key(seed_low, seed_high, step, layer):
     """The 32-bit key of one dropout mask."""
     key = dense.mix(np.uint32(seed_low) ^ np.uint32(0x9E3779B9))
     key = dense.mix(key ^ np.uint32(seed_high))
@@ -162,7 +177,7 @@ def dropout_key(seed_low, seed_high, step, layer):  # type: ignore[no-untyped-de
 
 
 @kernel
-def shuffle(order, seed_low, seed_high, epoch):  # type: ignore[no-untyped-def]
+def shuffle(order, seed_low, seed_high, epoch):
     """Fill `order` with the epoch's permutation: Fisher–Yates on hashed counters."""
     key = dense.mix(np.uint32(seed_low) ^ np.uint32(0x85EBCA6B))
     key = dense.mix(key ^ np.uint32(seed_high))
@@ -176,7 +191,7 @@ def shuffle(order, seed_low, seed_high, epoch):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def learning_rate(plan, hyper, step):  # type: ignore[no-untyped-def]
+def learning_rate(plan, hyper, step):
     """The learning rate of step 0, 1, …"""
     rate = hyper[LEARNING_RATE]
     warmup = plan[WARMUP]
@@ -188,12 +203,12 @@ def learning_rate(plan, hyper, step):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def probe_layers(probes, slopes, ws, grad, rows, out):  # type: ignore[no-untyped-def]
+def probe_layers(probes, slopes, ws, grad, rows, out):
     """Per linear layer: mean and standard deviation of its input, saturated and dead share of its
     activation, norm of its weight gradient.
 
-    An activation is saturated where its derivative is at most 5 % of the largest it can have; a unit
-    is dead where that is so for every example of the batch.
+    An activation is saturated where its derivative is at most 5 % of the largest it can have; a
+    unit is dead where that is so for every example of the batch.
     """
     for i in range(probes.shape[0]):
         row = probes[i]
@@ -228,14 +243,14 @@ def probe_layers(probes, slopes, ws, grad, rows, out):  # type: ignore[no-untype
 
 
 @kernel
-def _record(  # type: ignore[no-untyped-def]
-    ops, slopes, plan, hyper, theta, running, population, ws, x, labels, target, xt, labels_t, target_t,
-    sums, point,
+def _record(
+    ops, slopes, plan, hyper, theta, running, population, ws, x, labels, target, xt, labels_t,
+    target_t, sums, point,
 ):  # fmt: skip
     """Evaluate now and fill one point of the curve.
 
-    Test set, training set if asked for, and before them, if asked for, the population statistics: the
-    whole training set as one batch. All three walk through the one loop below; a second call of
+    Test set, training set if asked for, and before them, if asked for, the population statistics:
+    the whole training set as one batch. All three walk through the one loop below; a second call of
     `forward` would double the time it takes to compile.
     """
     stride_x, stride_y = plan[X_STRIDE], plan[Y_STRIDE]
@@ -276,10 +291,10 @@ def _record(  # type: ignore[no-untyped-def]
 
 
 @kernel(entry=True)
-def advance(  # type: ignore[no-untyped-def]
-    ops, slopes, probes, probe_slopes, plan, hyper, x, labels, target, xt, labels_t, target_t, theta,
-    grad, m, v, running, population, ws, order, evaluations, probe_steps, counters, sums, curve,
-    probed, until,
+def advance(
+    ops, slopes, probes, probe_slopes, plan, hyper, x, labels, target, xt, labels_t, target_t,
+    theta, grad, m, v, running, population, ws, order, evaluations, probe_steps, counters, sums,
+    curve, probed, until,
 ):  # fmt: skip
     """Train one trial until step `until` (or its end, or divergence); returns its status."""
     batch, n_batches = plan[BATCH_SIZE], plan[N_TRAIN] // plan[BATCH_SIZE]
@@ -324,7 +339,10 @@ def advance(  # type: ignore[no-untyped-def]
                 counters[STATUS] = DIVERGED
                 break
             backward(ops, slopes, plan, hyper, batch, theta, grad, ws)
-            if counters[NEXT_PROBE] < probe_steps.size and probe_steps[counters[NEXT_PROBE]] == step:
+            if (
+                counters[NEXT_PROBE] < probe_steps.size
+                and probe_steps[counters[NEXT_PROBE]] == step
+            ):
                 paused = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
                 probe_layers(probes, probe_slopes, ws, grad, batch, probed[counters[NEXT_PROBE]])
                 counters[NEXT_PROBE] += 1

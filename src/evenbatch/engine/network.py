@@ -49,10 +49,10 @@ class Network:
     """A fully connected network.
 
     A hidden layer is linear → normalizer → activation → dropout (placement "before"), or linear →
-    activation → normalizer → dropout ("after"). With "input" only the network's input is normalized.
-    The output is one more linear layer. With ``residual=k`` the first hidden layer stands alone and
-    then every k hidden layers form a block whose input is added to its output where their widths are
-    equal: h ← h + F(h), an identity path as in He et al. 2016 (Identity Mappings, arXiv:1603.05027).
+    activation → normalizer → dropout ("after"). With "input" only the network's input is
+    normalized. The output is one more linear layer. With ``residual=k`` the first hidden layer
+    stands alone and then every k hidden layers form a block whose input is added to its output
+    where their widths are equal: h ← h + F(h), an identity path as in He et al. 2016 (arXiv:1603.05027).
 
     The linear layer right before a batch normalizer has no bias: subtracting the batch mean would
     cancel it.
@@ -65,7 +65,8 @@ class Network:
         norm: "none", "batch", "layer", "rms" or "group".
         placement: "before" the activation, "after" it, or on the "input" only.
         init: "torch" (PyTorch's default: uniform ±1/√fan-in, weights and biases), "he" (normal,
-            √(2/fan-in)), "xavier" (uniform, √(6/(fan-in + fan-out))) or "gaussian" (normal, `sigma`);
+            √(2/fan-in)), "xavier" (uniform, √(6/(fan-in + fan-out))) or "gaussian" (normal,
+            `sigma`);
             biases of the last three start at 0.
         sigma: standard deviation for init "gaussian".
         residual: hidden layers in a residual block; 0 for none.
@@ -82,9 +83,7 @@ class Network:
     2
     >>> Network(inputs=64, hidden=(32,), outputs=10, norm="bach")
     Traceback (most recent call last):
-    ...
-    evenbatch.engine.network.SettingError: norm is 'bach'; it must be one of none, batch, layer, rms, \
-group; did you mean 'batch'?
+    evenbatch.engine.network.SettingError: norm is 'bach'; ... did you mean 'batch'?
     """
 
     inputs: int
@@ -144,7 +143,7 @@ group; did you mean 'batch'?
         return not dead
 
     def skips(self) -> dict[int, int]:
-        """Residual connections: {last hidden layer of a block: hidden layer whose output is added}."""
+        """Residual connections: {last layer of a block: layer whose output is added to it}."""
         found = {}
         if self.residual:
             start = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import threading
@@ -54,7 +55,7 @@ class _Feeds:
 def _uses_blas(trial: Trial) -> bool:
     net = trial.network
     sizes = (net.inputs, *net.hidden, net.outputs)
-    widest = max(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+    widest = max(a * b for a, b in itertools.pairwise(sizes))
     return widest * max(trial.batch_size, 128) >= BLAS_FROM // 2
 
 
@@ -170,7 +171,8 @@ class Session:
         _run_slices(state, until, self._scratch, self._stop)
 
     def stream(self, chunk: int = 100) -> Iterator[int]:
-        """Advance by `chunk` steps again and again; yields the step reached, until all have ended."""
+        """Advance by `chunk` steps again and again; yields the step reached, until all have
+        ended."""
         step = 0
         while not self.finished:
             self.advance(chunk)
@@ -189,7 +191,7 @@ class Session:
 
 
 def _check_trials(trials: Iterable[Trial]) -> list[Trial]:
-    found = [trials] if isinstance(trials, Trial) else list(trials)
+    found: list[Trial] = [trials] if isinstance(trials, Trial) else list(trials)
     for trial in found:
         if not isinstance(trial, Trial):
             raise SettingError(f"trials holds {trial!r}; every item must be a Trial")
@@ -225,9 +227,11 @@ def train(
 ) -> list[Curve]:
     """Train every trial to its end and return their curves, in order.
 
-    A trial runs on one core, with its weights and activations in that core's cache; trials are handed
+    A trial runs on one core, with its weights and activations in that core's cache; trials are
+    handed
     to a pool of threads. The curve of a trial is the same to the bit whatever the number of threads
-    and whatever trains beside it. Only trials in flight hold optimizer state and workspace, so memory
+    and whatever trains beside it. Only trials in flight hold optimizer state and workspace, so
+    memory
     grows with the curves kept.
 
     Args:
@@ -240,7 +244,8 @@ def train(
             that what is finished can be kept when the rest is interrupted (Ctrl-C).
 
     Raises:
-        SettingError: a trial's network, batch or data do not fit each other; nothing is trained then.
+        SettingError: a trial's network, batch or data do not fit each other; nothing is trained
+            then.
 
     >>> from evenbatch.engine import Network, Trial
     >>> nets = [Network(inputs=64, hidden=(16,), outputs=10, norm=n) for n in ("none", "batch")]

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import initialize, loop
-from evenbatch.engine import tape as T
 from evenbatch.engine.curve import PROBE_FIELDS, Curve, LayerWeights, NormWeights, Probes, Weights
 from evenbatch.engine.network import Network, SettingError
 from evenbatch.engine.tape import Tape, compile_tape
@@ -109,8 +108,8 @@ def check_fit(trial: Trial, data: Dataset) -> None:
     if net.outputs != data.n_outputs:
         what = "classes" if data.task == "classification" else "targets"
         raise SettingError(
-            f"the network has outputs={net.outputs} but data set {data.name!r} has {data.n_outputs} "
-            f"{what}; use Network(outputs={data.n_outputs}, …)"
+            f"the network has outputs={net.outputs} but data set {data.name!r} has "
+            f"{data.n_outputs} {what}; use Network(outputs={data.n_outputs}, …)"
         )
     if trial.batch_size > data.n_train:
         raise SettingError(
@@ -174,8 +173,8 @@ class TrialState:
             raise SettingError(f"batches has shape {batches.shape}; this trial needs {wanted}")
         if batches.size and (batches.min() < 0 or batches.max() >= data.n_train):
             raise SettingError(
-                f"batches holds row {batches.min()} to {batches.max()}; the training set has rows 0 to "
-                f"{data.n_train - 1}"
+                f"batches holds row {batches.min()} to {batches.max()}; the training set has "
+                f"rows 0 to {data.n_train - 1}"
             )
         return batches.ravel()
 
@@ -303,8 +302,8 @@ def set_weights(tape: Tape, weights: Weights, theta: Array, running: Array) -> N
     """Write separate arrays into the flat vectors; shapes must fit the network."""
     if len(weights.linears) != len(tape.linears) or len(weights.norms) != len(tape.norms):
         raise SettingError(
-            f"weights has {len(weights.linears)} linear layers and {len(weights.norms)} normalizers; "
-            f"this network has {len(tape.linears)} and {len(tape.norms)}"
+            f"weights has {len(weights.linears)} linear layers and {len(weights.norms)} "
+            f"normalizers; this network has {len(tape.linears)} and {len(tape.norms)}"
         )
     for i, (slot, layer) in enumerate(zip(tape.linears, weights.linears, strict=True)):
         if layer.weight.shape != (slot.outputs, slot.inputs):
@@ -367,4 +366,4 @@ def workspace_size(network: Network, batch_size: int) -> int:
     return compile_tape(network, max(batch_size, EVALUATION_ROWS)).n_workspace
 
 
-__all__ = ["T", "Feed", "Scratch", "TrialState", "initial_weights", "make_feed", "minibatches"]
+__all__ = ["Feed", "Scratch", "TrialState", "initial_weights", "make_feed", "minibatches"]

@@ -3,13 +3,14 @@
 The tape is an integer table, one row an operation, that `evenbatch.engine.loop` walks forwards and
 backwards. Compiling takes microseconds and no machine code, so any network starts at once.
 
-Parameters lie in one flat vector: first all weight matrices (inputs × padded outputs, the transpose of
-PyTorch's layout), then biases, gammas and betas, so that "what weight decay touches" is a prefix.
-Padding columns of a weight matrix are zero and stay zero.
+Parameters lie in one flat vector: first all weight matrices (inputs × padded outputs, the transpose
+of PyTorch's layout), then biases, gammas and betas, so that "what weight decay touches" is a
+prefix. Padding columns of a weight matrix are zero and stay zero.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -148,7 +149,8 @@ class _Builder:
         dst = self.matrix(slot.outputs)
         redo = len(self.ops) if src == self.shared and src >= 0 else 0  # 1 + the normalizer before
         self.emit(
-            PRODUCT, src, dst, slot.outputs, stride_in=padded(slot.inputs), a=slot.weight, b=slot.inputs,
+            PRODUCT, src, dst, slot.outputs, stride_in=padded(slot.inputs), a=slot.weight,
+            b=slot.inputs,
             e=redo, dx=need_dx,
         )  # fmt: skip
         return dst
@@ -210,7 +212,7 @@ def _linears(network: Network) -> tuple[tuple[LinearSlot, ...], int, int]:
     """Slots of all linear layers, where the weights end and where the biases end."""
     sizes = (network.inputs, *network.hidden, network.outputs)
     weights, at = [], 0
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in itertools.pairwise(sizes):
         weights.append(at)
         at += inputs * padded(outputs)
     decay_end = at
@@ -259,7 +261,7 @@ costs more than normalizing twice; in a network that fits the cache it is the ot
 
 
 def _may_redo(network: Network, rows: int) -> bool:
-    """Whether normalized activations can share one buffer: nothing but the next layer reads them."""
+    """Whether normalized activations can share a buffer: only the next layer reads them."""
     simple = network.norm == "batch" and network.placement == "before"
     simple = simple and _ACTIVATIONS[network.activation][0] == dense.LINEAR
     alone = network.residual == 0 and network.dropout == 0

@@ -21,27 +21,28 @@ MAX_STEPS = 10_000_000
 class Trial:
     """One training: network, data, optimizer, learning rate, batch size, steps and seed.
 
-    Two trials that differ only in the network's normalizer, placement or activation are *paired*: the
-    same initial weights and the same minibatches in the same order, both drawn from `seed`.
+    Two trials that differ only in the network's normalizer, placement or activation are *paired*:
+    the same initial weights and the same minibatches in the same order, both drawn from `seed`.
 
     Args:
         network: the network; its inputs and outputs must fit the data.
-        data: name of the data set (`evenbatch.data.load`), or a key of the mapping given to `train`.
+        data: name of the data set (`evenbatch.data.load`), or a key of the mapping given to
+            `train`.
         optimizer: "sgd", "momentum", "adam" or "adamw".
         learning_rate: at its peak, if there is a schedule.
-        batch_size: examples in a minibatch. Each epoch is a fresh shuffle; what is left over when the
-            batch size does not divide the training set is dropped.
+        batch_size: examples in a minibatch. Each epoch is a fresh shuffle; what is left over when
+            the batch size does not divide the training set is dropped.
         steps: minibatches trained on.
         seed: of initial weights, minibatches and dropout.
         schedule: "constant", or "cosine" down to 0 at the last step (Loshchilov & Hutter 2017).
         warmup: steps over which the learning rate rises linearly to its peak.
         momentum: mu of optimizer "momentum".
         weight_decay: of weights; never of gamma, beta or bias.
-        evaluate_every: steps between evaluations; 0 for one at the end. Step 0 and the last step are
-            always evaluated, so a curve has at least two points.
+        evaluate_every: steps between evaluations; 0 for one at the end. Step 0 and the last step
+            are always evaluated, so a curve has at least two points.
         evaluate_train: evaluate on the training set too (in evaluation mode).
-        statistics: what batch normalization uses in evaluation: "running" statistics, or "population":
-            exact ones of the whole training set under the current weights.
+        statistics: what batch normalization uses in evaluation: "running" statistics, or
+            "population": exact ones of the whole training set under the current weights.
         probe_every: steps between probes of the layers; 0 for none.
 
     Raises:
@@ -53,8 +54,7 @@ class Trial:
     >>> Trial(net, data="digits", learning_rate=-1.0)
     Traceback (most recent call last):
     ...
-    evenbatch.engine.network.SettingError: learning_rate is -1.0; it must be a number from 0, at most \
-1e+06
+    evenbatch.engine.network.SettingError: learning_rate is -1.0; it must be a number from 0, ...
     """
 
     network: Network
@@ -78,8 +78,8 @@ class Trial:
             raise SettingError(f"network is {self.network!r}; it must be a Network")
         if not isinstance(self.data, str):
             raise SettingError(
-                f"data is a {type(self.data).__name__}; a trial names its data set: pass the name here "
-                "and the data set itself to train(..., data={name: dataset})"
+                f"data is a {type(self.data).__name__}; a trial names its data set: pass the "
+                "name here and the data set itself to train(..., data={name: dataset})"
             )
         choose("optimizer", self.optimizer, OPTIMIZERS)
         choose("schedule", self.schedule, SCHEDULES)

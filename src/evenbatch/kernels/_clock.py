@@ -32,8 +32,8 @@ def seconds(address: int, clock_id: int) -> float:
 
 
 @intrinsic
-def _read(typingctx, address, clock_id):  # type: ignore[no-untyped-def]
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+def _read(typingctx, address, clock_id):
+    def codegen(context, builder, sig, args):
         i32, i64 = ir.IntType(32), ir.IntType(64)
         pair = ir.ArrayType(i64, 2)
         slot = cgutils.alloca_once(builder, pair)
@@ -49,8 +49,8 @@ def _read(typingctx, address, clock_id):  # type: ignore[no-untyped-def]
 
 
 @overload(seconds)
-def _ov_seconds(address, clock_id):  # type: ignore[no-untyped-def]
-    def read(address, clock_id):  # type: ignore[no-untyped-def]
+def _ov_seconds(address, clock_id):
+    def read(address, clock_id):
         if address == 0:
             return 0.0
         return _read(address, clock_id)

@@ -1,15 +1,18 @@
 """How every kernel is compiled: one decorator, one cache folder, no surprises.
 
-``@kernel`` is ``numba.njit(nogil=True)`` with the project's fast-math flags. ``@kernel(entry=True)``
-marks the functions that Python calls; only those are kept in the on-disk cache, because a compiled
-entry carries every kernel it calls.
+``@kernel`` is ``numba.njit(nogil=True)`` with the project's fast-math flags.
+``@kernel(entry=True)`` marks the functions that Python calls; only those are kept in the on-disk
+cache, because a compiled entry carries every kernel it calls.
 
 Three decisions, and why:
 
-* **Flags** are ``{"reassoc", "contract", "arcp", "nsz"}``. Sums may be reordered (that is what makes
-  them vectorize), but NaN and infinity keep their meaning: plain ``fastmath=True`` deletes NaN checks,
+* **Flags** are ``{"reassoc", "contract", "arcp", "nsz"}``. Sums may be reordered (that is what
+  makes
+  them vectorize), but NaN and infinity keep their meaning: plain ``fastmath=True`` deletes NaN
+  checks,
   and a diverged training would go unseen.
-* **A cached kernel is named after a hash of its file and of all files it imports.** Numba itself only
+* **A cached kernel is named after a hash of its file and of all files it imports.** Numba itself
+  only
   looks at the file of the cached function, so a changed callee in another file would go unnoticed
   (numba issues 1833 and 8396).
 * **An unwritable cache folder is survived**: kernels are then compiled in each process.
@@ -113,7 +116,8 @@ def cache_folder() -> Path | None:
 
 
 def _forget_old(folder: Path) -> None:
-    """Delete what was compiled more than `KEEP_DAYS` ago: each changed source leaves a file behind."""
+    """Delete what was compiled more than `KEEP_DAYS` ago: each changed source leaves a file
+    behind."""
     oldest = time.time() - KEEP_DAYS * 86400
     for path in folder.glob("*.nb[ci]"):
         with contextlib.suppress(OSError):
@@ -128,7 +132,7 @@ def is_cached(file: str, function: str) -> bool:
     return folder is not None and any(folder.glob(pattern))
 
 
-class _Locator(_CacheLocator):  # type: ignore[misc]
+class _Locator(_CacheLocator):
     """Puts a function's cache into `cache_folder()`, under the hash of its sources."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
@@ -149,11 +153,11 @@ class _Locator(_CacheLocator):  # type: ignore[misc]
         return cls(py_func, py_file)
 
 
-class _CacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
+class _CacheImpl(CompileResultCacheImpl):
     _locator_classes = [_Locator]  # noqa: RUF012
 
 
-class _KernelCache(FunctionCache):  # type: ignore[misc]
+class _KernelCache(FunctionCache):
     _impl_class = _CacheImpl
 
 

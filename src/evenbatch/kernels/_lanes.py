@@ -9,10 +9,11 @@ whose rows are padded to a multiple of `PAD` columns, one lanes value at a time:
             total = total + load(z, at + r * stride + c)
 
 LLVM maps a lanes value to whatever the machine has (one AVX-512 register, two AVX, four NEON), and
-rows padded to 64 bytes need no masks and no leftover loops. The same loop over scalars was measured 3
-to 5 times slower at 32 columns: each row pays for the overlap checks and the leftover loop again.
+rows padded to 64 bytes need no masks and no leftover loops. The same loop over scalars was measured
+3 to 5 times slower at 32 columns: each row pays for the overlap checks and the leftover loop again.
 
-With the compiler off the functions below run as they stand, a lanes value being a short NumPy array.
+With the compiler off the functions below run as they stand, a lanes value being a short NumPy
+array.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def padded(columns: int) -> int:
     return -(-columns // PAD) * PAD
 
 
-class Lanes(types.Type):  # type: ignore[misc]
+class Lanes(types.Type):
     """Numba's type of a lanes value."""
 
     def __init__(self, dtype: Any) -> None:
@@ -53,13 +54,13 @@ _OF = {types.float32: LANES32, types.float64: LANES64}
 
 
 @register_model(Lanes)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Lanes) -> None:
         scalar = ir.FloatType() if fe_type.dtype == types.float32 else ir.DoubleType()
         super().__init__(dmm, fe_type, ir.VectorType(scalar, BYTES * 8 // fe_type.dtype.bitwidth))
 
 
-# ---- memory ----------------------------------------------------------------------------------------
+# ---- memory --------------------------------------------------------------------------
 
 
 def lanes(array: Any) -> int:
@@ -83,7 +84,7 @@ def splat(value: Any) -> Any:
 
 
 @overload(lanes)
-def _ov_lanes(array):  # type: ignore[no-untyped-def]
+def _ov_lanes(array):
     count = BYTES * 8 // array.dtype.bitwidth
     return lambda array: count
 
@@ -94,10 +95,10 @@ def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any, vector:
 
 
 @intrinsic
-def _load(typingctx, array, at):  # type: ignore[no-untyped-def]
+def _load(typingctx, array, at):
     result = _OF[array.dtype]
 
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, sig, args):
         vector = context.get_value_type(result)
         value = builder.load(_pointer(context, builder, sig.args[0], args[0], args[1], vector))
         value.align = result.dtype.bitwidth // 8
@@ -107,11 +108,11 @@ def _load(typingctx, array, at):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _store(typingctx, array, at, value):  # type: ignore[no-untyped-def]
+def _store(typingctx, array, at, value):
     if array.dtype != value.dtype:
         return None
 
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, sig, args):
         vector = context.get_value_type(sig.args[2])
         pointer = _pointer(context, builder, sig.args[0], args[0], args[1], vector)
         builder.store(args[2], pointer).align = value.dtype.bitwidth // 8
@@ -128,37 +129,37 @@ def _broadcast(builder: Any, scalar: Any, vector: Any) -> Any:
 
 
 @intrinsic
-def _splat(typingctx, value):  # type: ignore[no-untyped-def]
+def _splat(typingctx, value):
     result = _OF[value]
 
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, sig, args):
         return _broadcast(builder, args[0], context.get_value_type(result))
 
     return result(value), codegen
 
 
 @overload(load)
-def _ov_load(array, at):  # type: ignore[no-untyped-def]
+def _ov_load(array, at):
     return lambda array, at: _load(array, at)
 
 
 @overload(store)
-def _ov_store(array, at, value):  # type: ignore[no-untyped-def]
+def _ov_store(array, at, value):
     return lambda array, at, value: _store(array, at, value)
 
 
 @overload(splat)
-def _ov_splat(value):  # type: ignore[no-untyped-def]
+def _ov_splat(value):
     return lambda value: _splat(value)
 
 
-# ---- arithmetic ------------------------------------------------------------------------------------
+# ---- arithmetic ----------------------------------------------------------------------
 
 
 def _arithmetic(op: Any, method: str) -> None:
     cases_ = [signature(kind, kind, kind) for kind in (LANES32, LANES64)]
 
-    class Template(ConcreteTemplate):  # type: ignore[misc]
+    class Template(ConcreteTemplate):
         cases = cases_
 
     infer_global(op)(Template)
@@ -193,7 +194,7 @@ def _unary(function: Any, emit: Any) -> None:
     """Give a lanes function its compiled form; `emit(builder, value) -> value`."""
 
     @intrinsic
-    def compiled(typingctx, x):  # type: ignore[no-untyped-def]
+    def compiled(typingctx, x):
         if not isinstance(x, Lanes):
             return None
         return x(x), lambda context, builder, sig, args: emit(builder, args[0])
@@ -215,8 +216,8 @@ def positive(x: Any, yes: Any, no: Any) -> Any:
 
 
 @intrinsic
-def _positive(typingctx, x, yes, no):  # type: ignore[no-untyped-def]
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+def _positive(typingctx, x, yes, no):
+    def codegen(context, builder, sig, args):
         zero = ir.Constant(args[0].type, None)
         return builder.select(builder.fcmp_ordered(">", args[0], zero), args[1], args[2])
 
@@ -224,11 +225,11 @@ def _positive(typingctx, x, yes, no):  # type: ignore[no-untyped-def]
 
 
 @overload(positive)
-def _ov_positive(x, yes, no):  # type: ignore[no-untyped-def]
+def _ov_positive(x, yes, no):
     return lambda x, yes, no: _positive(x, yes, no)
 
 
-# ---- across the lanes ------------------------------------------------------------------------------
+# ---- across the lanes ----------------------------------------------------------------
 
 
 def total(x: Any) -> Any:
@@ -243,8 +244,8 @@ def highest(x: Any) -> Any:
 
 def _reduction(function: Any, name: str, start: bool) -> None:
     @intrinsic
-    def compiled(typingctx, x):  # type: ignore[no-untyped-def]
-        def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+    def compiled(typingctx, x):
+        def codegen(context, builder, sig, args):
             vector = args[0].type
             first = [ir.Constant(vector.element, -0.0)] if start else []
             full = f"llvm.vector.reduce.{name}.{_suffix(vector)}"
@@ -258,10 +259,10 @@ def _reduction(function: Any, name: str, start: bool) -> None:
 _reduction(total, "fadd", True)
 _reduction(highest, "fmax", False)
 
-# ---- exponential and error function ------------------------------------------------------------------
+# ---- exponential and error function --------------------------------------------------
 
-# exp(r) on |r| <= ln(2)/2, a least-maximum-error polynomial; with the exact scaling by 2^n the float32
-# result is within 2 units in the last place (tests/kernels/test_lanes.py measures it).
+# exp(r) on |r| <= ln(2)/2, a least-maximum-error polynomial; with the exact scaling by 2^n the
+# float32 result is within 2 units in the last place (tests/kernels/test_lanes.py measures it).
 _EXP = (
     1.0,
     1.0,
@@ -318,7 +319,8 @@ def _emit_exp(builder: Any, x: Any) -> Any:
 _unary(exp, _emit_exp)
 
 
-# Abramowitz & Stegun 7.1.26: |error| <= 1.5e-7; rounded to float32 at each step, 3.9e-7 was measured.
+# Abramowitz & Stegun 7.1.26: |error| <= 1.5e-7; rounded to float32 at each step, 3.9e-7 was
+# measured.
 _ERF = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
 _ERF_T = 0.3275911
 

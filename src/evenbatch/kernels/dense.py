@@ -15,8 +15,8 @@ import numpy as np
 from evenbatch.kernels._jit import kernel
 from evenbatch.kernels._lanes import erf, exp, lanes, load, positive, splat, store
 
-# Codes of the activations, as the tape stores them. LINEAR covers identity, relu and leaky relu: one
-# slope left of zero.
+# Codes of the activations, as the tape stores them. LINEAR covers identity, relu and leaky relu:
+# one slope left of zero.
 LINEAR, TANH, SIGMOID, GELU = 0, 1, 2, 3
 LEAKY_SLOPE = 0.01
 """Slope of leaky relu below zero, PyTorch's default (Maas et al. 2013)."""
@@ -38,7 +38,7 @@ def reference_activation(code: int, x: Any, slope: float) -> tuple[Any, Any]:
 
 
 @kernel
-def gather(data, data_stride, index, first, rows, ws, out, stride):  # type: ignore[no-untyped-def]
+def gather(data, data_stride, index, first, rows, ws, out, stride):
     """Rows index[first : first + rows] of the data into the workspace."""
     width = lanes(ws)
     for r in range(rows):
@@ -49,7 +49,7 @@ def gather(data, data_stride, index, first, rows, ws, out, stride):  # type: ign
 
 
 @kernel
-def gather_range(data, data_stride, first, rows, ws, out, stride):  # type: ignore[no-untyped-def]
+def gather_range(data, data_stride, first, rows, ws, out, stride):
     """Rows first, first + 1, … of the data into the workspace."""
     width = lanes(ws)
     for at in range(0, rows * stride, width):
@@ -57,7 +57,7 @@ def gather_range(data, data_stride, first, rows, ws, out, stride):  # type: igno
 
 
 @kernel
-def activate(ws, z, y, rows, stride, theta, bias_at, code, slope):  # type: ignore[no-untyped-def]
+def activate(ws, z, y, rows, stride, theta, bias_at, code, slope):
     """``y = activation(z + bias)``; without a bias where `bias_at` is −1. y may be z itself.
 
     gelu reads its input again on the way back, so there z keeps z + bias.
@@ -98,7 +98,7 @@ def activate(ws, z, y, rows, stride, theta, bias_at, code, slope):  # type: igno
 
 
 @kernel(inline=True)
-def _tanh(x, zero, one, two):  # type: ignore[no-untyped-def]
+def _tanh(x, zero, one, two):
     """tanh through exp of −2|x|, which never overflows; absolute error about 1e-7 in float32."""
     size = positive(x, x, zero - x)
     decay = exp(zero - two * size)
@@ -107,8 +107,8 @@ def _tanh(x, zero, one, two):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def activate_backward(ws, d, z, y, rows, stride, grad, dbias_at, code, slope):  # type: ignore[no-untyped-def]
-    """``d ← d · activation'`` in place, from y (gelu: from z); the bias gradient is its column sum."""
+def activate_backward(ws, d, z, y, rows, stride, grad, dbias_at, code, slope):
+    """``d ← d · activation'`` in place, from y (gelu: z); the bias gradient is its column sum."""
     width = lanes(ws)
     zero = splat(ws.dtype.type(0))
     one = splat(ws.dtype.type(1))
@@ -141,28 +141,28 @@ def activate_backward(ws, d, z, y, rows, stride, grad, dbias_at, code, slope):  
 
 
 @kernel
-def add(ws, a, b, out, size):  # type: ignore[no-untyped-def]
+def add(ws, a, b, out, size):
     """``out = a + b`` over `size` elements (a residual connection, or a gradient that forks)."""
     for at in range(0, size, lanes(ws)):
         store(ws, out + at, load(ws, a + at) + load(ws, b + at))
 
 
 @kernel
-def copy(ws, a, out, size):  # type: ignore[no-untyped-def]
+def copy(ws, a, out, size):
     """``out = a`` over `size` elements."""
     for at in range(0, size, lanes(ws)):
         store(ws, out + at, load(ws, a + at))
 
 
 @kernel
-def multiply(ws, a, b, out, size):  # type: ignore[no-untyped-def]
+def multiply(ws, a, b, out, size):
     """``out = a · b`` over `size` elements (dropout with its mask, forward and backward)."""
     for at in range(0, size, lanes(ws)):
         store(ws, out + at, load(ws, a + at) * load(ws, b + at))
 
 
 @kernel
-def mix(x):  # type: ignore[no-untyped-def]
+def mix(x):
     """A 32-bit hash with full avalanche ("lowbias32", Wellons 2018)."""
     x = np.uint32(x)
     x ^= x >> np.uint32(16)
@@ -174,11 +174,11 @@ def mix(x):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def dropout_mask(mask, at, size, key, share):  # type: ignore[no-untyped-def]
+def dropout_mask(mask, at, size, key, share):
     """Fill `mask` with 0 (probability `share`) or 1/(1 − share).
 
-    The mask is a hash of `key` and the element's place: the same for any thread and any chunking, and
-    computed again rather than kept (Srivastava et al. 2014, inverted scaling).
+    The mask is a hash of `key` and the element's place: the same for any thread and any chunking,
+    and computed again rather than kept (Srivastava et al. 2014, inverted scaling).
     """
     limit = np.uint32(share * 4294967296.0)
     keep = mask.dtype.type(1.0 / (1.0 - share))
@@ -193,8 +193,8 @@ SATURATED_BELOW = 0.05
 
 
 @kernel
-def is_saturated(code, slope, z, y):  # type: ignore[no-untyped-def]
-    """Whether the activation y (of z) has a derivative of at most `SATURATED_BELOW` of its maximum."""
+def is_saturated(code, slope, z, y):
+    """Whether the derivative at y (of z) is at most `SATURATED_BELOW` of its maximum."""
     if code == LINEAR:
         return y <= 0 and slope <= SATURATED_BELOW
     if code == TANH:

@@ -1,11 +1,12 @@
 """Layer, RMS and group normalization of a small network's layer: statistics along each row.
 
-    layer   x̂ = (z − mean(z)) / sqrt(var(z) + eps) over the row        Ba, Kiros & Hinton 2016, eq. 4
-    rms     x̂ = z / sqrt(mean(z²) + eps) over the row                  Zhang & Sennrich 2019, eq. 4
-    group   as layer, over each of G equal runs of columns of the row  Wu & He 2018, eq. 7
+    layer   x̂ = (z − mean(z)) / sqrt(var(z) + eps) over the row    Ba, Kiros & Hinton 2016, eq. 4
+    rms     x̂ = z / sqrt(mean(z²) + eps) over the row              Zhang & Sennrich 2019, eq. 4
+    group   as layer, over each of G equal runs of the row         Wu & He 2018, eq. 7
 
-followed by gamma, beta and a piecewise linear activation, as in `evenbatch.kernels.columns`; here too
-only z is kept for the way back. `live` is a row of ones over a layer's columns and zeros over its padding: padding must not enter a spread.
+followed by gamma, beta and a piecewise linear activation, as in `evenbatch.kernels.columns`; here
+too only z is kept for the way back. `live` is a row of ones over a layer's columns and zeros over
+its padding: padding must not enter a spread.
 """
 
 from __future__ import annotations
@@ -48,10 +49,11 @@ def reference_backward(
 
 
 @kernel
-def row_normalize(  # type: ignore[no-untyped-def]
+def row_normalize(
     ws, z, y, rows, stride, columns, stats, live, theta, gamma_at, beta_at, center, eps, slope
 ):
-    """One group a row: the activated gamma·x̂ + beta at y; (mean, 1/spread) of each row at `stats`."""
+    """One group a row: the activated gamma·x̂ + beta at y; (mean, 1/spread) of each row at
+    `stats`."""
     width = lanes(ws)
     zero = splat(ws.dtype.type(0))
     share = ws.dtype.type(1) / ws.dtype.type(columns)
@@ -82,7 +84,7 @@ def row_normalize(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def row_backward(  # type: ignore[no-untyped-def]
+def row_backward(
     ws, d, z, rows, stride, columns, stats, live, theta, gamma_at, beta_at, grad, center, slope
 ):
     """Gradient by z in place of d, and those by gamma and beta into `grad` at their own offsets.
@@ -124,7 +126,7 @@ def row_backward(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def group_normalize(  # type: ignore[no-untyped-def]
+def group_normalize(
     ws, z, y, rows, stride, columns, groups, stats, theta, gamma_at, beta_at, eps, slope
 ):
     """As `row_normalize`, with `groups` equal runs of columns in each row."""
@@ -155,7 +157,7 @@ def group_normalize(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def group_backward(  # type: ignore[no-untyped-def]
+def group_backward(
     ws, d, z, rows, stride, columns, groups, stats, theta, gamma_at, beta_at, grad, slope
 ):
     """As `row_backward` for `group_normalize`."""

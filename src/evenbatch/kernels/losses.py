@@ -1,10 +1,11 @@
 """Losses and their gradients by the network's output.
 
-    softmax cross-entropy   L = −1/N Σ_n log softmax(z_n)[label_n]      dL/dz = (softmax(z) − onehot)/N
-    mean squared error      L = 1/(N T) Σ (z − t)²                      dL/dz = 2 (z − t)/(N T)
+    cross-entropy        L = −1/N Σ_n log softmax(z_n)[label_n]    dL/dz = (softmax(z) − onehot)/N
+    mean squared error   L = 1/(N T) Σ (z − t)²                    dL/dz = 2 (z − t)/(N T)
 
-Both are means over the batch, as in PyTorch. For cross-entropy the padding columns of the output hold
-−1e30 (`LOGIT_PADDING`, set in the bias), so their probability is exactly 0 and no mask is needed.
+Both are means over the batch, as in PyTorch. For cross-entropy the padding columns of the output
+hold −1e30 (`LOGIT_PADDING`, set in the bias), so their probability is exactly 0 and no mask is
+needed.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def reference_squared_error(z: Any, target: Any) -> tuple[float, Any]:
 
 
 @kernel
-def cross_entropy(ws, z, rows, stride, labels, index, first, d):  # type: ignore[no-untyped-def]
+def cross_entropy(ws, z, rows, stride, labels, index, first, d):
     """Mean loss of the batch ``labels[index[first:first + rows]]``; the gradient into `d`."""
     width = lanes(ws)
     share = ws.dtype.type(1) / ws.dtype.type(rows)
@@ -70,7 +71,7 @@ def cross_entropy(ws, z, rows, stride, labels, index, first, d):  # type: ignore
 
 
 @kernel
-def squared_error(ws, z, rows, stride, columns, target, index, first, d):  # type: ignore[no-untyped-def]
+def squared_error(ws, z, rows, stride, columns, target, index, first, d):
     """Mean loss against rows ``target[index[first + r]]`` (flat, rows `stride` apart)."""
     width = lanes(ws)
     scale = splat(ws.dtype.type(2.0 / (rows * columns)))
@@ -85,11 +86,11 @@ def squared_error(ws, z, rows, stride, columns, target, index, first, d):  # typ
 
 
 @kernel
-def count_correct(ws, z, rows, stride, labels, first):  # type: ignore[no-untyped-def]
+def count_correct(ws, z, rows, stride, labels, first):
     """(Σ loss, number right) over rows ``labels[first:first + rows]``.
 
-    The prediction is the first largest logit; with equal logits only the first class counts, so a dead
-    network scores chance and not 100 %.
+    The prediction is the first largest logit; with equal logits only the first class counts, so a
+    dead network scores chance and not 100 %.
     """
     width = lanes(ws)
     loss = 0.0
@@ -116,7 +117,7 @@ def count_correct(ws, z, rows, stride, labels, first):  # type: ignore[no-untype
 
 
 @kernel
-def sum_squared_error(ws, z, rows, stride, target, first):  # type: ignore[no-untyped-def]
+def sum_squared_error(ws, z, rows, stride, target, first):
     """Σ (z − target)² over rows ``target[first:first + rows]``."""
     error = 0.0
     for at in range(0, rows * stride, lanes(ws)):

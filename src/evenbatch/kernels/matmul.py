@@ -1,16 +1,16 @@
 """Matrix products of small networks, held in registers.
 
-`product` computes ``out = a @ b`` and `product_transposed` ``out = a.T @ b``: the forward product and
-the weight gradient of a linear layer. The input gradient ``dz @ w.T`` is `product` with a transposed
-copy of the weights (`transpose`). All matrices lie row-major in flat arrays, rows padded to a multiple
-of 16 columns (`evenbatch.kernels._lanes`).
+`product` computes ``out = a @ b`` and `product_transposed` ``out = a.T @ b``: the forward product
+and the weight gradient of a linear layer. The input gradient ``dz @ w.T`` is `product` with a
+transposed copy of the weights (`transpose`). All matrices lie row-major in flat arrays, rows padded
+to a multiple of 16 columns (`evenbatch.kernels._lanes`).
 
 Why not BLAS: the products of a small network are around 32×32×32. On one core of a Sapphire Rapids
 Xeon OpenBLAS was measured at 80 GFLOP/s there, and at 25 to 60 with the transposed operand that
-``x @ W.T`` asks for, since its small-matrix kernels have no good case for that. The tile below, 8 rows
-× 32 columns of ``out`` kept in registers with both operands read where they lie, was measured at 138,
-and at 160 from 64×64×64 on: 97 % of what the core can do at all (``bench/matmul.py``). From `BLAS_FROM` on,
-where blocking for the outer caches pays, `numpy.dot` (SciPy's BLAS) does the work.
+``x @ W.T`` asks for, since its small-matrix kernels have no good case for that. The tile below, 8
+rows × 32 columns of ``out`` kept in registers with both operands read where they lie, was measured
+at 138, and at 160 from 64×64×64 on: 97 % of what the core can do at all (``bench/matmul.py``). From
+`BLAS_FROM` on, where blocking for the outer caches pays, `numpy.dot` (SciPy's BLAS) does the work.
 
 The tile is emitted as LLVM vectors because a plain loop cannot say "keep these 16 vectors in
 registers". Every element is one sum over k, in order, so a result depends on its operands and the
@@ -45,7 +45,7 @@ def reference_product(a: Any, b: Any) -> Any:
     return np.asarray(a, np.float64) @ np.asarray(b, np.float64)
 
 
-# ---- one register tile -------------------------------------------------------------------------------
+# ---- one register tile ---------------------------------------------------------------
 
 
 def _tile_in_numpy(  # the tile's meaning, and what runs with the compiler off
@@ -66,19 +66,19 @@ def _make_tile(rows: int, vectors: int) -> Any:
     b0, o0), the distance from row to row (a_row, o_row) and from k to k (a_step, b_step).
     """
 
-    def tile(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth):  # type: ignore[no-untyped-def]
+    def tile(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth):
         _tile_in_numpy(
             rows, vectors, a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth
         )  # fmt: skip
 
     @intrinsic
-    def compiled(typingctx, a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth):  # type: ignore[no-untyped-def]
+    def compiled(typingctx, a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth):
         if not a.dtype == b.dtype == out.dtype:
             return None
         return types.void(a, b, out, *([types.intp] * 8)), _tile_codegen(rows, vectors)
 
     @overload(tile)
-    def _(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth):  # type: ignore[no-untyped-def]
+    def _(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth):
         return lambda a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth: compiled(
             a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth
         )
@@ -169,7 +169,7 @@ _HALF = max(TILE_ROWS // 2, 1)
 
 
 @kernel
-def _wide_panel(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, rows, depth):  # type: ignore[no-untyped-def]
+def _wide_panel(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, rows, depth):
     r = 0
     while r + TILE_ROWS <= rows:
         _tile_wide(
@@ -189,7 +189,7 @@ def _wide_panel(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, rows, depth
 
 
 @kernel
-def _slim_panel(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, rows, depth):  # type: ignore[no-untyped-def]
+def _slim_panel(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, rows, depth):
     r = 0
     while r + TILE_ROWS <= rows:
         _tile_slim(
@@ -209,7 +209,7 @@ def _slim_panel(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, rows, depth
 
 
 @kernel
-def _tiled(a, b, out, a0, a_row, a_step, b0, b_row, o0, o_row, rows, cols, depth):  # type: ignore[no-untyped-def]
+def _tiled(a, b, out, a0, a_row, a_step, b0, b_row, o0, o_row, rows, cols, depth):
     """``out[r, c] = sum_k a[r, k] b[k, c]``; `cols` counts padded columns."""
     width = lanes(out)
     c = 0
@@ -221,7 +221,7 @@ def _tiled(a, b, out, a0, a_row, a_step, b0, b_row, o0, o_row, rows, cols, depth
 
 
 @kernel
-def product(a, a0, a_row, b, b0, out, o0, rows, cols, depth):  # type: ignore[no-untyped-def]
+def product(a, a0, a_row, b, b0, out, o0, rows, cols, depth):
     """``out = a @ b``.
 
     Args:
@@ -243,7 +243,7 @@ def product(a, a0, a_row, b, b0, out, o0, rows, cols, depth):  # type: ignore[no
 
 
 @kernel
-def product_transposed(a, a0, a_row, b, b0, out, o0, rows, cols, depth):  # type: ignore[no-untyped-def]
+def product_transposed(a, a0, a_row, b, b0, out, o0, rows, cols, depth):
     """``out = a.T @ b`` with a (depth × rows, its rows `a_row` apart), b (depth × cols)."""
     if rows * cols * depth < BLAS_FROM:
         _tiled(a, b, out, a0, np.int64(1), a_row, b0, cols, o0, cols, rows, cols, depth)
@@ -257,7 +257,7 @@ def product_transposed(a, a0, a_row, b, b0, out, o0, rows, cols, depth):  # type
             np.dot(np.ascontiguousarray(left[:, :rows]).T, right, result)
 
 
-# ---- transpose -----------------------------------------------------------------------------------------
+# ---- transpose -----------------------------------------------------------------------
 
 
 def _block_in_numpy(a: Any, a0: int, a_row: int, live: int, out: Any, o0: int, o_row: int) -> None:
@@ -268,14 +268,15 @@ def _block_in_numpy(a: Any, a0: int, a_row: int, live: int, out: Any, o0: int, o
 
 
 @intrinsic
-def _block_compiled(typingctx, a, a0, a_row, live, out, o0, o_row):  # type: ignore[no-untyped-def]
+def _block_compiled(typingctx, a, a0, a_row, live, out, o0, o_row):
     """Transposes one square of lanes: log2(n) rounds of interleaving vector i with vector i + n/2.
 
-    Seen as one run of n·n elements each round rotates the index bits by one, so after log2(n) rounds
+    Seen as one run of n·n elements each round rotates the index bits by one, so after log2(n)
+    rounds
     row and column bits have changed places.
     """
 
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, sig, args):
         bits = sig.args[0].dtype.bitwidth
         count = BYTES * 8 // bits
         vector = ir.VectorType(ir.FloatType() if bits == 32 else ir.DoubleType(), count)
@@ -310,17 +311,18 @@ def _block_compiled(typingctx, a, a0, a_row, live, out, o0, o_row):  # type: ign
 
 
 @overload(_block_in_numpy)
-def _(a, a0, a_row, live, out, o0, o_row):  # type: ignore[no-untyped-def]
+def _(a, a0, a_row, live, out, o0, o_row):
     return lambda a, a0, a_row, live, out, o0, o_row: _block_compiled(
         a, a0, a_row, live, out, o0, o_row
     )
 
 
 @kernel
-def transpose(a, a0, a_row, out, o0, o_row, rows, cols):  # type: ignore[no-untyped-def]
+def transpose(a, a0, a_row, out, o0, o_row, rows, cols):
     """``out = a.T`` for a (rows × cols); `o_row` and `a_row` are multiples of 16.
 
-    Columns of ``out`` from `rows` to `o_row` become zero, so that a product with ``out`` leaves zeros
+    Columns of ``out`` from `rows` to `o_row` become zero, so that a product with ``out`` leaves
+    zeros
     in its padding. Rows of ``out`` are written up to the next multiple of 16 after `cols`.
     """
     width = lanes(out)

@@ -42,7 +42,7 @@ def reference_step(
 
 
 @kernel
-def update(p, g, m, v, size, decay_end, code, lr, mu, decay, t):  # type: ignore[no-untyped-def]
+def update(p, g, m, v, size, decay_end, code, lr, mu, decay, t):
     """One step over the first `size` elements; `t` counts from 1."""
     if code == SGD:
         _sgd(p, g, 0, decay_end, lr, decay)
@@ -57,7 +57,7 @@ def update(p, g, m, v, size, decay_end, code, lr, mu, decay, t):  # type: ignore
 
 
 @kernel
-def _sgd(p, g, start, stop, lr, decay):  # type: ignore[no-untyped-def]
+def _sgd(p, g, start, stop, lr, decay):
     rate = splat(p.dtype.type(lr))
     wide_decay = splat(p.dtype.type(decay))
     for at in range(start, stop, lanes(p)):
@@ -66,7 +66,7 @@ def _sgd(p, g, start, stop, lr, decay):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _momentum(p, g, m, start, stop, lr, mu, decay):  # type: ignore[no-untyped-def]
+def _momentum(p, g, m, start, stop, lr, mu, decay):
     rate = splat(p.dtype.type(lr))
     wide_decay = splat(p.dtype.type(decay))
     wide_mu = splat(p.dtype.type(mu))
@@ -78,7 +78,7 @@ def _momentum(p, g, m, start, stop, lr, mu, decay):  # type: ignore[no-untyped-d
 
 
 @kernel
-def _adam(p, g, m, v, start, stop, lr, decay, decoupled, t):  # type: ignore[no-untyped-def]
+def _adam(p, g, m, v, start, stop, lr, decay, decoupled, t):
     b1, b2 = splat(p.dtype.type(BETA1)), splat(p.dtype.type(BETA2))
     r1, r2 = splat(p.dtype.type(1 - BETA1)), splat(p.dtype.type(1 - BETA2))
     eps = splat(p.dtype.type(ADAM_EPS))

@@ -3,8 +3,8 @@
 A kernel handed to `split` takes ``(first, last, ...)`` and does the items ``first <= i < last``,
 each on its own. Items never share a sum, so how they are divided among threads cannot change a
 result. Kernels release the GIL; the calling thread takes a share itself, so one extra thread is
-enough on two cores. Work below `SPLIT_FROM` elements stays on the calling thread: waking a second one was
-measured at 30 to 60 microseconds, which is what such an input takes by itself.
+enough on two cores. Work below `SPLIT_FROM` elements stays on the calling thread: waking a second
+one was measured at 30 to 60 microseconds, which is what such an input takes by itself.
 """
 
 from __future__ import annotations

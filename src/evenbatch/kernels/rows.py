@@ -89,12 +89,12 @@ def reference_row_backward(
 
 @kernel
 def _valid_count(valid: Any, n: int, length: int) -> int:
-    if valid is None:
-        return length
-    count = 0
-    for j in range(length):
-        if valid[n, j]:
-            count += 1
+    count = length
+    if valid is not None:
+        count = 0
+        for j in range(length):
+            if valid[n, j]:
+                count += 1
     return max(count, 1)
 
 
