@@ -52,7 +52,8 @@ class Network:
     activation → normalizer → dropout ("after"). With "input" only the network's input is
     normalized. The output is one more linear layer. With ``residual=k`` the first hidden layer
     stands alone and then every k hidden layers form a block whose input is added to its output
-    where their widths are equal: h ← h + F(h), an identity path as in He et al. 2016 (arXiv:1603.05027).
+    where their widths are equal: h ← h + F(h), an identity path as in He et al. 2016
+    (arXiv:1603.05027).
 
     The linear layer right before a batch normalizer has no bias: subtracting the batch mean would
     cancel it.

@@ -1,0 +1,50 @@
+# One command each, from a fresh clone with Python 3.11 to 3.13 and make: nothing else is needed.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: prove test lint bench clean help
+
+help:
+	@echo "make prove   measure on this machine what batch normalization buys (about a minute)"
+	@echo "make test    run every test"
+	@echo "make lint    check style and types"
+	@echo "make bench   time evenbatch against PyTorch and JAX"
+
+.venv/python.done:
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "evenbatch needs Python 3.11 to 3.13, and this is %d.%d; try: make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/core.done: .venv/python.done pyproject.toml constraints.txt
+	@echo "Installing evenbatch into .venv (once) ..."
+	$(INSTALL) -e .
+	touch $@
+
+.venv/dev.done: .venv/core.done
+	@echo "Installing the test tools into .venv (once) ..."
+	$(INSTALL) torch==2.13.0
+	$(INSTALL) -e '.[dev]'
+	touch $@
+
+.venv/bench.done: .venv/dev.done
+	@echo "Installing the benchmark's peers into .venv (once) ..."
+	$(INSTALL) -e '.[bench]'
+	touch $@
+
+prove: .venv/core.done
+	$(BIN)/evenbatch prove $(ARGS)
+
+test: .venv/dev.done
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/dev.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/bench.done
+	$(BIN)/python -m bench $(ARGS)
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
