@@ -55,7 +55,7 @@ def split_rows(
 
 def _test_counts(sizes: list[int], share: float) -> list[int]:
     """How many rows of each group are tested; one at least in all, all but one at most in each."""
-    counts = [min(int(size * share), size - 1) for size in sizes]
+    counts = [int(size * share) for size in sizes]  # less than size: share is less than 1
     wanted = max(1, int(sum(sizes) * share + 0.5))
     by_remainder = sorted(range(len(sizes)), key=lambda g: counts[g] - sizes[g] * share)
     for group in by_remainder:
