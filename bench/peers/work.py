@@ -1,0 +1,112 @@
+"""What every peer trains: sizes, data, initial weights and minibatch order, all drawn by NumPy.
+
+The shuffles are drawn ahead, outside the clock, so no peer pays for them; the gathering of rows by
+index is part of the step. Trial ``i`` gets the same weights and order whichever process trains it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+EPS = 1e-5
+MOMENTUM = 0.1  # weight of the new value in running statistics, as in PyTorch
+SHUFFLES = 4  # epochs of order drawn ahead, then cycled
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Linear, batch norm, relu per hidden layer, then linear; softmax cross-entropy; SGD."""
+
+    name: str
+    inputs: int
+    hidden: tuple[int, ...]
+    outputs: int
+    batch: int
+    trials: int = 64
+    learning_rate: float = 0.05
+    rows: int = 1500
+
+    @property
+    def layers(self) -> list[tuple[int, int]]:
+        """(fan in, fan out) of every linear layer, the last one included."""
+        sizes = (self.inputs, *self.hidden, self.outputs)
+        return list(itertools.pairwise(sizes))
+
+    def products(self) -> list[tuple[int, int, int]]:
+        """(m, k, n) of every matrix product of one step: forward, weight and input gradients."""
+        found = []
+        for layer, (fan_in, fan_out) in enumerate(self.layers):
+            found.append((self.batch, fan_in, fan_out))
+            found.append((fan_in, self.batch, fan_out))
+            if layer > 0:  # nobody needs the gradient of the data
+                found.append((self.batch, fan_out, fan_in))
+        return found
+
+    def flops(self) -> int:
+        """Operations of one step's matrix products, a multiply-add counted as two."""
+        return sum(2 * m * k * n for m, k, n in self.products())
+
+
+SMALL = Workload("16-32-32-32-4, batch 32", 16, (32, 32, 32), 4, 32)
+MEDIUM = Workload("40-100-100-100-10, batch 100", 40, (100, 100, 100), 10, 100)
+DEEP = Workload("50 layers x 64, batch 100", 64, (64,) * 50, 10, 100, trials=16)
+WORKLOADS = {"small": SMALL, "medium": MEDIUM, "deep": DEEP}
+
+
+class Runner(Protocol):
+    """A prepared peer: call it with a number of steps to train on."""
+
+    def __call__(self, steps: int) -> Floats:
+        """Train `steps` more steps; each trial's training loss at the last of them."""
+
+    def running(self) -> tuple[list[Floats], list[Floats]]:
+        """Running means and variances, one (trials, width) array per hidden layer."""
+
+
+Setup = Callable[..., Runner]
+
+
+def dataset(work: Workload) -> tuple[Floats, NDArray[np.int64]]:
+    """Rows and labels: noisy class centres, easy enough that the loss falls within 20 steps."""
+    rng = np.random.default_rng(20150211)
+    labels = rng.integers(work.outputs, size=work.rows)
+    centres = rng.normal(size=(work.outputs, work.inputs))
+    rows = centres[labels] + 1.5 * rng.normal(size=(work.rows, work.inputs))
+    return rows.astype(np.float32), labels
+
+
+def initial(work: Workload, trials: range, seed: int) -> list[dict[str, Floats]]:
+    """One dict per linear layer; arrays are stacked over trials: weight (trials, in, out)."""
+    layers: list[dict[str, Any]] = [{"weight": [], "bias": []} for _ in work.layers]
+    for trial in trials:
+        rng = np.random.default_rng([seed, trial])
+        for layer, (fan_in, fan_out) in zip(layers, work.layers, strict=True):
+            bound = 1 / np.sqrt(fan_in)
+            layer["weight"].append(rng.uniform(-bound, bound, (fan_in, fan_out)))
+            layer["bias"].append(rng.uniform(-bound, bound, fan_out))
+    stacked = [{k: np.stack(v).astype(np.float32) for k, v in layer.items()} for layer in layers]
+    for layer in stacked[:-1]:
+        bias = layer.pop("bias")  # a bias before a norm has no effect
+        layer["gamma"] = np.ones_like(bias)
+        layer["beta"] = np.zeros_like(bias)
+    return stacked
+
+
+def orders(work: Workload, trials: range, seed: int) -> NDArray[np.int64]:
+    """Row numbers of every minibatch: (trials, minibatches, batch); a short last one is dropped."""
+    kept = work.rows // work.batch
+    drawn = np.empty((len(trials), SHUFFLES, kept, work.batch), np.int64)
+    for place, trial in enumerate(trials):
+        rng = np.random.default_rng([seed, trial, 1])
+        for epoch in range(SHUFFLES):
+            order = rng.permutation(work.rows)[: kept * work.batch]
+            drawn[place, epoch] = order.reshape(kept, work.batch)
+    return drawn.reshape(len(trials), SHUFFLES * kept, work.batch)
