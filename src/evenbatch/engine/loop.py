@@ -55,25 +55,26 @@ def forward(ops, slopes, plan, hyper, rows, theta, running, ws, mode, step):
     """All operations in order; the input lies at plan[INPUT], the output at plan[OUTPUT]."""
     eps = hyper[EPS]
     for i in range(plan[N_OPS]):
-        row = ops[i]
-        op, src, dst, stride = row[T.OP], row[T.SRC], row[T.DST], row[T.STRIDE]
-        a, b, c, e = row[T.A], row[T.B], row[T.C], row[T.E]
+        op, src, dst, stride = ops[i, T.OP], ops[i, T.SRC], ops[i, T.DST], ops[i, T.STRIDE]
+        a, b, c, e = ops[i, T.A], ops[i, T.B], ops[i, T.C], ops[i, T.E]
         slope = slopes[i]
         if op == T.PRODUCT:
-            matmul.product(ws, src, row[T.STRIDE_IN], theta, a, ws, dst, rows, stride, b)
+            matmul.product(ws, src, ops[i, T.STRIDE_IN], theta, a, ws, dst, rows, stride, b)
         elif op == T.BATCH:
             if mode == EVALUATE:
                 columns.running_to_scale(running, c, ws, stride, e, e + stride, eps)
             else:
                 columns.batch_statistics(ws, src, rows, stride, e, e + stride, e + 2 * stride, eps)
-            columns.batch_normalize(ws, src, dst, rows, stride, e, e + stride, theta, a, b, slope)
+            columns.batch_normalize(
+                ws, src, dst, rows, stride, e, e + stride, e + 3 * stride, theta, a, b, slope
+            )
             if mode != EVALUATE:
                 new = hyper[STAT_MOMENTUM] if mode == TRAIN else 1.0
                 columns.update_running(
                     ws, e, e + 2 * stride, rows, stride, running, c, new, mode == TRAIN
                 )
         elif op == T.ACTIVATE:
-            dense.activate(ws, src, dst, rows, stride, theta, a, row[T.CODE], slope)
+            dense.activate(ws, src, dst, rows, stride, theta, a, ops[i, T.CODE], slope)
         elif op == T.ROW:
             groups.row_normalize(
                 ws,
@@ -81,23 +82,35 @@ def forward(ops, slopes, plan, hyper, rows, theta, running, ws, mode, step):
                 dst,
                 rows,
                 stride,
-                row[T.COLUMNS],
+                ops[i, T.COLUMNS],
                 e,
                 c,
                 theta,
                 a,
                 b,
-                row[T.CODE],
+                ops[i, T.CODE],
                 eps,
                 slope,
             )
         elif op == T.GROUP:
             groups.group_normalize(
-                ws, src, dst, rows, stride, row[T.COLUMNS], row[T.CODE], e, theta, a, b, eps, slope
+                ws,
+                src,
+                dst,
+                rows,
+                stride,
+                ops[i, T.COLUMNS],
+                ops[i, T.CODE],
+                e,
+                theta,
+                a,
+                b,
+                eps,
+                slope,
             )
         elif op == T.DROPOUT:
             if mode == TRAIN:
-                key = dropout_key(plan[SEED_LOW], plan[SEED_HIGH], step, row[T.CODE])
+                key = dropout_key(plan[SEED_LOW], plan[SEED_HIGH], step, ops[i, T.CODE])
                 dense.dropout_mask(ws, a, rows * stride, key, slope)
                 dense.multiply(ws, src, a, dst, rows * stride)
             else:
@@ -111,33 +124,32 @@ def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):
     """All operations in reverse; the gradient by the output lies at plan[D0]."""
     d, other = plan[D0], plan[D1]
     for i in range(plan[N_OPS] - 1, -1, -1):
-        row = ops[i]
-        op, src, dst, stride = row[T.OP], row[T.SRC], row[T.DST], row[T.STRIDE]
-        a, b, c, e = row[T.A], row[T.B], row[T.C], row[T.E]
+        op, src, dst, stride = ops[i, T.OP], ops[i, T.SRC], ops[i, T.DST], ops[i, T.STRIDE]
+        a, b, c, e = ops[i, T.A], ops[i, T.B], ops[i, T.C], ops[i, T.E]
         slope = slopes[i]
         if op == T.PRODUCT:
-            stride_in = row[T.STRIDE_IN]
+            stride_in = ops[i, T.STRIDE_IN]
             if e > 0:  # the input was overwritten by a later layer: normalize once more
-                past = ops[e - 1]
-                stats, wide = past[T.E], past[T.STRIDE]
+                j = e - 1
+                stats, wide = ops[j, T.E], ops[j, T.STRIDE]
                 columns.batch_normalize(
-                    ws, past[T.SRC], past[T.DST], rows, wide, stats, stats + wide, theta, past[T.A],
-                    past[T.B], slopes[e - 1],
+                    ws, ops[j, T.SRC], ops[j, T.DST], rows, wide, stats, stats + wide,
+                    stats + 3 * wide, theta, ops[j, T.A], ops[j, T.B], slopes[j],
                 )  # fmt: skip
             matmul.product_transposed(ws, src, stride_in, ws, d, grad, a, b, stride, rows)
-            if row[T.NEED_DX]:
+            if ops[i, T.NEED_DX]:
                 scratch = plan[TRANSPOSE]
-                matmul.transpose(theta, a, stride, ws, scratch, stride_in, b, row[T.COLUMNS])
+                matmul.transpose(theta, a, stride, ws, scratch, stride_in, b, ops[i, T.COLUMNS])
                 matmul.product(
-                    ws, d, stride, ws, scratch, ws, other, rows, stride_in, row[T.COLUMNS]
+                    ws, d, stride, ws, scratch, ws, other, rows, stride_in, ops[i, T.COLUMNS]
                 )
                 d, other = other, d
         elif op == T.BATCH:
             columns.batch_backward(
-                ws, d, src, rows, stride, e, e + stride, theta, a, b, grad, slope
+                ws, d, src, rows, stride, e, e + stride, e + 3 * stride, theta, a, b, grad, slope
             )
         elif op == T.ACTIVATE:
-            dense.activate_backward(ws, d, src, dst, rows, stride, grad, a, row[T.CODE], slope)
+            dense.activate_backward(ws, d, src, dst, rows, stride, grad, a, ops[i, T.CODE], slope)
         elif op == T.ROW:
             groups.row_backward(
                 ws,
@@ -145,19 +157,31 @@ def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):
                 src,
                 rows,
                 stride,
-                row[T.COLUMNS],
+                ops[i, T.COLUMNS],
                 e,
                 c,
                 theta,
                 a,
                 b,
                 grad,
-                row[T.CODE],
+                ops[i, T.CODE],
                 slope,
             )
         elif op == T.GROUP:
             groups.group_backward(
-                ws, d, src, rows, stride, row[T.COLUMNS], row[T.CODE], e, theta, a, b, grad, slope
+                ws,
+                d,
+                src,
+                rows,
+                stride,
+                ops[i, T.COLUMNS],
+                ops[i, T.CODE],
+                e,
+                theta,
+                a,
+                b,
+                grad,
+                slope,
             )
         elif op == T.DROPOUT:
             dense.multiply(ws, d, a, d, rows * stride)

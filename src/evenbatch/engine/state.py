@@ -55,8 +55,9 @@ def make_feed(data: Dataset, dtype: Any) -> Feed:
     x, x_test = _flat(data.x_train, dtype), _flat(data.x_test, dtype)
     strides = padded(data.n_features), padded(data.n_outputs)
     if data.task == "classification":
-        labels = np.ascontiguousarray(data.y_train, np.int64)
-        labels_test = np.ascontiguousarray(data.y_test, np.int64)
+        # Copies: a data set is read-only, and the loop is compiled for arrays that are not.
+        labels = np.array(data.y_train, np.int64)
+        labels_test = np.array(data.y_test, np.int64)
         return Feed(x, labels, nothing, x_test, labels_test, nothing, *strides, (1.0, 1.0))
     y, y_test = data.y_train.astype(np.float64), data.y_test.astype(np.float64)
     return Feed(

@@ -169,7 +169,7 @@ class _Builder:
         if net.norm == "batch":
             running = self.running
             self.running += 2 * stride
-            stats = self.take(3 * stride)  # mean, 1/spread, variance
+            stats = self.take(4 * stride)  # mean, 1/spread, variance, gamma/spread
             self.emit(BATCH, src, dst, columns, slope, a=gamma, b=beta, c=running, e=stats)
         else:
             running = -1

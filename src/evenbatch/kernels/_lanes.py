@@ -238,26 +238,54 @@ def total(x: Any) -> Any:
 
 
 def highest(x: Any) -> Any:
-    """Largest lane (NaN lanes are passed over when any other is a number)."""
+    """Largest lane, of numbers; with NaN among them, any lane."""
     return np.fmax.reduce(x)
 
 
-def _reduction(function: Any, name: str, start: bool) -> None:
-    @intrinsic
-    def compiled(typingctx, x):
-        def codegen(context, builder, sig, args):
-            vector = args[0].type
-            first = [ir.Constant(vector.element, -0.0)] if start else []
-            full = f"llvm.vector.reduce.{name}.{_suffix(vector)}"
-            return _call(builder, full, vector.element, *first, args[0])
+@intrinsic
+def _total(typingctx, x):
+    def codegen(context, builder, sig, args):
+        vector = args[0].type
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(vector.element, [vector.element, vector]),
+            f"llvm.vector.reduce.fadd.{_suffix(vector)}",
+        )
+        # Without "reassoc" on the call itself the lanes are added one after the other.
+        zero = ir.Constant(vector.element, -0.0)
+        return builder.call(function, [zero, args[0]], fastmath=("reassoc",))
 
-        return x.dtype(x), codegen
-
-    overload(function)(lambda x: lambda x: compiled(x))
+    return x.dtype(x), codegen
 
 
-_reduction(total, "fadd", True)
-_reduction(highest, "fmax", False)
+@intrinsic
+def _highest(typingctx, x):
+    def codegen(context, builder, sig, args):
+        # Halves against each other; compare-and-select is one instruction, where the reduction
+        # that LLVM offers spends three more on NaN at each level.
+        value = args[0]
+        undefined = ir.Constant(value.type, ir.Undefined)
+        mask = ir.VectorType(ir.IntType(32), value.type.count)
+        width = value.type.count
+        while width > 1:
+            width //= 2
+            places = [(lane + width) % value.type.count for lane in range(value.type.count)]
+            other = builder.shuffle_vector(value, undefined, mask(places))
+            value = builder.select(builder.fcmp_ordered(">", value, other), value, other)
+        return builder.extract_element(value, ir.IntType(32)(0))
+
+    return x.dtype(x), codegen
+
+
+@overload(total)
+def _ov_total(x):
+    return lambda x: _total(x)
+
+
+@overload(highest)
+def _ov_highest(x):
+    return lambda x: _highest(x)
+
 
 # ---- exponential and error function --------------------------------------------------
 

@@ -92,18 +92,21 @@ def batch_statistics(ws, z, rows, stride, mean_at, rstd_at, var_at, eps):
 
 
 @kernel
-def batch_normalize(ws, z, y, rows, stride, mean_at, rstd_at, theta, gamma_at, beta_at, slope):
-    """The activated gamma·x̂ + beta at y."""
+def batch_normalize(
+    ws, z, y, rows, stride, mean_at, rstd_at, scale_at, theta, gamma_at, beta_at, slope
+):
+    """The activated gamma·x̂ + beta at y; gamma·rstd at `scale_at`, for the way back."""
     width = lanes(ws)
     wide_slope = splat(ws.dtype.type(slope))
     for c in range(0, stride, width):
-        mean, rstd = load(ws, mean_at + c), load(ws, rstd_at + c)
-        gamma, beta = load(theta, gamma_at + c), load(theta, beta_at + c)
-        at = c
-        for _ in range(rows):
-            value = (load(ws, z + at) - mean) * rstd * gamma + beta
-            store(ws, y + at, positive(value, value, value * wide_slope))
-            at += stride
+        store(ws, scale_at + c, load(theta, gamma_at + c) * load(ws, rstd_at + c))
+    for r in range(rows):
+        # Row after row: down the columns each store would open another line of the cache.
+        at = r * stride
+        for c in range(0, stride, width):
+            value = load(ws, z + at + c) - load(ws, mean_at + c)
+            value = value * load(ws, scale_at + c) + load(theta, beta_at + c)
+            store(ws, y + at + c, positive(value, value, value * wide_slope))
 
 
 @kernel
@@ -139,7 +142,9 @@ def running_to_scale(running, running_at, ws, stride, mean_at, rstd_at, eps):
 
 
 @kernel
-def batch_backward(ws, d, z, rows, stride, mean_at, rstd_at, theta, gamma_at, beta_at, grad, slope):
+def batch_backward(
+    ws, d, z, rows, stride, mean_at, rstd_at, scale_at, theta, gamma_at, beta_at, grad, slope
+):
     """Gradient by z in place of d, and those by gamma and beta into `grad` at their own offsets.
 
     d ← activation'(y) · d,   dbeta = Σ d,   dgamma = Σ d x̂
@@ -152,32 +157,32 @@ def batch_backward(ws, d, z, rows, stride, mean_at, rstd_at, theta, gamma_at, be
     even = rows - rows % 2
     for c in range(0, stride, width):
         mean, rstd = load(ws, mean_at + c), load(ws, rstd_at + c)
-        gamma, beta = load(theta, gamma_at + c), load(theta, beta_at + c)
+        scale, beta = load(ws, scale_at + c), load(theta, beta_at + c)
         b0, b1, g0, g1 = zero, zero, zero, zero
         at = c
         for _ in range(0, even, 2):
-            x0 = (load(ws, z + at) - mean) * rstd
-            x1 = (load(ws, z + at + stride) - mean) * rstd
+            x0 = load(ws, z + at) - mean
+            x1 = load(ws, z + at + stride) - mean
             e0, e1 = load(ws, d + at), load(ws, d + at + stride)
-            e0 = positive(x0 * gamma + beta, e0, e0 * wide_slope)
-            e1 = positive(x1 * gamma + beta, e1, e1 * wide_slope)
+            e0 = positive(x0 * scale + beta, e0, e0 * wide_slope)
+            e1 = positive(x1 * scale + beta, e1, e1 * wide_slope)
             store(ws, d + at, e0)
             store(ws, d + at + stride, e1)
             b0, b1 = b0 + e0, b1 + e1
             g0, g1 = g0 + e0 * x0, g1 + e1 * x1
             at += 2 * stride
         for _ in range(even, rows):
-            x0 = (load(ws, z + at) - mean) * rstd
+            x0 = load(ws, z + at) - mean
             e0 = load(ws, d + at)
-            e0 = positive(x0 * gamma + beta, e0, e0 * wide_slope)
+            e0 = positive(x0 * scale + beta, e0, e0 * wide_slope)
             store(ws, d + at, e0)
             b0, g0 = b0 + e0, g0 + e0 * x0
             at += stride
-        dbeta, dgamma = b0 + b1, g0 + g1
+        dbeta, dgamma = b0 + b1, (g0 + g1) * rstd
         store(grad, beta_at + c, dbeta)
         store(grad, gamma_at + c, dgamma)
-        # dz = scale·(d − shift − (z − mean)·tilt), rstd folded into the tilt
-        scale, shift, tilt = gamma * rstd, dbeta * share, dgamma * share * rstd
+        # dz = scale · (d − shift − (z − mean) · tilt): rstd, the same all down, sits in the tilt
+        shift, tilt = dbeta * share, dgamma * share * rstd
         at = c
         for _ in range(rows):
             value = load(ws, d + at) - shift - (load(ws, z + at) - mean) * tilt
