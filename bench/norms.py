@@ -5,9 +5,9 @@
 Both run in this process with all available cores. Each round visits every contestant in turn: one
 untimed call (the other library's threads go to sleep meanwhile), then two timed ones; the figure is
 the median over all rounds. PyTorch is set up as its documentation has it: ``relu(norm(x))``, then
-``backward``, gradients set to None before. The floor is what moving the data once costs: x read and y
-written, x and dy read and dx written, five arrays or two and a half copies, at the rate this machine
-copies arrays of that size with the same threads.
+``backward``, gradients set to None before. The floor is what moving the data once costs: x read
+and y written, x and dy read and dx written, five arrays or two and a half copies, at the rate this
+machine copies arrays of that size with the same threads.
 """
 
 from __future__ import annotations

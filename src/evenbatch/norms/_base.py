@@ -155,7 +155,7 @@ class Normalizer(ABC):
 
     @property
     def _floor(self) -> Any:
-        return self.dtype.type(0.0 if self.activation == "relu" else -np.inf)
+        return np.asarray(0.0 if self.activation == "relu" else -np.inf, self.dtype)[()]
 
     def _affine(self) -> tuple[Array, Array]:
         """gamma and beta as flat arrays; ones and zeros where there is none."""

@@ -4,8 +4,8 @@ A fresh 25 MB array costs several milliseconds of page faults, more than normali
 filling two such arrays takes 14 ms fresh and 2 ms used before). So large results are cut from
 blocks that this module remembers, and a block is handed out again once nobody but this module
 refers to it. Any array, view or tensor made from a result keeps its block; a result is never
-overwritten while something can still see it. At most `KEPT` bytes stay remembered; `release_buffers` forgets
-them all.
+overwritten while something can still see it. At most `KEPT` bytes stay remembered;
+`release_buffers` forgets them all.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def empty(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
         return np.empty(shape, dtype)
     block = _take(size + ALIGN)
     start = -block.ctypes.data % ALIGN
-    return block[start : start + size].view(dtype).reshape(shape)
+    result: npt.NDArray[Any] = block[start : start + size].view(dtype).reshape(shape)
+    return result
 
 
 def _take(size: int) -> npt.NDArray[np.uint8]:

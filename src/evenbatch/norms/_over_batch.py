@@ -15,7 +15,14 @@ from evenbatch.kernels.norm_columns import (
 from evenbatch.kernels.parallel import split
 from evenbatch.norms._base import Array
 
+
+def _quiet() -> np.errstate:
+    """NaN and infinity pass through without a word here, as they do in the kernels."""
+    return np.errstate(divide="ignore", invalid="ignore", over="ignore")
+
+
 SHORT = 32  # planes shorter than this are done as columns; measured, see `bench/norms.py`
+
 
 Fixed = tuple[Array, Array] | None
 
@@ -116,9 +123,10 @@ def _column_statistics(x: Array, rows: int, chunks: int) -> tuple[Array, Array]:
     counts = np.full((chunks, 1, 1), rows)
     counts[-1] = batch - rows * (chunks - 1)
     means = means.reshape(chunks, channels, length)
-    mean = (counts * means).sum((0, 2)) / (batch * length)
-    apart = (counts * (means - mean[:, None]) ** 2).sum((0, 2))
-    var = (spreads.reshape(means.shape).sum((0, 2)) + apart) / (batch * length)
+    with _quiet():
+        mean = (counts * means).sum((0, 2)) / (batch * length)
+        apart = (counts * (means - mean[:, None]) ** 2).sum((0, 2))
+        var = (spreads.reshape(means.shape).sum((0, 2)) + apart) / (batch * length)
     return mean, var
 
 
@@ -126,7 +134,7 @@ def _terms(
     x: Array, gamma: Array, beta: Array, eps: float, mean: Array, var: Array
 ) -> tuple[Array, Array, Array, Array]:
     """near, rstd, shift and rest per channel; see ``kernels/norm_planes.py``."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with _quiet():
         rstd = 1 / np.sqrt(var + eps)
         near = mean.astype(x.dtype)
         rest = (mean - near) * rstd
@@ -158,7 +166,7 @@ def _columns_backward(
         column_gradient_sums, chunks, x.size,
         flat, flat_dy, rows, *terms, floor, totals, moments,
     )  # fmt: skip
-    with np.errstate(invalid="ignore", over="ignore"):
+    with _quiet():
         dbeta = totals.reshape(chunks, channels, length).sum((0, 2))
         dgamma = moments.reshape(chunks, channels, length).sum((0, 2)) - rest * dbeta
         slope = -gamma * dgamma / (batch * length) if own else np.zeros(channels)

@@ -79,9 +79,9 @@ def forward_groups(
     batch, channels, length = x.shape
     if length < SHORT:
         rows = (batch, groups, channels // groups * length)
-        spelled = (np.repeat(a, length).reshape(rows[1:]) for a in (gamma, beta))
+        gammas, betas = (np.repeat(a, length).reshape(rows[1:]) for a in (gamma, beta))
         flags = _tiled(valid, channels // groups)
-        return forward(x.reshape(rows), flags, *spelled, eps, floor, True, y.reshape(rows))
+        return forward(x.reshape(rows), flags, gammas, betas, eps, floor, True, y.reshape(rows))
     mean, var = np.empty((batch, groups)), np.empty((batch, groups))
     split(
         group_forward, mean.size, x.size,
@@ -107,13 +107,14 @@ def backward_groups(
     batch, channels, length = x.shape
     if length < SHORT:
         rows = (batch, groups, channels // groups * length)
-        spelled = (np.repeat(a, length).reshape(rows[1:]) for a in (gamma, beta))
+        gammas, betas = (np.repeat(a, length).reshape(rows[1:]) for a in (gamma, beta))
         flags = _tiled(valid, channels // groups)
         dgamma, dbeta = backward(
-            x.reshape(rows), dy.reshape(rows), flags, *spelled, eps, floor, True,
+            x.reshape(rows), dy.reshape(rows), flags, gammas, betas, eps, floor, True,
             mean, var, dx.reshape(rows),
         )  # fmt: skip
-        return tuple(a.reshape(channels, length).sum(1) for a in (dgamma, dbeta))  # type: ignore[return-value]
+        parts = (channels, length)
+        return dgamma.reshape(parts).sum(1), dbeta.reshape(parts).sum(1)
     dgammas, dbetas = np.empty((batch, channels)), np.empty((batch, channels))
     split(
         group_backward, mean.size, x.size,

@@ -66,8 +66,9 @@ class RunningNormalizer(ChannelNormalizer):
         old_mean, old_var = self._running()
         self.num_batches_tracked += 1
         new = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
-        self.running_mean = ((1 - new) * old_mean + new * mean).astype(self.dtype)
-        self.running_var = ((1 - new) * old_var + new * unbiased_var).astype(self.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # inf and NaN stay, as in PyTorch
+            self.running_mean = ((1 - new) * old_mean + new * mean).astype(self.dtype)
+            self.running_var = ((1 - new) * old_var + new * unbiased_var).astype(self.dtype)
 
     def _settings(self) -> dict[str, Any]:
         return {

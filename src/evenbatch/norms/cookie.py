@@ -96,7 +96,7 @@ class CookieNormalizer:
         average = batch.mean(axis=0)
         spread = batch.var(axis=0)
         standardized = (batch - average) / np.sqrt(spread + self.eps)
-        result = self.gamma * standardized + self.beta
+        result: Array = self.gamma * standardized + self.beta
         if not steps:
             return result
         if batch.ndim == 1:
