@@ -1,7 +1,7 @@
 """Call one kernel from Python, keeping its compiled form on disk.
 
-Only the kernels Python calls in production are cached. A test that calls an inner kernel would compile
-it again in every run; `cached` gives it the same cache as an entry.
+Only the kernels Python calls in production are cached. A test that calls an inner kernel would
+compile it again in every run; `cached` gives it the same cache as an entry.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A flat workspace for testing kernels: matrices in it, NaN everywhere else.
 
-A kernel that reads what it was not given meets NaN; one that writes outside its matrices is caught by
-`Workbench.check_guards`.
+A kernel that reads what it was not given meets NaN; one that writes outside its matrices is caught
+by `Workbench.check_guards`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GUARD = 32
 
 
 class Workbench:
-    """Hands out pieces of one flat array of `dtype`; rows are padded to a multiple of 16 columns."""
+    """Hands out pieces of one flat array of `dtype`; rows are padded to multiples of 16 columns."""
 
     def __init__(self, dtype: Any, size: int = 1 << 15) -> None:
         self.dtype = np.dtype(dtype)
@@ -30,7 +30,7 @@ class Workbench:
         """Offset of `size` elements, still NaN."""
         at, self.end = self.end, self.end + size + GUARD
         if self.end > len(self.flat):
-            raise MemoryError(f"the workbench holds {len(self.flat)} elements, {self.end} are needed")
+            raise MemoryError(f"the workbench holds {len(self.flat)} elements; {self.end} needed")
         self.used[at : at + size] = True
         return at
 
@@ -71,8 +71,8 @@ def as_good_as_float32(
 ) -> None:
     """|kernel − float64 reference| ≤ 2·|naive float32 − float64 reference| + floor, largest errors.
 
-    The largest error over the array stands on each side: element by element the naive result is often
-    right to the last bit by luck, and the rule would then test luck.
+    The largest error over the array stands on each side: element by element the naive result is
+    often right to the last bit by luck, and the rule would then test luck.
     """
     kernel, naive, reference = (np.asarray(a, np.float64) for a in (kernel, naive, reference))
     assert kernel.shape == naive.shape == reference.shape, f"{what}: shapes differ"

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compiled import cached
 
+from compiled import cached
 from evenbatch.kernels import _lanes
 from evenbatch.kernels._jit import jit_enabled, kernel
 from evenbatch.kernels._lanes import erf, exp, highest, load, padded, positive, root, store, total

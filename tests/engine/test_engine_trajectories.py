@@ -1,0 +1,269 @@
+"""Trainings agree with PyTorch step by step, for every operation and every pair of settings.
+
+From the same weights and minibatches, over 100 steps and more, three things are compared: the loss
+of every minibatch, test loss and metric in evaluation mode, and at the end all parameters and
+running statistics.
+
+In float64 both sides must agree to 1e-11 (the worst measured was 6e-14). In float32 rounding grows
+along a training, on both sides alike, so what is allowed is derived: the engine may be at most 4
+times as far from PyTorch in float64 as PyTorch in float32 is, plus a floor of 1e-5; and nothing may
+be further off than 1e-3 (the worst measured was 6e-5, 99 % stay below 5e-6), so that a training
+chaotic enough to hide an error behind its own rounding is itself a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cases
+import numpy as np
+import pytest
+import torch
+from torch_twin import Run, train_twin
+
+from evenbatch.data.dataset import Dataset
+from evenbatch.engine import (
+    Curve,
+    Network,
+    Session,
+    Trial,
+    Weights,
+    initial_weights,
+    minibatches,
+    train,
+)
+from harness import arrays, classification, random_batches, random_weights, regression
+
+EXACT = 1e-11
+FLOOR = 1e-5
+WORST = 1e-3
+EVALUATED = (0, 10, 50, 110)
+
+
+@dataclass
+class Engines:
+    """Curves of the same trials in float64 and float32, with what they started from."""
+
+    trials: list[Trial]
+    data: dict[str, Dataset]
+    weights: dict[int, Weights]
+    batches: dict[int, Any]
+    curves64: list[Curve]
+    curves32: list[Curve]
+
+
+def run_engines(trials: Sequence[Trial], datasets: Sequence[Dataset]) -> Engines:
+    """Train all trials in one session for each precision."""
+    data = {d.name: d for d in datasets}
+    # Both precisions and PyTorch start from the same numbers, those of float32.
+    weights = {i: random_weights(t.network, t.seed, np.float32) for i, t in enumerate(trials)}
+    batches = {
+        i: random_batches(data[t.data].n_train, t.batch_size, t.steps, t.seed)
+        for i, t in enumerate(trials)
+    }
+    curves = []
+    for dtype in (np.float64, np.float32):
+        with Session(
+            trials,
+            data,
+            weights=weights,
+            batches=batches,
+            dtype=dtype,
+            keep_weights=True,
+            threads=1,
+        ) as session:
+            session.advance(max(t.steps for t in trials))
+            curves.append(session.curves())
+    return Engines(list(trials), data, weights, batches, *curves)
+
+
+def series(found: Curve | Run, at: Sequence[int]) -> dict[str, Any]:
+    """What is compared, by name, from either side."""
+    if isinstance(found, Curve):
+        places = [list(found.step).index(step) for step in at]
+        values = {
+            "loss": found.train_loss[1:],
+            "test loss": found.test_loss[places],
+            "metric": found.metric[places],
+        }
+    else:
+        points = np.array([found.evaluated[step] for step in at])
+        values = {"loss": np.array(found.losses), "test loss": points[:, 0], "metric": points[:, 1]}
+    assert found.weights is not None
+    return values | {name: np.asarray(a, np.float64) for name, a in arrays(found.weights)}
+
+
+def distance(a: Any, b: Any) -> float:
+    """Largest difference, in units of the larger of 1 and b's root mean square."""
+    return float(np.abs(a - b).max() / max(1.0, np.sqrt((b**2).mean())))
+
+
+def compare(engines: Engines, place: int) -> None:
+    trial = engines.trials[place]
+    data = engines.data[trial.data]
+    start, batches = engines.weights[place], engines.batches[place]
+    at = [step for step in EVALUATED if step <= trial.steps]
+    exact = series(train_twin(trial, data, start, batches, torch.float64, at), at)
+    rounded = series(train_twin(trial, data, start, batches, torch.float32, at), at)
+    engine64 = series(engines.curves64[place], at)
+    engine32 = series(engines.curves32[place], at)
+    assert list(exact) == list(engine64) == list(engine32) == list(rounded)
+    for name, truth in exact.items():
+        assert truth.shape == engine64[name].shape == engine32[name].shape
+        assert np.isfinite(truth).all(), f"{name}: PyTorch's own training is not finite"
+        off = distance(engine64[name], truth)
+        assert off <= EXACT, f"float64 {name}: off by {off:.3g}"
+    for name, truth in exact.items():
+        off, torch_off = distance(engine32[name], truth), distance(rounded[name], truth)
+        if name == "metric" and data.task == "classification":
+            # One example on the border may change sides.
+            assert off <= 1.01 / data.n_test, f"float32 {name}: off by {off:.3g}"
+            continue
+        assert off <= 4 * torch_off + FLOOR, (
+            f"float32 {name}: off by {off:.3g}, PyTorch by {torch_off:.3g}"
+        )
+        assert off <= WORST, f"float32 {name}: off by {off:.3g}; the training is chaotic"
+
+
+# ---- every pair of settings ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def covering() -> Engines:
+    trials = [cases.trial_for(case, seed) for seed, case in enumerate(cases.covering())]
+    return run_engines(trials, [cases.dataset_for(case) for case in cases.covering()])
+
+
+def test_no_pair_of_settings_is_missing() -> None:
+    missing = cases.all_pairs()
+    for case in cases.covering():
+        missing -= cases.pairs(case)
+    assert not missing
+
+
+@pytest.mark.parametrize("place", range(65), ids=[cases.name_of(c) for c in cases.covering()])
+def test_covering(covering: Engines, place: int) -> None:
+    compare(covering, place)
+
+
+# ---- every width, and unusual shapes -------------------------------------------------------------
+
+
+def width_trials() -> list[tuple[Trial, Dataset]]:
+    """Output widths 1 to 33 (a row is padded to 16), with as many widths elsewhere."""
+    found = []
+    for outputs in range(1, 34):
+        inputs, hidden = outputs * 7 % 34 or 1, (outputs * 5 % 37 or 37, outputs * 11 % 31 or 31)
+        norm = ("batch", "layer", "rms", "none")[outputs % 4]
+        if min(hidden) < 4:  # a normalized row of very few columns is ±1 or 0: chaos
+            norm = "batch"
+        network = Network(inputs, hidden, outputs, activation="tanh", norm=norm)
+        for data in (
+            (regression(inputs, outputs), classification(inputs, outputs))
+            if outputs > 1
+            else (regression(inputs, outputs),)
+        ):
+            trial = Trial(
+                network, data.name, learning_rate=0.02, batch_size=17, steps=100, seed=outputs,
+                evaluate_every=1,
+            )  # fmt: skip
+            found.append((trial, data))
+    return found
+
+
+def unusual_trials() -> dict[str, tuple[Trial, Dataset]]:
+    small, wide = classification(9, 4), classification(17, 3, n_train=301)
+    curve, line = regression(6, 2), regression(1, 1)
+
+    def trial(data: Dataset, hidden: tuple[int, ...], network: Any = (), **settings: Any) -> Any:
+        made = Network(data.n_features, hidden, data.n_outputs, **dict(network))
+        settings = {"learning_rate": 0.01, "batch_size": 16, "steps": 100, "seed": 3} | settings
+        return Trial(made, data.name, evaluate_every=1, **settings), data
+
+    deep = {"init": "he", "activation": "gelu"}
+    batch, layer = {"norm": "batch"}, {"norm": "layer"}
+    return {
+        "one unit wide": trial(line, (1, 1), {"activation": "tanh"}),
+        "one unit wide, batch": trial(line, (1, 1), batch | {"activation": "sigmoid"}),
+        "50 layers": trial(small, (11,) * 50, deep, learning_rate=0.003),
+        "50 layers, batch, residual": trial(small, (11,) * 50, deep | batch | {"residual": 2}),
+        "50 layers, layer, residual": trial(
+            small, (11,) * 50, layer | {"residual": 1, "eps": 0.1}, learning_rate=1e-3
+        ),
+        "200 layers, residual": trial(
+            curve, (5,) * 200, {"residual": 1, "activation": "tanh", "init": "gaussian"}, steps=30
+        ),
+        "blocks of 7": trial(small, (11,) * 16, {"residual": 7, "init": "he"}),
+        "batch of 1": trial(curve, (13, 7), layer | {"activation": "gelu"}, batch_size=1),
+        "batch of 2": trial(small, (13, 7), batch | {"eps": 0.1}, batch_size=2),
+        "batch of 3": trial(small, (13, 7), batch | {"eps": 0.1}, batch_size=3),
+        "batch of 5, group": trial(small, (12, 12), {"norm": "group", "groups": 3}, batch_size=5),
+        "batch of 130": trial(wide, (19,), batch, batch_size=130),
+        "the whole training set": trial(small, (19,), batch, batch_size=97),
+        "large products": trial(wide, (300, 290), batch | {"init": "he"}, batch_size=101),
+        "large products, none": trial(wide, (331, 256), {"init": "he"}, batch_size=128),
+        "eps 0.3": trial(small, (13, 7), batch | {"eps": 0.3}),
+        "eps 0": trial(small, (13, 7), layer | {"eps": 0.0, "activation": "tanh"}),
+        "running momentum 0": trial(small, (13,), batch | {"momentum": 0.0}),
+        "running momentum 1": trial(small, (13,), batch | {"momentum": 1.0}),
+        "momentum 0.5": trial(curve, (13,), optimizer="momentum", momentum=0.5),
+        "momentum 0.99": trial(
+            curve, (13,), optimizer="momentum", momentum=0.99, learning_rate=0.001
+        ),
+        "strong decay": trial(
+            curve, (13,), batch, optimizer="adamw", weight_decay=5.0, learning_rate=0.002
+        ),
+        "warm-up beyond the end": trial(curve, (13,), warmup=400, schedule="cosine"),
+        "half dropped": trial(small, (40, 33), batch | {"dropout": 0.5}),
+        "ragged residual": trial(small, (13, 7, 7, 13, 13, 13), {"residual": 2, "init": "he"}),
+        "large seed": trial(small, (13,), {"dropout": 0.3}, seed=(1 << 63) - 1),
+    }
+
+
+@pytest.fixture(scope="module")
+def widths() -> Engines:
+    trials = width_trials()
+    return run_engines([t for t, _ in trials], [d for _, d in trials])
+
+
+@pytest.fixture(scope="module")
+def unusual() -> Engines:
+    trials = unusual_trials().values()
+    return run_engines([t for t, _ in trials], [d for _, d in trials])
+
+
+@pytest.mark.parametrize(
+    "place", range(65), ids=[f"{t.network.outputs}-{d.task}" for t, d in width_trials()]
+)
+def test_width(widths: Engines, place: int) -> None:
+    compare(widths, place)
+
+
+@pytest.mark.parametrize("name", unusual_trials())
+def test_unusual(unusual: Engines, name: str) -> None:
+    compare(unusual, list(unusual_trials()).index(name))
+
+
+# ---- the engine's own weights and minibatches ----------------------------------------------------
+
+
+@pytest.mark.parametrize("init", ["torch", "he", "xavier", "gaussian"])
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_training_from_a_seed_is_training_from_its_weights_and_minibatches(
+    init: str, norm: str
+) -> None:
+    """`train` starts from `initial_weights` and follows `minibatches`, dropping the ragged rest."""
+    data = classification(11, 4)
+    network = Network(11, (23, 14), 4, norm=norm, init=init, sigma=0.2, dropout=0.1)
+    trial = Trial(
+        network, data.name, learning_rate=0.05, batch_size=10, steps=120, seed=(5 << 32) + 7
+    )
+    [curve] = train([replace(trial, evaluate_every=1)], {data.name: data}, dtype=np.float64,
+                    keep_weights=True)  # fmt: skip
+    weights = initial_weights(network, trial.seed, np.float64)
+    batches = minibatches(data.n_train, trial.batch_size, trial.steps, trial.seed)
+    twin = series(train_twin(trial, data, weights, batches, torch.float64, EVALUATED), EVALUATED)
+    for name, values in series(curve, EVALUATED).items():
+        assert distance(values, twin[name]) <= EXACT, name

@@ -1,0 +1,264 @@
+"""A PyTorch network and training loop that mean the same as a `Trial`, written independently.
+
+Layers are PyTorch's own modules, gradients its autograd, steps its optimizers. Taken from the
+engine are only inputs of a training: the description (`Network`, `Trial`), initial weights,
+minibatches and, where there is dropout, the masks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from compiled import cached
+from evenbatch.data.dataset import Dataset
+from evenbatch.engine import LayerWeights, Network, NormWeights, Trial, Weights, loop
+from evenbatch.kernels import dense
+from evenbatch.kernels._lanes import padded
+
+torch.set_num_threads(1)
+
+ACTIVATIONS = {
+    "relu": torch.relu,
+    "leaky_relu": F.leaky_relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "gelu": F.gelu,
+}
+
+
+class RMSNormWithBias(nn.Module):
+    """PyTorch's RMSNorm has no beta; the engine's has."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+        self.eps = eps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.rms_norm(x, x.shape[1:], self.weight, self.eps) + self.bias
+
+
+def make_norm(network: Network, width: int) -> nn.Module:
+    if network.norm == "batch":
+        return nn.BatchNorm1d(width, eps=network.eps, momentum=network.momentum)
+    if network.norm == "layer":
+        return nn.LayerNorm(width, eps=network.eps)
+    if network.norm == "rms":
+        return RMSNormWithBias(width, network.eps)
+    return nn.GroupNorm(network.groups, width, eps=network.eps)
+
+
+class Twin(nn.Module):
+    """The network; `activations` and `preactivations` keep what the last forward pass computed."""
+
+    def __init__(self, network: Network, weights: Weights, seed: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.network, self.seed = network, seed
+        sizes = (network.inputs, *network.hidden, network.outputs)
+        self.linears = nn.ModuleList(
+            nn.Linear(a, b, bias=layer.bias is not None)
+            for a, b, layer in zip(sizes[:-1], sizes[1:], weights.linears, strict=True)
+        )
+        self.norms = nn.ModuleList(make_norm(network, w) for w in network.normalized_widths)
+        self.to(dtype)
+        self.set_weights(weights)
+        self.received: list[torch.Tensor] = []
+        self.preactivations: list[torch.Tensor] = []
+        self.activations: list[torch.Tensor] = []
+
+    @torch.no_grad()
+    def set_weights(self, weights: Weights) -> None:
+        for linear, layer in zip(self.linears, weights.linears, strict=True):
+            linear.weight.copy_(torch.as_tensor(layer.weight))
+            if layer.bias is not None:
+                linear.bias.copy_(torch.as_tensor(layer.bias))
+        for norm, values in zip(self.norms, weights.norms, strict=True):
+            norm.weight.copy_(torch.as_tensor(values.gamma))
+            norm.bias.copy_(torch.as_tensor(values.beta))
+            if self.network.norm == "batch":
+                norm.running_mean.copy_(torch.as_tensor(values.running_mean))
+                norm.running_var.copy_(torch.as_tensor(values.running_var))
+
+    def get_weights(self) -> Weights:
+        def array(tensor: torch.Tensor) -> Any:
+            return tensor.detach().numpy().copy()
+
+        linears = tuple(
+            LayerWeights(array(n.weight), None if n.bias is None else array(n.bias))
+            for n in self.linears
+        )
+        norms = []
+        for norm in self.norms:
+            running = ()
+            if self.network.norm == "batch":
+                running = (array(norm.running_mean), array(norm.running_var))
+            norms.append(NormWeights(array(norm.weight), array(norm.bias), *running))
+        return Weights(linears, tuple(norms))
+
+    def dropout(self, x: torch.Tensor, layer: int, step: int) -> torch.Tensor:
+        if self.network.dropout == 0 or not self.training:
+            return x
+        return x * torch.as_tensor(
+            dropout_mask(
+                self.seed, step, layer, x.shape, self.network.dropout, x.numpy(force=True).dtype
+            )
+        )
+
+    def forward(self, x: torch.Tensor, step: int = 0) -> torch.Tensor:
+        net, activation = self.network, ACTIVATIONS[self.network.activation]
+        self.received, self.preactivations, self.activations = [], [], []
+        normalized = net.norm != "none"
+        skips = net.skips()
+        outputs = []
+        if normalized and net.placement == "input":
+            x = self.norms[0](x)
+        for layer in range(net.depth):
+            self.received.append(x)
+            z = self.linears[layer](x)
+            if normalized and net.placement == "before":
+                z = self.norms[layer](z)
+            x = activation(z)
+            self.preactivations.append(z)
+            self.activations.append(x)
+            if normalized and net.placement == "after":
+                x = self.norms[layer](x)
+            x = self.dropout(x, layer, step)
+            if layer in skips:
+                x = x + outputs[skips[layer]]
+            outputs.append(x)
+        self.received.append(x)
+        return self.linears[-1](x)
+
+
+def dropout_mask(seed: int, step: int, layer: int, shape: Any, share: float, dtype: Any) -> Any:
+    """The engine's mask of one layer and step (rows, columns)."""
+    rows, columns = shape
+    flat = np.empty(rows * padded(columns), dtype)
+    with np.errstate(over="ignore"):
+        key = cached(loop.dropout_key)(seed & 0xFFFFFFFF, seed >> 32, step, layer)
+        cached(dense.dropout_mask)(flat, 0, flat.size, np.int64(key), share)
+    return flat.reshape(rows, -1)[:, :columns].copy()
+
+
+@dataclass
+class Run:
+    """What a training of the twin gave."""
+
+    losses: list[float] = field(default_factory=list)  # of each minibatch
+    evaluated: dict[int, tuple[float, float]] = field(default_factory=dict)  # step: (loss, metric)
+    diverged_at: int | None = None
+    weights: Weights | None = None
+
+
+def make_optimizer(trial: Trial, model: Twin) -> torch.optim.Optimizer:
+    weights = [linear.weight for linear in model.linears]
+    ids = {id(p) for p in weights}
+    rest = [p for p in model.parameters() if id(p) not in ids]
+    groups = [
+        {"params": weights, "weight_decay": trial.weight_decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
+    if trial.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=trial.learning_rate)
+    if trial.optimizer == "momentum":
+        return torch.optim.SGD(groups, lr=trial.learning_rate, momentum=trial.momentum)
+    kind = torch.optim.Adam if trial.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, lr=trial.learning_rate)
+
+
+def rate(trial: Trial, step: int) -> float:
+    """Learning rate of a step: a linear rise to the peak, then constant or half a cosine to 0."""
+    if step < trial.warmup:
+        return trial.learning_rate * (step + 1) / trial.warmup
+    if trial.schedule == "constant":
+        return trial.learning_rate
+    share = (step - trial.warmup) / (trial.steps - trial.warmup)
+    return trial.learning_rate * (1 + math.cos(math.pi * share)) / 2
+
+
+def loss_of(output: torch.Tensor, target: torch.Tensor, task: str) -> torch.Tensor:
+    return (
+        F.cross_entropy(output, target) if task == "classification" else F.mse_loss(output, target)
+    )
+
+
+def dtype_of(model: Twin) -> torch.dtype:
+    return model.linears[0].weight.dtype
+
+
+@torch.no_grad()
+def with_population_statistics(model: Twin, x_train: Any) -> Twin:
+    """A copy whose batch normalizers hold exact (biased) statistics of the whole training set."""
+    model = Twin(model.network, model.get_weights(), model.seed, dtype_of(model)).eval()
+    for norm in model.norms:
+        norm.train()
+        norm.momentum = 1.0
+    model(torch.tensor(x_train, dtype=dtype_of(model)))
+    for norm in model.norms:
+        norm.running_var *= (len(x_train) - 1) / len(x_train)
+    return model
+
+
+@torch.no_grad()
+def evaluate(model: Twin, trial: Trial, data: Dataset, part: str = "test") -> tuple[float, float]:
+    """(loss, accuracy or R²) in evaluation mode; the prediction is the first largest logit."""
+    x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
+    dtype = dtype_of(model)
+    used = model
+    if trial.statistics == "population" and trial.network.norm == "batch":
+        used = with_population_statistics(model, data.x_train)
+    used.eval()
+    output = used(torch.tensor(x, dtype=dtype))
+    model.train()
+    if data.task == "classification":
+        target = torch.tensor(y)
+        right = output.numpy().argmax(axis=1) == y
+        return float(loss_of(output, target, data.task)), float(right.mean())
+    target = torch.tensor(y, dtype=dtype)
+    error = ((output - target) ** 2).sum()
+    spread = ((target - target.mean(dim=0)) ** 2).sum()
+    return float(loss_of(output, target, data.task)), float(1 - error / spread)
+
+
+def train_twin(
+    trial: Trial,
+    data: Dataset,
+    weights: Weights,
+    batches: Any,
+    dtype: torch.dtype,
+    evaluate_at: Container[int] = (),
+) -> Run:
+    """Train the twin of a trial on the given minibatches, from the given weights."""
+    model = Twin(trial.network, weights, trial.seed, dtype)
+    optimizer = make_optimizer(trial, model)
+    x = torch.tensor(data.x_train, dtype=dtype)
+    y = torch.tensor(data.y_train)
+    if data.task == "regression":
+        y = y.to(dtype)
+    run = Run()
+    for step in range(trial.steps):
+        if step in evaluate_at:
+            run.evaluated[step] = evaluate(model, trial, data)
+        rows = torch.tensor(batches[step])
+        loss = loss_of(model(x[rows], step), y[rows], data.task)
+        if not torch.isfinite(loss):
+            run.diverged_at = step
+            break
+        run.losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        for group in optimizer.param_groups:
+            group["lr"] = rate(trial, step)
+        optimizer.step()
+    if trial.steps in evaluate_at:
+        run.evaluated[trial.steps] = evaluate(model, trial, data)
+    run.weights = model.get_weights()
+    return run
