@@ -1,7 +1,7 @@
 """What the tests of the normalizers share: building any of them, an independent reference, checks.
 
-Nothing here knows a normalizer by name. `build` reads constructor words, `reference` reads the spec,
-so a normalizer added to `NORMALIZERS` is tested as it is.
+Nothing here knows a normalizer by name. `build` reads constructor words, `reference` reads the
+spec, so a normalizer added to `NORMALIZERS` is tested as it is.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def build(name: str, shape: tuple[int, ...], **options: Any) -> Any:
 
 
 def fits(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether this normalizer takes inputs of this shape (instance normalization needs positions)."""
+    """Whether this normalizer takes inputs of this shape (some need positions)."""
     return len(shape) > 2 or NORMALIZERS[name].spec.over != ("spatial",)
 
 
@@ -105,8 +105,8 @@ def reference(
             float64 exact enough to judge float64.
 
     Returns:
-        The answer, and the size of the terms each part of it is a sum of: rounding is judged against
-        those, because a sum may be much smaller than its terms.
+        The answer, and the size of the terms each part of it is a sum of: rounding is judged
+        against those, because a sum may be much smaller than its terms.
     """
     dtype = x.dtype.type if naive else np.float64
     unit, slot = (a.ravel() for a in labels(norm, x.shape))

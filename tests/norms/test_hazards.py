@@ -62,7 +62,7 @@ def test_values(name: str, hazard: str, dtype: str, shape: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", BASE)
 def test_an_offset_costs_nothing(name: str, shape: str) -> None:
-    """float32 at a million, against float64 on the same numbers: no worse than without the offset."""
+    """float32 at a million, against float64 on the same numbers: as good as without the offset."""
     if not NORMALIZERS[name].spec.centered:
         return  # nothing is subtracted
     x = sample(BASE[shape], "float32") * np.float32(100) + np.float32(1e6)
