@@ -129,12 +129,17 @@ def row_backward(
 def group_normalize(
     ws, z, y, rows, stride, columns, groups, stats, theta, gamma_at, beta_at, eps, slope
 ):
-    """As `row_normalize`, with `groups` equal runs of columns in each row."""
+    """As `row_normalize`, with `groups` equal runs of columns in each row; y's padding becomes zero.
+
+    Left as it was, the padding could hold the NaN of an earlier trial in this workspace, and its
+    product with a gradient of zero would enter the weights' padding.
+    """
     size = columns // groups
     share = ws.dtype.type(1) / ws.dtype.type(size)
     one, zero = ws.dtype.type(1), ws.dtype.type(0)
     small, below = ws.dtype.type(eps), ws.dtype.type(slope)
     for r in range(rows):
+        ws[y + r * stride + columns : y + (r + 1) * stride] = zero
         for g in range(groups):
             at, p = r * stride + g * size, g * size
             part, out = ws[z + at : z + at + size], ws[y + at : y + at + size]
