@@ -1,0 +1,121 @@
+"""Gradients agree with finite differences, on a loss with random weights, for every operation.
+
+The loss is Σ R·output with R random and of both signs, so that no symmetry (a gradient that sums to
+zero, an output pushed one way) can hide an error. Five-point differences in float64 are right to
+about 1e-10 of the gradient's size here; 1e-7 is allowed, and a gradient wrong by 0.1 % is caught.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from direct import Direct
+
+from evenbatch.engine import Network, Trial
+from harness import random_weights, regression
+
+ROWS, INPUTS, OUTPUTS = 9, 5, 3
+STEP = 3e-5
+TOLERANCE = 1e-7
+
+ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "gelu")
+CASES = {
+    f"{activation} {norm} {placement}": {
+        "activation": activation,
+        "norm": norm,
+        "placement": placement,
+    }
+    for activation in ACTIVATIONS
+    for norm in ("none", "batch", "layer", "rms", "group")
+    for placement in ("before", "after", "input")
+    if norm != "none" or placement == "before"
+} | {
+    "one hidden layer": {"hidden": (7,)},
+    "residual 1": {"hidden": (6, 6, 6, 6), "residual": 1, "norm": "batch"},
+    "residual 2": {"hidden": (6, 6, 6, 6, 6), "residual": 2, "norm": "layer"},
+    "residual, ragged": {"hidden": (6, 4, 6, 3, 3), "residual": 2},
+    "residual after": {"hidden": (6, 6, 6), "residual": 1, "norm": "batch", "placement": "after"},
+    "dropout": {"dropout": 0.4, "hidden": (12, 12), "activation": "tanh"},
+    "dropout, batch, residual": {
+        "dropout": 0.3, "hidden": (12, 12, 12), "norm": "batch", "residual": 1,
+    },
+    "wider than a vector": {"hidden": (17, 33), "norm": "rms", "activation": "gelu"},
+    "one wide": {"hidden": (1, 1), "activation": "sigmoid", "norm": "batch"},
+    "large eps": {"norm": "batch", "eps": 0.5},
+}  # fmt: skip
+
+
+class Probe:
+    """A network, a minibatch and a random weighting of its output."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        groups = 1 if settings.get("placement") == "input" else 2
+        # Few columns and a small eps make a normalized row bend too sharply for differences.
+        defaults = {"hidden": (12, 10), "groups": groups, "eps": 0.01}
+        settings = defaults | settings
+        network = Network(INPUTS, outputs=OUTPUTS, **settings)
+        data = regression(INPUTS, OUTPUTS, n_train=ROWS, seed=4)
+        trial = Trial(network, data.name, batch_size=ROWS, seed=11)
+        self.direct = Direct(trial, data, random_weights(network, 11, np.float64), np.float64)
+        self.theta = self.direct.state.theta
+        self.x = data.x_train.astype(np.float64)
+        self.by_output = np.random.default_rng(12).normal(0, 1, (ROWS, OUTPUTS))
+
+    def loss(self, theta: Any) -> float:
+        return float((self.by_output * self.direct.output(self.x, theta, step=3)).sum())
+
+    def analytic(self) -> Any:
+        return self.direct.gradient(self.x, self.theta, self.by_output, step=3)
+
+    def numeric(self, places: Any) -> Any:
+        found = np.zeros(len(places))
+        for i, place in enumerate(places):
+            for steps, weight in ((1, 8), (-1, -8), (2, -1), (-2, 1)):
+                theta = self.theta.copy()
+                theta[place] += steps * STEP
+                found[i] += weight * self.loss(theta) / (12 * STEP)
+        return found
+
+
+def check_gradient(analytic: Any, numeric: Any, what: str) -> None:
+    """Raise unless the two agree to `TOLERANCE` of the numeric gradient's root mean square."""
+    size = np.sqrt((numeric**2).mean())
+    error = np.abs(analytic - numeric).max()
+    assert error <= TOLERANCE * max(size, 1e-3), f"{what}: off by {error:.3g}, gradient {size:.3g}"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradient_is_the_finite_difference(name: str) -> None:
+    probe = Probe(CASES[name])
+    analytic = probe.analytic()
+    for block, places in probe.direct.blocks().items():
+        check_gradient(analytic[places], probe.numeric(places), f"{name}, {block}")
+    # What lies between the parameters must not move, whatever the workspace held before.
+    np.testing.assert_array_equal(analytic[probe.direct.padding()], 0.0)
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "layer", "rms", "group"])
+def test_a_gradient_wrong_by_a_thousandth_is_caught(norm: str) -> None:
+    """Plant 0.1 % in each parameter in turn, in all of it and in its largest element alone."""
+    probe = Probe({"norm": norm, "activation": "tanh"})
+    analytic = probe.analytic()
+    for block, places in probe.direct.blocks().items():
+        numeric = probe.numeric(places)
+        check_gradient(analytic[places], numeric, block)
+        with pytest.raises(AssertionError, match="off by"):
+            check_gradient(analytic[places] * 1.001, numeric, block)
+        one = analytic[places].copy()
+        one[np.abs(one).argmax()] *= 1.001
+        with pytest.raises(AssertionError, match="off by"):
+            check_gradient(one, numeric, block)
+
+
+def test_the_random_loss_moves_every_parameter() -> None:
+    """A check on parameters that do nothing would prove nothing."""
+    for name, settings in CASES.items():
+        probe = Probe(settings)
+        analytic = probe.analytic()
+        for block, places in probe.direct.blocks().items():
+            assert np.abs(analytic[places]).max() > 1e-6, f"{name}: {block} has no gradient"
