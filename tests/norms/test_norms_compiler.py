@@ -34,7 +34,11 @@ KINDS = {
         ),
         (
             rows._gradient,
-            "array array none index index" + " number" * 4 + " matrix matrix number number array",
+            "array array none index index"
+            + " number" * 4
+            + " matrix matrix"
+            + " number" * 3
+            + " array",
         ),
     ],
 )

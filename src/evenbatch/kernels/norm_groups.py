@@ -192,6 +192,8 @@ def group_backward(
             dbetas[n, c] = total
             whole += gamma[c] * total
             moments += gamma[c] * moment
+        if count == 1:  # one value minus its own mean is 0 whatever it is: so is its gradient
+            rstd = kind(0)
         slope = -moments / count
         level = -whole / count - slope * rest
         for c in channels:

@@ -243,14 +243,16 @@ def _gradient(
     beta: Any,
     slope: Any,
     level: Any,
+    factor: Any,
     dx: Any,
 ) -> None:
+    """dx = (d * gamma + xhat * slope + level) * factor."""
     zero = x.dtype.type(0)
     for j in range(x.shape[2]):
         xhat = (x[n, g, j] - near) * rstd + rest
         d = zero if xhat * gamma[g, j] + beta[g, j] <= floor else dy[n, g, j]
         if valid is None or valid[n, j]:
-            dx[n, g, j] = (d * gamma[g, j] + (xhat * slope + level)) * rstd
+            dx[n, g, j] = (d * gamma[g, j] + (xhat * slope + level)) * factor
         else:
             dx[n, g, j] = zero
 
@@ -300,16 +302,19 @@ def _two_rows(
     if not centered:
         total = 0.0
         total2 = 0.0
-    scale = -1.0 / _valid_count(valid, n, x.shape[2])
+    # One value minus its own mean is 0 whatever it is: its gradient is 0, without a rounding.
+    count = _valid_count(valid, n, x.shape[2])
+    factor = kind(0) if centered and count == 1 else rstd
     _gradient(
         x, dy, valid, n, g, near, rstd, rest, floor, gamma, beta,
-        kind(scale * moment), kind(scale * total), dx,
+        kind(-moment / count), kind(-total / count), factor, dx,
     )  # fmt: skip
     if m != n:
-        scale = -1.0 / _valid_count(valid, m, x.shape[2])
+        count = _valid_count(valid, m, x.shape[2])
+        factor = kind(0) if centered and count == 1 else rstd2
         _gradient(
             x, dy, valid, m, g, near2, rstd2, rest2, floor, gamma, beta,
-            kind(scale * moment2), kind(scale * total2), dx,
+            kind(-moment2 / count), kind(-total2 / count), factor, dx,
         )  # fmt: skip
 
 
