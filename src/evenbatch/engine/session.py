@@ -9,7 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    FIRST_EXCEPTION,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from typing import Any
 
 import numpy as np
@@ -160,7 +166,8 @@ class Session:
             targets = [(state, state.step + steps) for state in active]
             futures = [self._pool.submit(self._run, state, until) for state, until in targets]
             try:
-                for future in futures:
+                # One by one in order, an error would wait for all trials before it to end.
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                     future.result()
             except BaseException:
                 self._stop.set()
