@@ -122,7 +122,8 @@ def _store(typingctx, array, at, value):
     return types.void(array, types.intp, value), codegen
 
 
-def _broadcast(builder: Any, scalar: Any, vector: Any) -> Any:
+def broadcast(builder: Any, scalar: Any, vector: Any) -> Any:
+    """Emit the vector that holds the scalar in every lane."""
     undefined = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.IntType(32)(0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None)
@@ -134,7 +135,7 @@ def _splat(typingctx, value):
     result = _OF[value]
 
     def codegen(context, builder, sig, args):
-        return _broadcast(builder, args[0], context.get_value_type(result))
+        return broadcast(builder, args[0], context.get_value_type(result))
 
     return result(value), codegen
 
