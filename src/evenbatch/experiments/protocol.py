@@ -99,6 +99,7 @@ class Verdict:
 
     Attributes:
         answer: one of `ANSWERS`.
+        reason: the part of the rule that decided, in a few words.
         sentence: the answer in one plain sentence.
         effects: what was measured; the first is the one meant when one number is wanted.
         measured_on: data, network, seeds and steps, in words.
@@ -106,6 +107,7 @@ class Verdict:
     """
 
     answer: str
+    reason: str
     sentence: str
     effects: tuple[Effect, ...]
     measured_on: str

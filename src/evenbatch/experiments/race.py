@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from evenbatch.engine import Curve, Network, SettingError, Trial
 from evenbatch.experiments import selection
 from evenbatch.experiments.protocol import Curves, Effect, ExperimentError, Round
 from evenbatch.experiments.ratios import Pairs
-from evenbatch.experiments.wording import count
+from evenbatch.experiments.wording import count, metric_name
 
 WITHOUT = "none"
 NORM_NAMES = {
@@ -35,7 +36,7 @@ BEST = "best against best"
 STEPS, TIME = "times fewer steps", "times less time"
 TUNING_SEED = 1_000_000  # selection seeds start this far above the measurement seeds
 RESOLUTION = 10  # evaluations until the faster arm reaches the goal
-TIMED_PAIRS, TIMED_STEPS = 25, 200
+TIMED_PAIRS = 51
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,15 +149,23 @@ class Race:
 
     @property
     def metric(self) -> str:
-        return selection.metric_name(self.data)
+        return metric_name(self.data)
 
     def setting(self, seeds: int) -> str:
         """Data, network and seeds in one line."""
+        return f"{self.data_words}, {self.network_words}, {count(seeds, 'seed')}"
+
+    @property
+    def data_words(self) -> str:
+        return f"{self.data.name} ({self.data.n_train} training and {self.data.n_test} test rows)"
+
+    @property
+    def network_words(self) -> str:
+        placement = "" if self.placement == "before" else f", norm placed {self.placement}"
+        layers = f"{count(self.depth, 'hidden layer')} of {self.width} {self.activation} units"
         return (
-            f"{self.data.name} ({self.data.n_train} training and {self.data.n_test} test rows), "
-            f"{count(self.depth, 'hidden layer')} of {self.width} {self.activation} units, "
-            f"{self.init} initialization, {self.optimizer}, batches of {self.batch_size}, "
-            f"{self.steps} steps, {count(seeds, 'seed')}"
+            f"{layers}{placement}, {self.init} initialization, {self.optimizer}, "
+            f"batches of {self.batch_size}, {self.steps} steps"
         )
 
     def trial(self, arm: str, rate: float, seed: int, every: int, steps: int = 0) -> Trial:
@@ -288,10 +297,18 @@ class Race:
         if isinstance(found, list) or found.goal is None:
             return ()
         pair = [
-            self.trial(arm, found.rates[arm], self.seed, 0, min(self.steps, TIMED_STEPS))
+            self.trial(arm, found.rates[arm], self.seed, 0, self._timed_steps())
             for arm in self.arms
         ]
         return tuple(t for i in range(TIMED_PAIRS) for t in (pair if i % 2 else reversed(pair)))
+
+    def _timed_steps(self) -> int:
+        """Steps of a timed training: some milliseconds, so that turns are short and many."""
+        network = self.trial(WITHOUT, 0.1, 0, 0).network
+        sizes = (network.inputs, *network.hidden, network.outputs)
+        weights = sum(a * b for a, b in pairwise(sizes))
+        operations = 6 * weights * self.batch_size  # a step: three products of two operations each
+        return min(self.steps, max(20, min(200, int(5e8 / operations))))
 
     def _step_seconds(self, timed: Sequence[Curve]) -> dict[str, list[float]]:
         """Seconds per step, per arm, pair by pair; {} unless at least one pair was timed."""
@@ -340,7 +357,7 @@ class Race:
                 pairs.append((curves[keys[0]], curves[keys[1]]))
         if not pairs:
             return None
-        reached = np.array([[c.steps_to(found.goal.value) for c in pair] for pair in pairs])
+        reached = np.array([[selection.steps_to(c, found.goal.value) for c in p] for p in pairs])
         without, with_norm = np.maximum(reached.T, 1)
         steps = Pairs(without, with_norm, self.steps)
         effects = [steps.ratio(STEPS, label)]

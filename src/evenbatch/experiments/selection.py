@@ -16,9 +16,11 @@ from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve
 from evenbatch.experiments.protocol import ExperimentError
 from evenbatch.experiments.ratios import PENALTY
+from evenbatch.experiments.wording import amount, metric_name
 
-SHARE = 0.95
-NOTHING = 0.1
+SHARE = 0.9  # of the way from chance to the weaker arm's best
+NOTHING = 0.1  # of the stronger arm's gain: with less, the weaker arm has learned nothing
+HELD = 0.05  # of the budget: for so long the goal must be held on average
 LOWEST, HIGHEST = -6.0, 2.0  # decades a grid may grow to
 
 
@@ -73,6 +75,30 @@ def best_level(arm: Arm, floor: float) -> float:
     return max(float(np.median([level(c, floor) for c in curves])) for curves in arm.values())
 
 
+def steps_to(curve: Curve, goal: float) -> float:
+    """Steps until the goal was reached and held; infinity if it was not.
+
+    The first evaluated step at which the metric is at or above the goal and stays there on average
+    over the next `HELD` of the budget. Without the second half a noisy curve that touches the goal
+    once by luck would count as having reached it.
+
+    >>> import numpy as np
+    >>> from evenbatch.engine import Network, Trial
+    >>> trial, no = Trial(Network(inputs=1, hidden=(1,), outputs=2), steps=100), np.zeros(6)
+    >>> step, metric = np.array([0, 20, 22, 60, 80, 100]), np.array([0.1, 0.9, 0.2, 0.8, 0.9, 0.9])
+    >>> steps_to(Curve(trial, step, no, no, no, metric, no, no, "finished", 100), 0.7)
+    60.0
+    """
+    hold = HELD * curve.trial.steps
+    for place in np.flatnonzero(curve.metric >= goal):
+        until = curve.step[place] + hold
+        if until > curve.step[-1]:
+            break
+        if curve.metric[place : np.searchsorted(curve.step, until, "right")].mean() >= goal:
+            return float(curve.step[place])
+    return math.inf
+
+
 @dataclass(frozen=True)
 class Goal:
     """The metric to be reached, and in words why it is this one."""
@@ -116,18 +142,14 @@ def choose_goal(data: Dataset, arms: Mapping[str, Arm], asked: float | None) -> 
     if least < max(NOTHING * (levels[stronger] - floor), noise(data)):
         bar = stronger
     value = floor + SHARE * (levels[bar] - floor)
-    which = "the weaker" if bar == weaker else "the stronger"
-    rule = f"{SHARE:.0%} of the way from chance, {floor:.3g}, to the best {which} arm reached"
+    which = "weaker" if bar == weaker else "stronger"
+    rule = (
+        f"{100 * SHARE:.0f} % of the way from chance, {amount(data, floor)}, to the best the "
+        f"{which} arm reached, {amount(data, levels[bar])}"
+    )
     if bar == stronger:
-        rule += f", {levels[bar]:.3g} (the other learned next to nothing)"
-    else:
-        rule += f", {levels[bar]:.3g}"
+        rule += "; the other learned next to nothing"
     return Goal(value, rule)
-
-
-def metric_name(data: Dataset) -> str:
-    """What the metric is called."""
-    return "R²" if data.task == "regression" else "accuracy"
 
 
 @dataclass(frozen=True)
@@ -145,7 +167,7 @@ def rows(arm: Arm, goal: Goal, floor: float) -> list[Row]:
     found = []
     for rate in sorted(arm):
         curves = arm[rate]
-        steps = np.array([c.steps_to(goal.value) for c in curves])
+        steps = np.array([steps_to(c, goal.value) for c in curves])
         budget = curves[0].trial.steps
         counted = np.where(np.isfinite(steps), np.maximum(steps, 1), PENALTY * budget)
         median = float(np.median([level(c, floor) for c in curves]))

@@ -31,7 +31,7 @@ from evenbatch.experiments.protocol import (
 )
 from evenbatch.experiments.race import WITHOUT, Comparison, Finding, Race
 from evenbatch.experiments.ratios import PENALTY
-from evenbatch.experiments.wording import amount, count, times
+from evenbatch.experiments.wording import amount, count, digits, times
 
 CLAIM = "3–5 times faster"
 LOW, HIGH = 3.0, 5.0
@@ -131,8 +131,8 @@ class Speed:
         """The verdict on what the race found; None if it has not come that far."""
         race = self.race
         if found is None or found.goal is None or not found.comparisons:
-            sentence = f"{race.data.name}: {_nothing_yet(race, found)}."
-            return Verdict(CANNOT_TELL, sentence, (), race.setting(0))
+            reason = _nothing_yet(race, found)
+            return Verdict(CANNOT_TELL, reason, f"{race.data.name}: {reason}.", (), race.setting(0))
         best = found.comparisons[0]
         steps, seconds = best.effects[0], best.effects[1] if len(best.effects) > 1 else None
         answer, reason = judge(steps, seconds, best.steps.told)
@@ -141,6 +141,7 @@ class Speed:
             said = f"whether “{CLAIM}” holds cannot be told"
         return Verdict(
             answer=answer,
+            reason=reason,
             sentence=f"{race.data.name}: {_what_happened(race, found, best)}; {said}: {reason}.",
             effects=tuple(effect for c in found.comparisons for effect in c.effects),
             measured_on=race.setting(len(best.curves)),
@@ -173,11 +174,15 @@ def _what_happened(race: Race, found: Finding, best: Comparison) -> str:
         reached += f", and without it {without:.0f} were enough"
     else:
         reached = f"with {race.norm_name} the network reached {goal} in {with_norm:.0f} steps"
-        reached += (
-            f", and mostly not in {race.steps} without"
-            if math.isinf(without)
-            else f" instead of {without:.0f}"
-        )
+        if np.isinf(best.steps.without).all():
+            reached += f", and without it in no run within {race.steps}"
+        elif math.isinf(without):
+            runs = int(np.isfinite(best.steps.without).sum())
+            reached += (
+                f", and without it only {runs} of {len(best.curves)} runs did in {race.steps}"
+            )
+        else:
+            reached += f" instead of {without:.0f}"
     return f"{reached}, {' and '.join(times(effect) for effect in best.effects)}"
 
 
@@ -205,3 +210,34 @@ def _notes(race: Race, found: Finding, best: Comparison) -> list[str]:
 def on(data: Dataset, quick: bool = False, seeds: int | None = None) -> Speed:
     """The experiment on a data set, as `evenbatch prove` runs it."""
     return Speed(Race(data, seeds=seeds or (5 if quick else 10), tuning_seeds=3 if quick else 5))
+
+
+def summary(verdicts: Mapping[str, Verdict]) -> str:
+    """One sentence on all data sets.
+
+    >>> less = Effect("", 4.0, 3.2, 5.1, "times fewer steps"), Effect("", 3.9, 3.1, 5.0, "")
+    >>> summary({"digits": Verdict(HOLDS, "", "", less, ""), "tea": Verdict(FAILS, "", "", (), "")})
+    '“3–5 times faster” held here on digits (4.0 times in steps, 3.9 in time); did not hold on tea.'
+    """
+    said = []
+    for answer, verb in (
+        (HOLDS, "held"),
+        (IN_PART, "held in part"),
+        (FAILS, "did not hold"),
+        (CANNOT_TELL, "could not be told"),
+    ):
+        names = [_in_brackets(name, v) for name, v in verdicts.items() if v.answer == answer]
+        if names:
+            here = " here" if not said else ""
+            listed = " and on ".join([", on ".join(names[:-1])] * (len(names) > 1) + names[-1:])
+            said.append(f"{verb}{here} on {listed}")
+    return f"“{CLAIM}” {'; '.join(said)}."
+
+
+def _in_brackets(name: str, verdict: Verdict) -> str:
+    if len(verdict.effects) < 2 or math.isnan(verdict.effects[0].value):
+        return name
+    steps, seconds = (
+        f"{effect.bound} {digits(effect.value)}".strip() for effect in verdict.effects[:2]
+    )
+    return f"{name} ({steps} times in steps, {seconds} in time)"

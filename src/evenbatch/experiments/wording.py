@@ -23,7 +23,7 @@ def digits(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 0.995 else f"{value:.2g}"
 
 
-def times(effect: Effect) -> str:
+def times(effect: Effect, brief: bool = False) -> str:
     """An effect in words; a ratio below 1 is turned round, so that no one has to divide.
 
     >>> times(Effect("", 4.0, 3.5, 4.6, "times fewer steps"))
@@ -37,11 +37,13 @@ def times(effect: Effect) -> str:
         unit = unit.replace(less, _OPPOSITE[less], 1)
         low, high = (1 / high if high else math.inf), (1 / low if low else math.inf)
         value, bound = 1 / value, _OPPOSITE[bound]
+    interval = "" if brief else "95 % interval "
+    text = f"{digits(value)} {unit} ({interval}"
     if bound == "at least":
-        return f"at least {digits(value)} {unit} (95 % interval from {digits(low)})"
+        return f"at least {text}from {digits(low)})"
     if bound == "at most":
-        return f"at most {digits(value)} {unit} (95 % interval up to {digits(high)})"
-    return f"{digits(value)} {unit} (95 % interval {digits(low)} to {digits(high)})"
+        return f"at most {text}up to {digits(high)})"
+    return f"{text}{digits(low)} to {digits(high)})"
 
 
 def ratio(effect: Effect) -> str:
@@ -56,6 +58,11 @@ def ratio(effect: Effect) -> str:
     if effect.bound == "at most":
         return f"≤ {value}× [0–{high}]"
     return f"{value}× [{low}–{high}]"
+
+
+def metric_name(data: Dataset) -> str:
+    """What the metric of a data set is called."""
+    return "R²" if data.task == "regression" else "accuracy"
 
 
 def amount(data: Dataset, metric: float) -> str:

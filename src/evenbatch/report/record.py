@@ -1,0 +1,138 @@
+"""Experiments as JSON: settings, every trial's key and description, every seed's numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evenbatch.engine import Curve
+from evenbatch.experiments.carry_out import Outcome
+from evenbatch.experiments.protocol import Experiment, Verdict
+from evenbatch.experiments.race import Comparison, Finding, Race
+from evenbatch.experiments.speed import Speed
+from evenbatch.report.machine import machine, versions
+
+FORMAT = 1
+"""Raised whenever a field of the record changes its meaning."""
+
+
+def record(
+    parts: list[dict[str, Any]], command: str, sentence: str, complete: bool
+) -> dict[str, Any]:
+    """The whole file: what was run, where and when, and one part for each experiment."""
+    return {
+        "format": FORMAT,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "complete": complete,
+        "versions": versions(),
+        "machine": machine(),
+        "sentence": sentence,
+        "experiments": parts,
+    }
+
+
+def part(claim: str, experiment: Experiment, outcome: Outcome, verdict: Verdict) -> dict[str, Any]:
+    """One experiment. Numbers that do not exist (a goal never reached) are null."""
+    content: dict[str, Any] = {
+        "claim": claim,
+        "complete": not outcome.interrupted,
+        "verdict": asdict(verdict),
+        "statement": asdict(experiment.statement),
+    }
+    if isinstance(experiment, Speed):
+        found = experiment.race.finding(outcome.curves, outcome.timed)
+        content |= _race(experiment.race, found)
+    content["trials"] = {
+        key: {**curve.trial.as_dict(), "ended": curve.ended, "ended_at": curve.ended_at}
+        for key, curve in outcome.curves.items()
+    }
+    clean: dict[str, Any] = finite(content)
+    return clean
+
+
+def _race(race: Race, found: Finding | None) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "settings": {f.name: getattr(race, f.name) for f in fields(race) if f.name != "data"},
+        "data": {
+            "name": race.data.name,
+            "fingerprint": race.data.fingerprint,
+            "task": race.data.task,
+            "features": race.data.n_features,
+            "outputs": race.data.n_outputs,
+            "training_rows": race.data.n_train,
+            "test_rows": race.data.n_test,
+            "source": race.data.source,
+        },
+    }
+    if found is not None:
+        content |= {
+            "goal": asdict(found.goal) if found.goal else None,
+            "best_learning_rates": dict(found.rates),
+            "learning_rates": {arm: [asdict(r) for r in t] for arm, t in found.grids.items()},
+            "comparisons": [_comparison(c, race) for c in found.comparisons],
+            "seconds_per_step": dict(found.step_seconds or {}),
+        }
+    return content
+
+
+def _comparison(comparison: Comparison, race: Race) -> dict[str, Any]:
+    return {
+        "label": comparison.label,
+        "learning_rates": dict(zip(race.arms, comparison.rates, strict=True)),
+        "effects": [asdict(effect) for effect in comparison.effects],
+        "seeds": [
+            {
+                "seed": pair[0].trial.seed,
+                **{
+                    arm: _run(curve, steps)
+                    for arm, curve, steps in zip(race.arms, pair, reached, strict=True)
+                },
+            }
+            for pair, reached in zip(
+                comparison.curves,
+                zip(comparison.steps.without, comparison.steps.with_norm, strict=True),
+                strict=True,
+            )
+        ],
+    }
+
+
+def _run(curve: Curve, steps: float) -> dict[str, Any]:
+    return {
+        "trial": curve.trial.key,
+        "steps_to_goal": float(steps),
+        "final_metric": float(curve.metric[-1]),
+        "ended": curve.ended,
+        "ended_at": curve.ended_at,
+    }
+
+
+def finite(value: Any) -> Any:
+    """The value with every NaN and infinity replaced by None: JSON has neither.
+
+    >>> finite({"a": [1.0, float("inf")], "b": (float("nan"), "x")})
+    {'a': [1.0, None], 'b': [None, 'x']}
+    """
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
+
+
+def dumps(content: dict[str, Any]) -> str:
+    """The record as text; anything JSON has no word for is an error, not a guess."""
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Write the record; folders on the way are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(dumps(content), encoding="utf-8")
