@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "gelu")
 NORMALIZERS = ("none", "batch", "layer", "rms", "group")
@@ -27,21 +30,31 @@ def choose(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     raise SettingError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}{hint}")
 
 
-def whole(name: str, value: Any, low: int, high: int) -> None:
-    """Raise a `SettingError` unless value is an integer from low to high."""
-    if isinstance(value, bool) or not isinstance(value, int):
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """The value as an int; a `SettingError` unless it is a whole number from low to high."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise SettingError(f"{name} is {value!r}; it must be a whole number")
     if not low <= value <= high:
         raise SettingError(f"{name} is {value}; it must be from {low} to {high}")
+    return int(value)
 
 
-def number(name: str, value: Any, low: float, high: float, open_high: bool = False) -> None:
-    """Raise a `SettingError` unless value is a finite number from low to high."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+def number(name: str, value: Any, low: float, high: float, open_high: bool = False) -> float:
+    """The value as a float; a `SettingError` unless it is a finite number from low to high."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise SettingError(f"{name} is {value!r}; it must be a number")
     if not math.isfinite(value) or not low <= value <= high or (open_high and value == high):
         below = "below" if open_high else "at most"
         raise SettingError(f"{name} is {value}; it must be a number from {low:g}, {below} {high:g}")
+    return float(value)
+
+
+def plain(settings: Any, **values: Any) -> None:
+    """Put checked values into a frozen dataclass: 1 and 1.0, or NumPy's numbers, are one setting,
+    and equal settings must have equal keys.
+    """
+    for name, value in values.items():
+        object.__setattr__(settings, name, value)
 
 
 @dataclass(frozen=True)
@@ -102,22 +115,28 @@ class Network:
     momentum: float = 0.1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        whole("inputs", self.inputs, 1, MAX_WIDTH)
-        whole("outputs", self.outputs, 1, MAX_WIDTH)
-        whole("depth (number of hidden layers)", len(self.hidden), 1, MAX_DEPTH)
-        for i, width in enumerate(self.hidden):
-            whole(f"hidden[{i}]", width, 1, MAX_WIDTH)
+        if not isinstance(self.hidden, Iterable):
+            raise SettingError(
+                f"hidden is {self.hidden!r}; it must hold a width for each hidden layer: (32, 32)"
+            )
+        hidden = tuple(self.hidden)
+        whole("depth (number of hidden layers)", len(hidden), 1, MAX_DEPTH)
         choose("activation", self.activation, ACTIVATIONS)
         choose("norm", self.norm, NORMALIZERS)
         choose("placement", self.placement, PLACEMENTS)
         choose("init", self.init, ("torch", "he", "xavier", "gaussian"))
-        number("sigma", self.sigma, 0.0, 1e6)
-        whole("residual", self.residual, 0, MAX_DEPTH)
-        number("dropout", self.dropout, 0.0, 1.0, open_high=True)
-        number("eps", self.eps, 0.0, 1e3)
-        number("momentum", self.momentum, 0.0, 1.0)
-        whole("groups", self.groups, 1, MAX_WIDTH)
+        plain(
+            self,
+            inputs=whole("inputs", self.inputs, 1, MAX_WIDTH),
+            hidden=tuple(whole(f"hidden[{i}]", w, 1, MAX_WIDTH) for i, w in enumerate(hidden)),
+            outputs=whole("outputs", self.outputs, 1, MAX_WIDTH),
+            sigma=number("sigma", self.sigma, 0.0, 1e6),
+            residual=whole("residual", self.residual, 0, MAX_DEPTH),
+            dropout=number("dropout", self.dropout, 0.0, 1.0, open_high=True),
+            groups=whole("groups", self.groups, 1, MAX_WIDTH),
+            eps=number("eps", self.eps, 0.0, 1e3),
+            momentum=number("momentum", self.momentum, 0.0, 1.0),
+        )
         if self.norm == "group":
             for width in self.normalized_widths:
                 if width % self.groups:

@@ -128,7 +128,7 @@ class Session:
         self.trials = _check_trials(trials)
         self.keep_weights = keep_weights
         self.threads = _check_threads(threads)
-        feeds = _Feeds(data, dtype)
+        feeds = _Feeds(data, _check_dtype(dtype))
         weights, batches = weights or {}, batches or {}
         self._states = [
             TrialState(t, *feeds.get(t.data), dtype, weights.get(i), batches.get(i))
@@ -198,7 +198,11 @@ class Session:
 
 
 def _check_trials(trials: Iterable[Trial]) -> list[Trial]:
-    found: list[Trial] = [trials] if isinstance(trials, Trial) else list(trials)
+    if isinstance(trials, Trial):
+        return [trials]
+    if not isinstance(trials, Iterable):
+        raise SettingError(f"trials is {trials!r}; it must hold Trials")
+    found = list(trials)
     for trial in found:
         if not isinstance(trial, Trial):
             raise SettingError(f"trials holds {trial!r}; every item must be a Trial")
@@ -208,9 +212,17 @@ def _check_trials(trials: Iterable[Trial]) -> list[Trial]:
 def _check_threads(threads: int | None) -> int:
     if threads is None:
         return cores()
-    if threads < 1:
-        raise SettingError(f"threads is {threads}; use at least 1, or leave it out for all cores")
-    return threads
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
+        raise SettingError(
+            f"threads is {threads!r}; use a whole number from 1, or leave it out for all cores"
+        )
+    return int(threads)
+
+
+def _check_dtype(dtype: Any) -> Any:
+    if dtype not in (np.float32, np.float64):
+        raise SettingError(f"dtype is {dtype!r}; it must be numpy.float32 or numpy.float64")
+    return dtype
 
 
 def _run_slices(state: TrialState, until: int, scratch: Scratch, stop: threading.Event) -> None:
@@ -262,7 +274,7 @@ def train(
     """
     found = _check_trials(trials)
     count = min(_check_threads(threads), max(len(found), 1))
-    feeds = _Feeds(data, dtype)
+    feeds = _Feeds(data, _check_dtype(dtype))
     for trial in found:
         from evenbatch.engine.state import check_fit
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
-from evenbatch.engine.network import Network, SettingError, choose, number, whole
+from evenbatch.engine.network import Network, SettingError, choose, number, plain, whole
 
 ENGINE_VERSION = 1
 """Raised whenever the same trial would give another curve."""
@@ -84,15 +84,22 @@ class Trial:
         choose("optimizer", self.optimizer, OPTIMIZERS)
         choose("schedule", self.schedule, SCHEDULES)
         choose("statistics", self.statistics, ("running", "population"))
-        number("learning_rate", self.learning_rate, 0.0, 1e6)
-        number("momentum", self.momentum, 0.0, 1.0)
-        number("weight_decay", self.weight_decay, 0.0, 1e3)
-        whole("batch_size", self.batch_size, 1, 1 << 20)
-        whole("steps", self.steps, 1, MAX_STEPS)
-        whole("seed", self.seed, 0, (1 << 63) - 1)
-        whole("warmup", self.warmup, 0, MAX_STEPS)
-        whole("evaluate_every", self.evaluate_every, 0, MAX_STEPS)
-        whole("probe_every", self.probe_every, 0, MAX_STEPS)
+        if not isinstance(self.evaluate_train, bool):
+            raise SettingError(
+                f"evaluate_train is {self.evaluate_train!r}; it must be True or False"
+            )
+        plain(
+            self,
+            learning_rate=number("learning_rate", self.learning_rate, 0.0, 1e6),
+            momentum=number("momentum", self.momentum, 0.0, 1.0),
+            weight_decay=number("weight_decay", self.weight_decay, 0.0, 1e3),
+            batch_size=whole("batch_size", self.batch_size, 1, 1 << 20),
+            steps=whole("steps", self.steps, 1, MAX_STEPS),
+            seed=whole("seed", self.seed, 0, (1 << 63) - 1),
+            warmup=whole("warmup", self.warmup, 0, MAX_STEPS),
+            evaluate_every=whole("evaluate_every", self.evaluate_every, 0, MAX_STEPS),
+            probe_every=whole("probe_every", self.probe_every, 0, MAX_STEPS),
+        )
         if self.batch_size == 1 and self.network.norm == "batch":
             raise SettingError(
                 "batch_size is 1 with norm='batch': the variance of one example is 0, so every "
@@ -105,15 +112,21 @@ class Trial:
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Trial:
-        """The trial described by `as_dict`; unknown settings are an error."""
+        """The trial described by `as_dict`; unknown and missing settings are an error."""
         settings = dict(settings)
-        for kind, given in ((Network, dict(settings.get("network", {}))), (cls, settings)):
-            known = tuple(f.name for f in fields(kind))
+        network = settings.get("network")
+        if not isinstance(network, dict):
+            raise SettingError(
+                f"network is {network!r}; it must be a mapping of a network's settings"
+            )
+        for kind, given in ((Network, network), (cls, settings)):
+            known = {f.name: f.default for f in fields(kind)}
             for name in given:
-                choose(f"a setting of {kind.__name__}", name, known)
-        network = dict(settings.pop("network"))
-        network["hidden"] = tuple(network["hidden"])
-        return cls(network=Network(**network), **settings)
+                choose(f"a setting of {kind.__name__}", name, tuple(known))
+            for name, default in known.items():
+                if default is MISSING and name not in given:
+                    raise SettingError(f"{name} is missing; a {kind.__name__} cannot do without it")
+        return cls(**(settings | {"network": Network(**network)}))
 
     @property
     def key(self) -> str:
