@@ -218,8 +218,8 @@ def test_probes_are_what_the_twin_sees(activation: str, norm: str, placement: st
     """Large weights, so that units saturate and die; the second probe comes after an evaluation."""
     data = TASKS["classification"]
     net = network(
-        data, hidden=(14, 18, 18), activation=activation, norm=norm, placement=placement, dropout=0.2,
-        groups=1 if placement == "input" else 2, residual=1, init="gaussian", sigma=1.5,
+        data, hidden=(14, 18, 18), activation=activation, norm=norm, placement=placement,
+        dropout=0.2, groups=1 if placement == "input" else 2, residual=1, init="gaussian", sigma=1.5,
 
     )  # fmt: skip
     trial = Trial(
