@@ -219,8 +219,7 @@ def test_probes_are_what_the_twin_sees(activation: str, norm: str, placement: st
     data = TASKS["classification"]
     net = network(
         data, hidden=(14, 18, 18), activation=activation, norm=norm, placement=placement,
-        dropout=0.2, groups=1 if placement == "input" else 2, residual=1, init="gaussian", sigma=1.5,
-
+        dropout=0.2, residual=1, init="gaussian", sigma=1.5, groups=1 + (placement != "input"),
     )  # fmt: skip
     trial = Trial(
         net, data.name, batch_size=12, steps=9, learning_rate=0.01, probe_every=4, evaluate_every=4,
