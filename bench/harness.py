@@ -20,6 +20,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from bench.peers.work import Workload
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,6 +70,7 @@ class Contestant:
         self.workers = [self._start(place, len(places), seed) for place in places]
         ready = [self._read(worker) for worker in self.workers]
         self.versions: dict[str, str] = ready[0]["versions"]
+        self.opening = [self.run(1)[2] for _ in range(3)]  # each trial's loss at the first steps
 
     def _start(self, place: int, places: int, seed: int) -> subprocess.Popen[str]:
         trials = self.work.trials
@@ -163,27 +166,29 @@ class Contestant:
         }  # fmt: skip
 
 
-def check_agreement(truth: Contestant, others: Sequence[Contestant], steps: int = 3) -> None:
-    """Raise unless the others' losses follow `truth` over the first few steps.
+def check_agreement(truth: Contestant, other: Contestant) -> None:
+    """Raise unless `other`'s first losses are those of `truth`.
 
-    Only for contestants that have not trained yet. Float32 rounding grows with depth: over three
-    steps it stays below 1 % of the loss at 50 layers.
+    The first loss must agree to 0.1 %, the next two, which the gradients have entered, to 2 %. In a
+    very deep network the gradients of the first layers are thousands of times those of the last
+    ones and rounding grows on the way: at 50 layers PyTorch's own float32 gradient was 20 % off its
+    float64 one. There 20 % is allowed, and the tests, on small networks, are what holds the peers.
     """
-    for step in range(steps):
-        wanted = truth.run(1)[2]
-        for other in others:
-            worst = max(abs(a - b) / a for a, b in zip(wanted, other.run(1)[2], strict=True))
-            if not worst < 0.02:
-                raise RuntimeError(
-                    f"{other.variant.peer} ({other.variant.how}) trains something else: at step "
-                    f"{step + 1} its loss differs from {truth.variant.peer}'s by {worst:.1%}"
-                )
+    later = 0.2 if len(truth.work.hidden) > 10 else 0.02
+    for step, (wanted, found) in enumerate(zip(truth.opening, other.opening, strict=True)):
+        worst = float(np.max(np.abs(np.divide(found, wanted) - 1)))  # NaN stays NaN
+        if not worst < (later if step else 0.001):
+            raise RuntimeError(
+                f"{other.variant.peer} ({other.variant.how}) trains something else: its loss at "
+                f"step {step + 1} differs from {truth.variant.peer}'s by {worst:.2%}"
+            )
 
 
 def interleave(contestants: Sequence[Contestant], rounds: int, seconds: float) -> None:
     """Warm every contestant up, then time them in turn, `rounds` times."""
     for contestant in contestants:
         contestant.calibrate(seconds)
+        contestant.wall, contestant.cpu = [], []
     for _ in range(rounds):
         for contestant in contestants:
             contestant.time()
@@ -207,7 +212,7 @@ def machine() -> dict[str, Any]:
         "cores": cores,
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
 
 

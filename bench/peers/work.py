@@ -40,19 +40,19 @@ class Workload:
         sizes = (self.inputs, *self.hidden, self.outputs)
         return list(itertools.pairwise(sizes))
 
-    def products(self) -> list[tuple[int, int, int]]:
-        """(m, k, n) of every matrix product of one step: forward, weight and input gradients."""
+    def products(self) -> list[tuple[str, int, int, int]]:
+        """(kind, m, k, n) of every matrix product of one step."""
         found = []
         for layer, (fan_in, fan_out) in enumerate(self.layers):
-            found.append((self.batch, fan_in, fan_out))
-            found.append((fan_in, self.batch, fan_out))
+            found.append(("forward", self.batch, fan_in, fan_out))
+            found.append(("weight gradient", fan_in, self.batch, fan_out))
             if layer > 0:  # nobody needs the gradient of the data
-                found.append((self.batch, fan_out, fan_in))
+                found.append(("input gradient", self.batch, fan_out, fan_in))
         return found
 
     def flops(self) -> int:
         """Operations of one step's matrix products, a multiply-add counted as two."""
-        return sum(2 * m * k * n for m, k, n in self.products())
+        return sum(2 * m * k * n for _, m, k, n in self.products())
 
 
 SMALL = Workload("16-32-32-32-4, batch 32", 16, (32, 32, 32), 4, 32)

@@ -16,7 +16,7 @@ from bench.peers.work import EPS, Workload
 
 SIZES = Workload("tiny", 5, (7, 11, 3), 4, batch=13, trials=3, learning_rate=0.2, rows=97)
 STEPS = 20
-# The largest relative difference of a loss was 3e-7 in these 20 steps; tolerances are ten times that.
+# Losses differed by at most 3e-7 of their value in these steps; tolerances are ten times that.
 PEERS: list[tuple[str, dict[str, Any]]] = [
     ("torch_eager", {"optimizer": "foreach"}),
     ("torch_eager", {"optimizer": "plain"}),
@@ -61,7 +61,7 @@ def test_one_call_of_many_steps_is_many_calls_of_one(module: str) -> None:
     np.testing.assert_allclose(many(9), last, rtol=1e-6)
 
 
-@pytest.mark.parametrize("module", ["torch_eager", "torch_batched", "torch_func", "jax_scan"])
+@pytest.mark.parametrize("module", ["torch_eager", "torch_batched"])
 def test_a_trial_is_the_same_in_any_share(module: str, eager: tuple[Any, Any]) -> None:
     """Processes and groups cut the trials; the last trial alone is still the last trial."""
     setup = importlib.import_module(f"bench.peers.{module}").setup
