@@ -1,7 +1,7 @@
 """The door: `evenbatch race`, `evenbatch prove`, `evenbatch info`.
 
-Everything heavy is imported inside the commands, so that ``--help`` answers at once. What a user can
-get wrong ends with one message and exit code 2; Ctrl-C ends with what is known so far and 130.
+Everything heavy is imported inside the commands, so that ``--help`` answers at once. What a user
+can get wrong ends with one message and exit code 2, Ctrl-C with what is known so far and 130.
 """
 
 from __future__ import annotations
@@ -54,12 +54,14 @@ def readable_errors() -> Iterator[None]:
     except OSError as error:
         message = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
     except KeyboardInterrupt:
-        sys.stderr.write("\nevenbatch: interrupted before anything was measured\n")
+        sys.stderr.write("\nevenbatch: interrupted\n")
         raise typer.Exit(INTERRUPTED) from None
     else:
         return
     console = Console(stderr=True)
-    console.print(f"[bold red]evenbatch:[/bold red] {escape(message)}", highlight=False)
+    console.print(
+        f"[bold red]evenbatch:[/bold red] {escape(message)}", highlight=False, soft_wrap=True
+    )
     raise typer.Exit(USER_ERROR)
 
 
@@ -86,7 +88,7 @@ Target = Annotated[
     typer.Option(help="Column to predict, if the data are a file of your own.", metavar="COLUMN"),
 ]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="Cores to train on. [default: all]", show_default=False)
+    int | None, typer.Option(min=1, help="Cores to train on. (default: all)", show_default=False)
 ]
 JsonFile = Annotated[
     Path | None,
@@ -105,6 +107,14 @@ Picture = Annotated[
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only the last sentence.", rich_help_panel=OUT)
+]
+ProveData = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Measure on these. (default: each claim's own)",
+        show_default=False,
+    ),
 ]
 NET, HOW = "Network", "Training and measuring"
 
@@ -142,7 +152,7 @@ def race(
         str,
         typer.Option(
             metavar="R,R,…",
-            help="Learning rates to try. [default: half decades, continued as needed]",
+            help="Learning rates to try. (default: half decades, continued as needed)",
             show_default=False,
             rich_help_panel=HOW,
         ),
@@ -150,7 +160,7 @@ def race(
     goal: Annotated[
         float | None,
         typer.Option(
-            help="Accuracy (0 to 1) or R² to race to. [default: by rule, see docs/race.md]",
+            help="Accuracy (0 to 1) or R² to race to. (default: by rule, see docs/race.md)",
             show_default=False,
             rich_help_panel=HOW,
         ),
@@ -163,8 +173,9 @@ def race(
 ) -> None:
     """Race a network without normalization against the same one with it.
 
-    Both start from the same weights and see the same batches. Each races at its own best learning
-    rate, and both at each other's. The answer: how many times fewer steps, and how much less time.
+    Both start from the same weights and see the same batches.
+    Each races at its own best learning rate, and both at each other's.
+    The answer: how many times fewer steps it takes, and how much less time.
     """
     with readable_errors():
         from evenbatch.experiments.race import Race
@@ -195,18 +206,11 @@ def prove(
     claims: Annotated[
         list[str] | None, typer.Argument(metavar="[CLAIM]…", help="Claims to measure; all of them.")
     ] = None,
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Measure on these. [default: each claim's own]",
-            show_default=False,
-        ),
-    ] = None,  # fmt: skip
+    data: ProveData = None,
     target: Target = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds, wider intervals.")] = False,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Pairs measured. [default: 10]", show_default=False)
+        int | None, typer.Option(min=1, help="Pairs measured. (default: 10)", show_default=False)
     ] = None,
     threads: Threads = None,
     json: JsonFile = None,
@@ -216,7 +220,7 @@ def prove(
 ) -> None:
     """Measure the lesson's claims on this machine, and say of each whether it held.
 
-    A claim that does not hold is a result, not an error: the exit code is 0 all the same.
+    A claim that does not hold is a result, not an error.
     """
     with readable_errors():
         from evenbatch.data.errors import did_you_mean, listed
@@ -303,13 +307,15 @@ def load_data(name: str, target: str | None) -> Dataset:
     if target is not None:
         if name.partition(":")[0] in DATASETS and not is_file:
             raise UserError(
-                f"--target is about a table of your own, and {name} is none: leave --target out, or "
-                "give a file with --data"
+                f"--target is about a table of your own, and {name} is none: leave --target out, "
+                "or give a file with --data"
             )
         return load_table(name, target)
     if is_file:
+        if not Path(name).expanduser().exists():
+            raise UserError(f"there is no file {name}")
         raise UserError(
-            f"{name} is a table of your own: name the column to predict, --target COLUMN"
+            f"{name} is a table of your own: name the column to predict with --target COLUMN"
         )
     return load(name)
 

@@ -1,8 +1,9 @@
 """Experiments: one claim, one file, and the table below to find it.
 
 To add a claim, write `<claim>.py` with a class that has the members of `protocol.Experiment`, a
-function ``on(data, quick, seeds)`` that makes one for a data set and a function ``summary(verdicts)``
-that says in one sentence what came out on all of them; then add its line to `CLAIMS`.
+function ``on(data, quick, seeds)`` that makes one for a data set, and a function
+``summary(verdicts)`` that says in one sentence what came out on all of them. Then add its line to
+`CLAIMS`.
 """
 
 from __future__ import annotations

@@ -56,9 +56,10 @@ def carry_out(
     try:
         while (wanted := experiment.trials(found.curves)).trials:
             _train_round(experiment, wanted, found, threads, watch)
-        timing = Round("timing", tuple(experiment.timing(found.curves)))
-        if timing.trials:
-            found.timed = _time(experiment, timing, watch)
+        timing = experiment.timing(found.curves)
+        if timing:
+            watch(Round("timing", ()), 0)
+            found.timed = train(timing, experiment.datasets, threads=1)
     except KeyboardInterrupt:
         found.interrupted = True
     return found
@@ -80,15 +81,3 @@ def _train_round(
         watch(wanted, done)
 
     train(wanted.trials, experiment.datasets, threads=threads, on_curve=keep)
-
-
-def _time(experiment: Experiment, timing: Round, watch: Watch) -> list[Curve]:
-    done = 0
-    watch(timing, done)
-
-    def tell(_place: int, _curve: Curve) -> None:
-        nonlocal done
-        done += 1
-        watch(timing, done)
-
-    return train(timing.trials, experiment.datasets, threads=1, on_curve=tell)

@@ -253,7 +253,7 @@ class Race:
         )
         return (
             f"no training of either arm reached the goal {self.goal:g} in {self.steps} steps at "
-            f"any learning rate; the best ended at ({levels}). Lower the goal or raise the steps"
+            f"any learning rate; the best ended at {levels}. Lower the goal or raise the steps"
         )
 
     # Part 2: measurement.
@@ -292,14 +292,16 @@ class Race:
     # Part 3: timing.
 
     def timing(self, curves: Curves) -> Sequence[Trial]:
-        """Both arms in turns, each pair the other way round; the first pair only warms up."""
+        """Both arms in turns, each pair the other way round; the first pair only warms up.
+
+        A step takes as long at any learning rate. The lowest one tried is used: at a higher one a
+        training might diverge, and then there is nothing to time.
+        """
         found = self._selection(curves)
         if isinstance(found, list) or found.goal is None:
             return ()
-        pair = [
-            self.trial(arm, found.rates[arm], self.seed, 0, self._timed_steps())
-            for arm in self.arms
-        ]
+        lowest = min(row.learning_rate for table in found.grids.values() for row in table)
+        pair = [self.trial(arm, lowest, self.seed, 0, self._timed_steps()) for arm in self.arms]
         return tuple(t for i in range(TIMED_PAIRS) for t in (pair if i % 2 else reversed(pair)))
 
     def _timed_steps(self) -> int:
@@ -314,9 +316,11 @@ class Race:
         """Seconds per step, per arm, pair by pair; {} unless at least one pair was timed."""
         seconds: dict[str, list[float]] = {arm: [] for arm in self.arms}
         for i in range(2, len(timed) - 1, 2):
-            for curve in timed[i : i + 2]:
-                each = float(curve.seconds[-1]) / max(curve.ended_at, 1)
-                seconds[curve.trial.network.norm].append(each)
+            pair = timed[i : i + 2]
+            if all(curve.ended == "finished" for curve in pair):
+                for curve in pair:
+                    each = float(curve.seconds[-1]) / curve.ended_at
+                    seconds[curve.trial.network.norm].append(each)
         return seconds if seconds[WITHOUT] else {}
 
     # What it comes to.

@@ -78,24 +78,29 @@ def best_level(arm: Arm, floor: float) -> float:
 def steps_to(curve: Curve, goal: float) -> float:
     """Steps until the goal was reached and held; infinity if it was not.
 
-    The first evaluated step at which the metric is at or above the goal and stays there on average
-    over the next `HELD` of the budget. Without the second half a noisy curve that touches the goal
-    once by luck would count as having reached it.
+    The first evaluation at which the metric is at or above the goal and stays there on average over
+    the next `HELD` of the budget, at least three evaluations; without the second half a noisy curve
+    that touches the goal once by luck would count. The step is read off the straight line from the
+    evaluation before, so that the distance between evaluations does not lengthen a fast arm's way.
 
     >>> import numpy as np
     >>> from evenbatch.engine import Network, Trial
     >>> trial, no = Trial(Network(inputs=1, hidden=(1,), outputs=2), steps=100), np.zeros(6)
     >>> step, metric = np.array([0, 20, 22, 60, 80, 100]), np.array([0.1, 0.9, 0.2, 0.8, 0.9, 0.9])
-    >>> steps_to(Curve(trial, step, no, no, no, metric, no, no, "finished", 100), 0.7)
-    60.0
+    >>> round(steps_to(Curve(trial, step, no, no, no, metric, no, no, "finished", 100), 0.7), 1)
+    53.7
     """
-    hold = HELD * curve.trial.steps
-    for place in np.flatnonzero(curve.metric >= goal):
-        until = curve.step[place] + hold
-        if until > curve.step[-1]:
+    step, metric = curve.step, curve.metric
+    for place in np.flatnonzero(metric >= goal):
+        until = step[place] + HELD * curve.trial.steps
+        stop = max(int(np.searchsorted(step, until, "right")), place + 3)
+        if until > step[-1] or stop > len(step):
             break
-        if curve.metric[place : np.searchsorted(curve.step, until, "right")].mean() >= goal:
-            return float(curve.step[place])
+        if metric[place:stop].mean() >= goal:
+            if place == 0 or not metric[place - 1] < goal:
+                return float(step[place])
+            share = (goal - metric[place - 1]) / (metric[place] - metric[place - 1])
+            return float(step[place - 1] + share * (step[place] - step[place - 1]))
     return math.inf
 
 

@@ -219,7 +219,7 @@ def summary(verdicts: Mapping[str, Verdict]) -> str:
     >>> summary({"digits": Verdict(HOLDS, "", "", less, ""), "tea": Verdict(FAILS, "", "", (), "")})
     '“3–5 times faster” held here on digits (4.0 times in steps, 3.9 in time); did not hold on tea.'
     """
-    said = []
+    said: list[str] = []
     for answer, verb in (
         (HOLDS, "held"),
         (IN_PART, "held in part"),

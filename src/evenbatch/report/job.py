@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
 from dataclasses import dataclass
+from errno import EACCES, EISDIR, ENOTDIR
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +62,25 @@ class Outputs:
 
     def check(self) -> None:
         """Find out before the training, not after it, that something cannot be written."""
-        if self.pictures is not None:
-            self.pictures.mkdir(parents=True, exist_ok=True)
         if self.json is not None and not self.json_to_stdout:
-            self.json.parent.mkdir(parents=True, exist_ok=True)
-            self.json.open("a").close()
+            if self.json.is_dir():
+                raise IsADirectoryError(EISDIR, "--json names a folder, not a file", str(self.json))
+            _check_folder(self.json.parent)
+        if self.pictures is not None:
+            _check_folder(self.pictures)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise an `OSError` unless the folder can be written, or made."""
+    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(ENOTDIR, "not a folder", str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(EACCES, "this folder cannot be written", str(there))
 
 
 def run(parts: list[Part], threads: int | None, outputs: Outputs) -> bool:
-    """Train, show each part as it ends, write what was asked for. False if Ctrl-C ended it early."""
+    """Train, show each part as it ends, write what was asked for. False if Ctrl-C ended it."""
     outputs.check()
     console = Console(stderr=outputs.json_to_stdout)
     results: list[Result] = []

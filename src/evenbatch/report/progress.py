@@ -108,16 +108,20 @@ class _Lines:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.began = self.last = time.monotonic()
+        self.last = time.monotonic()
+        self.first: tuple[float, int] | None = None
 
     def show(self, text: str, done: int, total: int, new: bool) -> None:
         now = time.monotonic()
+        if self.first is None and done:
+            self.first = now, done  # what came before may have been compiling
         if not new and now - self.last < LINE_SECONDS:
             return
         self.last = now
         left = ""
-        if done:
-            left = f", about {span((now - self.began) / done * (total - done))} left"
+        if self.first is not None and done >= self.first[1] + total / 20:
+            each = (now - self.first[0]) / (done - self.first[1])
+            left = f", about {span(each * (total - done))} left"
         line = f"{text}, {done} of about {total} trainings{left}"
         self.console.print(line, highlight=False, soft_wrap=True)
 
