@@ -144,6 +144,24 @@ def test_what_an_earlier_trial_left_behind_does_not_matter() -> None:
     check(curves[1::2])
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+def test_an_eps_of_zero_stays_out_of_the_live_columns(activation: str) -> None:
+    """Padding columns have no variance: they divide by zero, and no weight may notice."""
+    zero = Network(
+        9, (13, 13, 13), 4, norm="batch", eps=0.0, activation=activation, residual=1, dropout=0.1
+    )
+    made = [
+        Trial(replace(zero, eps=eps), CLASSES, steps=60, optimizer="adam", learning_rate=0.01)
+        for eps in (0.0, 1e-300)
+    ]
+    one, other = train(made, DATA, dtype=np.float64, keep_weights=True)
+    assert one.weights is not None
+    assert other.weights is not None
+    for (name, a), (_, b) in zip(arrays(one.weights), arrays(other.weights), strict=True):
+        assert np.isfinite(a).all(), name
+        assert same_bits(a, b), name
+
+
 def test_an_evaluation_or_a_probe_changes_no_weight() -> None:
     for place in (1, 3, 6):
         trial = replace(trials()[place], evaluate_every=0, probe_every=0, evaluate_train=False)

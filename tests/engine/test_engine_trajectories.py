@@ -206,6 +206,7 @@ def unusual_trials() -> dict[str, tuple[Trial, Dataset]]:
         "large products, none": trial(wide, (331, 256), {"init": "he"}, batch_size=128),
         "eps 0.3": trial(small, (13, 7), batch | {"eps": 0.3}),
         "eps 0": trial(small, (13, 7), layer | {"eps": 0.0, "activation": "tanh"}),
+        "eps 0, rms": trial(small, (13, 7), {"norm": "rms", "eps": 0.0}),
         "running momentum 0": trial(small, (13,), batch | {"momentum": 0.0}),
         "running momentum 1": trial(small, (13,), batch | {"momentum": 1.0}),
         "momentum 0.5": trial(curve, (13,), optimizer="momentum", momentum=0.5),
