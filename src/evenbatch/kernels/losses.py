@@ -107,7 +107,7 @@ def count_correct(ws, z, rows, stride, labels, first):
             mass += total(exp(load(ws, at + c) - wide_top))
         value = ws[at + label]
         loss += math.log(mass) + top - value
-        if value == top:
+        if value == top and not math.isnan(mass):  # next to a NaN no logit is the largest
             earlier = False
             for c in range(label):
                 earlier = earlier or ws[at + c] == top
