@@ -10,8 +10,8 @@ whose rows are padded to a multiple of `PAD` columns, one lanes value at a time:
 
 LLVM maps a lanes value to whatever the machine has (one AVX-512 register, two AVX, four NEON), and
 rows padded to 64 bytes need no masks and no leftover loops. The same loop over scalars was measured
-3 to 4 times slower at 32 to 112 columns (`bench/matmul.py`): each row pays for the overlap checks and
-the leftover loop again.
+3 to 4 times slower at 32 to 112 columns (`bench/matmul.py`): each row pays for the overlap checks
+and the leftover loop again.
 
 With the compiler off the functions below run as they stand, a lanes value being a short NumPy
 array.

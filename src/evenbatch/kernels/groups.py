@@ -129,7 +129,7 @@ def row_backward(
 def group_normalize(
     ws, z, y, rows, stride, columns, groups, stats, theta, gamma_at, beta_at, eps, slope
 ):
-    """As `row_normalize`, with `groups` equal runs of columns in each row; y's padding becomes zero.
+    """As `row_normalize`, with `groups` equal runs of columns a row; y's padding becomes zero.
 
     Left as it was, the padding could hold the NaN of an earlier trial in this workspace, and its
     product with a gradient of zero would enter the weights' padding.
