@@ -1,0 +1,137 @@
+"""How kernels are compiled and kept: flags, the cache folder, and when a kept kernel is stale."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from compiled import cached
+from evenbatch.engine import loop
+from evenbatch.kernels import _clock, _jit, columns
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """`cache_folder` answers anew, now and after the test."""
+    _jit.cache_folder.cache_clear()
+    yield monkeypatch
+    monkeypatch.undo()
+    _jit.cache_folder.cache_clear()
+
+
+def test_flags_keep_nan_and_infinity() -> None:
+    """`nnan` and `ninf` let the compiler delete the checks that notice a divergence."""
+    for flags in (_jit.FASTMATH, _jit.STRICT):
+        assert flags <= {"reassoc", "contract", "arcp", "nsz"}
+    if _jit.jit_enabled():
+        options = columns.batch_statistics.targetoptions
+        assert options["nogil"] is True
+        assert options["fastmath"] == _jit.FASTMATH
+        assert not options.get("parallel")
+
+
+def test_the_cache_folder_is_the_one_asked_for(fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fresh.setenv("EVENBATCH_CACHE_DIR", str(tmp_path / "kept"))
+    folder = _jit.cache_folder()
+    assert folder is not None
+    assert folder.is_dir()
+    assert tmp_path / "kept" in folder.parents
+
+
+def test_the_cache_can_be_turned_off(fresh: pytest.MonkeyPatch) -> None:
+    fresh.setenv("EVENBATCH_CACHE_DIR", "off")
+    assert _jit.cache_folder() is None
+
+
+def test_a_folder_that_cannot_be_made_is_survived(
+    fresh: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file stands where the folder should be: nobody, not even root, can make it."""
+    (tmp_path / "file").write_text("")
+    fresh.setenv("EVENBATCH_CACHE_DIR", str(tmp_path / "file" / "kernels"))
+    assert _jit.cache_folder() is None
+
+
+def test_a_folder_that_cannot_be_written_is_survived(
+    fresh: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fresh.setenv("EVENBATCH_CACHE_DIR", str(tmp_path))
+
+    def refuse(**_: object) -> None:
+        raise PermissionError("read-only file system")
+
+    fresh.setattr(_jit.tempfile, "TemporaryFile", refuse)
+    assert _jit.cache_folder() is None
+
+
+def test_an_unknown_home_is_survived(fresh: pytest.MonkeyPatch) -> None:
+    def refuse() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    fresh.delenv("EVENBATCH_CACHE_DIR", raising=False)
+    fresh.delenv("XDG_CACHE_HOME", raising=False)
+    fresh.setattr(_jit.Path, "home", refuse)
+    assert _jit.cache_folder() is None
+
+
+def test_old_kernels_are_forgotten(fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kept = tmp_path / "kernels"
+    kept.mkdir()
+    old = time.time() - (_jit.KEEP_DAYS + 1) * 86400
+    for name, age in (("old.nbc", old), ("old.nbi", old), ("new.nbc", time.time()), ("a.txt", old)):
+        (kept / name).write_text("")
+        os.utime(kept / name, (age, age))
+    fresh.setenv("EVENBATCH_CACHE_DIR", str(tmp_path))
+    _jit.cache_folder()
+    assert sorted(path.name for path in kept.iterdir()) == ["a.txt", "new.nbc"]
+
+
+def test_the_loop_is_stale_when_any_kernel_it_calls_changes(tmp_path: Path) -> None:
+    """Its hash covers every file it imports, and no file it does not."""
+    package = Path(_jit.__file__).parent.parent
+    copy = tmp_path / "evenbatch"
+    for folder in ("kernels", "engine"):
+        shutil.copytree(package / folder, copy / folder, ignore=shutil.ignore_patterns("*.pyc"))
+
+    def hashed() -> str:
+        """By a fresh copy of the module, which remembers nothing."""
+        spec = importlib.util.spec_from_file_location("jit_copy", copy / "kernels" / "_jit.py")
+        assert spec is not None
+        assert spec.loader is not None
+        jit_copy = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(jit_copy)
+        return str(jit_copy.source_hash(str(copy / "engine" / "loop.py")))
+
+    before = hashed()
+    assert before == _jit.source_hash(loop.__file__)
+    for name, matters in (
+        ("kernels/columns.py", True),
+        ("kernels/_lanes.py", True),
+        ("engine/tape.py", True),
+        ("engine/session.py", False),
+        ("kernels/parallel.py", False),
+    ):
+        path = copy / name
+        text = path.read_text()
+        path.write_text(text + "\n# changed\n")
+        assert (hashed() != before) == matters, name
+        path.write_text(text)
+
+
+def test_a_kept_kernel_is_found_again() -> None:
+    folder = _jit.cache_folder()
+    if _jit.jit_enabled() and folder is not None:
+        assert cached(columns.batch_statistics)._cache is not None
+        assert not _jit.is_cached(loop.__file__, "no_such_kernel")
+
+
+def test_the_clock_runs_forward() -> None:
+    readings = [_clock.seconds(_clock.CLOCK_ADDRESS, _clock.CLOCK_ID) for _ in range(100)]
+    assert readings == sorted(readings)
+    assert _clock.available() == (_clock.CLOCK_ADDRESS != 0)
