@@ -1,0 +1,30 @@
+"""Everything that is timed, in turn; `make bench` runs this.
+
+    python -m bench [--quick] [--out FOLDER]
+
+Writes engine.json, norms.json and matmul.json, each with machine, versions, commit and every round.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench import engine, matmul, norms
+from bench.peers.work import WORKLOADS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="shorter, with each peer's preset")
+    parser.add_argument("--out", type=Path, default=Path("out/bench"), help="folder for the JSON")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    engine.run(options.quick, list(WORKLOADS), options.out / "engine.json")
+    norms.main(str(options.out / "norms.json"))
+    matmul.main(options.out / "matmul.json")
+    print(f"Every round is in {options.out}/")
+
+
+if __name__ == "__main__":
+    main()
