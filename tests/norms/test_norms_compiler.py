@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from numba import float32, int64, none
 
-from evenbatch.kernels import norm_planes, rows
+from evenbatch.kernels import norm_columns, norm_planes, rows
 
 KINDS = {
     "array": float32[:, :, ::1],
     "matrix": float32[:, ::1],
+    "vector": float32[::1],
     "number": float32,
     "index": int64,
     "none": none,
@@ -39,6 +40,18 @@ KINDS = {
             + " matrix matrix"
             + " number" * 3
             + " array",
+        ),
+        (
+            norm_columns.column_apply,
+            "index index matrix index" + " vector" * 4 + " number matrix",
+        ),
+        (
+            norm_columns.column_gradient,
+            "index index matrix matrix index" + " vector" * 4 + " number vector vector matrix",
+        ),
+        (
+            norm_columns._add_gradients,
+            "matrix matrix index" + " vector" * 4 + " number vector vector",
         ),
     ],
 )

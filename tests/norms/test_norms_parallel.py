@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from norm_cases import build, fits, run, sample
+from norm_cases import assert_answer, build, fits, run, sample
 
 from evenbatch.kernels import parallel
 from evenbatch.norms import NORMALIZERS, _buffers, release_buffers, set_threads, using_threads
@@ -33,6 +33,16 @@ def test_any_number_of_threads_gives_the_same_bits(name: str, shape: str) -> Non
     for answer in answers[1:]:
         for a, b in zip(answers[0], answer, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [(n, s) for n in NAMES for s in LARGE if fits(n, LARGE[s])]
+)
+def test_large_inputs_match_the_reference(name: str, shape: str) -> None:
+    """Many chunks, each kernel, by the tolerance rule: joining the chunks loses nothing."""
+    x, dy = sample(LARGE[shape], "float32"), sample(LARGE[shape], "float32", seed=1)
+    drift = np.linspace(-3, 3, len(x), dtype="float32").reshape(-1, *(1,) * (x.ndim - 1))
+    assert_answer(build(name, x.shape, activation="relu", affine=True), x + drift, dy)
 
 
 def test_every_item_is_done_once() -> None:
