@@ -58,10 +58,8 @@ def readable_errors() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
     else:
         return
-    console = Console(stderr=True)
-    console.print(
-        f"[bold red]evenbatch:[/bold red] {escape(message)}", highlight=False, soft_wrap=True
-    )
+    console = Console(stderr=True, highlight=False, emoji=False)
+    console.print(f"[bold red]evenbatch:[/bold red] {escape(message)}", soft_wrap=True)
     raise typer.Exit(USER_ERROR)
 
 
@@ -269,7 +267,7 @@ def info() -> None:
         table.add_row(
             name.replace("_gib", ""), f"{value} GiB" if name == "memory_gib" else f"{value}"
         )
-    Console().print(table, highlight=False, soft_wrap=True)
+    Console().print(table, soft_wrap=True)
 
 
 def finish(

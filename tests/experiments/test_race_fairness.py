@@ -114,7 +114,7 @@ def test_a_race_is_the_same_to_the_bit_every_time() -> None:
     [
         ({"norm": "none"}, "norm is 'none', which is what the other arm has"),
         ({"norm": "bach"}, "did you mean 'batch'"),
-        ({"seeds": 0}, "seeds is 0; it must be from 1 to 1000000"),
+        ({"seeds": 0}, "seeds is 0; it must be from 1 to 10000"),
         ({"depth": 0}, "depth is 0; it must be from 1 to 200"),
         ({"grid": (0.1, 0.0)}, "the learning rate 0 in the grid must be above 0"),
         ({"grid": (float("nan"),)}, "the learning rate nan in the grid must be above 0"),

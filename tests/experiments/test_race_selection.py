@@ -132,7 +132,7 @@ def test_a_goal_out_of_reach_says_what_was_reached() -> None:
     with pytest.raises(
         ExperimentError,
         match=r"no training of either arm reached the goal 0.99 in 1000 steps at any learning "
-        r"rate; the best ended at without 0.9, with batch norm 0.95. Lower the goal or raise the steps",
+        r"rate; the best ended at without 0.9, with batch norm 0.95. Lower the goal or raise",
     ):
         curves_of(race, models)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -35,8 +36,15 @@ NORM_NAMES = {
 BEST = "best against best"
 STEPS, TIME = "times fewer steps", "times less time"
 TUNING_SEED = 1_000_000  # selection seeds start this far above the measurement seeds
+MOST_SEEDS = 10_000
 RESOLUTION = 10  # evaluations until the faster arm reaches the goal
 TIMED_PAIRS = 51
+
+
+@lru_cache(maxsize=100_000)
+def _key(trial: Trial) -> str:
+    """The trial's key; asked for again in every round."""
+    return trial.key
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +134,7 @@ class Race:
             raise SettingError(
                 "norm is 'none', which is what the other arm has; use batch, layer, rms or group"
             )
-        limits = (("seeds", TUNING_SEED), ("tuning_seeds", TUNING_SEED), ("depth", 200))
+        limits = (("seeds", MOST_SEEDS), ("tuning_seeds", MOST_SEEDS), ("depth", 200))
         for name, most in limits:
             if not 1 <= getattr(self, name) <= most:
                 raise SettingError(f"{name} is {getattr(self, name)}; it must be from 1 to {most}")
@@ -209,11 +217,11 @@ class Race:
         }
         growing, floor = not self.grid, selection.chance(self.data)
         while True:
-            wanted = [t for pair in self._in_turns(grids) for t in pair if t.key not in curves]
+            wanted = [t for pair in self._in_turns(grids) for t in pair if _key(t) not in curves]
             if wanted:
                 return wanted
             arms = {
-                arm: {rate: [curves[t.key] for t in self._tuning(arm, rate)] for rate in grid}
+                arm: {rate: [curves[_key(t)] for t in self._tuning(arm, rate)] for rate in grid}
                 for arm, grid in grids.items()
             }
             goal = selection.choose_goal(self.data, arms, self.goal)
@@ -285,8 +293,8 @@ class Race:
             for rates in self._meetings(found).values():
                 for arm, rate in zip(self.arms, rates, strict=True):
                     trial = self._measured(found, arm, rate, seed)
-                    if trial.key not in curves:
-                        wanted[trial.key] = trial
+                    if _key(trial) not in curves:
+                        wanted[_key(trial)] = trial
         return Round("measuring on fresh seeds", tuple(wanted.values()))
 
     # Part 3: timing.
@@ -354,7 +362,7 @@ class Race:
         pairs = []
         for seed in range(self.seed, self.seed + self.seeds):
             keys = [
-                self._measured(found, arm, rate, seed).key
+                _key(self._measured(found, arm, rate, seed))
                 for arm, rate in zip(self.arms, rates, strict=True)
             ]
             if all(key in curves for key in keys):

@@ -91,7 +91,7 @@ def steps_to(curve: Curve, goal: float) -> float:
     53.7
     """
     step, metric = curve.step, curve.metric
-    for place in np.flatnonzero(metric >= goal):
+    for place in np.flatnonzero(metric >= goal).tolist():
         until = step[place] + HELD * curve.trial.steps
         stop = max(int(np.searchsorted(step, until, "right")), place + 3)
         if until > step[-1] or stop > len(step):

@@ -82,13 +82,14 @@ def _check_folder(folder: Path) -> None:
 def run(parts: list[Part], threads: int | None, outputs: Outputs) -> bool:
     """Train, show each part as it ends, write what was asked for. False if Ctrl-C ended it."""
     outputs.check()
-    console = Console(stderr=outputs.json_to_stdout)
+    console = terminal.plain_console(stderr=outputs.json_to_stdout)
     results: list[Result] = []
     guesses = {}
     for place, part in enumerate(parts):
         first = part.experiment.trials({})
         guesses[str(place)] = len(first.trials) + first.later
-    with Watcher(None if outputs.quiet else Console(stderr=True), guesses) as watcher:
+    face = None if outputs.quiet else terminal.plain_console(stderr=True)
+    with Watcher(face, guesses) as watcher:
         for place, part in enumerate(parts):
             watch = watcher.of(str(place), part.data)
             outcome = carry_out(part.experiment, threads=threads, watch=watch)
@@ -123,7 +124,7 @@ def _show(result: Result, outputs: Outputs, console: Console) -> None:
         paths = picture.save(figure, outputs.pictures, stem)
         if not outputs.quiet:
             names = " and ".join(str(path) for path in paths)
-            console.print(f"Picture: {escape(names)}", highlight=False, soft_wrap=True)
+            console.print(f"Picture: {escape(names)}", soft_wrap=True)
 
 
 def picture_name(experiment: Speed) -> str:
@@ -151,14 +152,11 @@ def _close(results: list[Result], outputs: Outputs, console: Console, complete: 
         else:
             record.write(outputs.json, content)
             if not outputs.quiet:
-                console.print(
-                    f"Record: {escape(str(outputs.json))}", highlight=False, soft_wrap=True
-                )
+                console.print(f"Record: {escape(str(outputs.json))}", soft_wrap=True)
     if not complete:
         finished = count(sum(len(r.outcome.curves) for r in results), "training")
         console.print(
             f"\nInterrupted after {finished}; the above is what they show. To measure it all, run "
             f"again: {escape(command)}",
-            highlight=False,
         )
-    console.print(f"\n[bold]{escape(sentence)}[/bold]", highlight=False)
+    console.print(f"\n[bold]{escape(sentence)}[/bold]")

@@ -123,7 +123,7 @@ class _Lines:
             each = (now - self.first[0]) / (done - self.first[1])
             left = f", about {span(each * (total - done))} left"
         line = f"{text}, {done} of about {total} trainings{left}"
-        self.console.print(line, highlight=False, soft_wrap=True)
+        self.console.print(line, soft_wrap=True)
 
     def close(self) -> None:
         pass

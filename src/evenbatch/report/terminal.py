@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from rich import box
@@ -21,17 +23,22 @@ SIGNS = {
 }
 
 
+def plain_console(**options: Any) -> Console:
+    """A console that shows text as it is: no highlighting, and ":tea:" is not a cup of tea."""
+    return Console(highlight=False, emoji=False, **options)
+
+
 def show_race(console: Console, race: Race, found: Finding | None, verdict: Verdict) -> None:
     """Heading, goal, both tables and the verdict; of an unfinished race what there is."""
     console.print()
     heading = f"{race.data.name}: {race.norm_name} against no normalization"
-    console.print(f"[bold]{escape(heading)}[/bold]", highlight=False)
-    console.print(f"[dim]{escape(verdict.measured_on)}[/dim]", highlight=False)
+    console.print(f"[bold]{escape(heading)}[/bold]")
+    console.print(f"[dim]{escape(verdict.measured_on)}[/dim]")
     if found is not None and found.goal is not None:
         goal = f"Goal: {race.metric} {amount(race.data, found.goal.value)} ({found.goal.rule})"
         if race.metric == "R²":
             goal = goal.replace("R² R²", "R²", 1)
-        console.print(escape(goal), highlight=False)
+        console.print(escape(goal))
         if found.comparisons:
             console.print(arms_table(race, found, found.comparisons[0]))
             console.print(ratios_table(race, found))
@@ -42,9 +49,9 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
     """The answer's sign and the sentence, with notes below."""
     sign, style = SIGNS[verdict.answer]
     text = f"[{style}]{sign} {verdict.answer}[/{style}]  {escape(verdict.sentence)}"
-    console.print(text, highlight=False)
+    console.print(text)
     for note in verdict.notes:
-        console.print(f"  [dim]{escape(note)}[/dim]", highlight=False)
+        console.print(f"  [dim]{escape(note)}[/dim]")
 
 
 def arms_table(race: Race, found: Finding, best: Comparison) -> Table:

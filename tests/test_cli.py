@@ -1,0 +1,240 @@
+"""The command line: what it prints, what it writes, and one message for what cannot work."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from evenbatch import __version__, cli
+from evenbatch.experiments.race import Race
+
+SMALL = ["race", "--width", "8", "--depth", "1", "--steps", "60", "--lr-grid", "0.1,1"]
+
+
+def evenbatch(*args: str, cwd: Path | None = None) -> Any:
+    """Run the command in this process."""
+    before = Path.cwd()
+    try:
+        if cwd is not None:
+            os.chdir(cwd)
+        return CliRunner().invoke(cli.app, [str(a) for a in args])
+    finally:
+        os.chdir(before)
+
+
+def plain(text: str) -> str:
+    """Without line breaks, so that a sentence can be looked for."""
+    return " ".join(text.split())
+
+
+# What it does.
+
+
+def test_version() -> None:
+    result = evenbatch("--version")
+    assert (result.exit_code, result.stdout) == (0, f"evenbatch {__version__}\n")
+
+
+def test_no_arguments_show_the_help() -> None:
+    text = plain(evenbatch().output)
+    for command in ("race", "prove", "info"):
+        assert f" {command} " in text
+
+
+def test_help_tells_every_option_of_a_race() -> None:
+    text = evenbatch("race", "--help").output
+    for name in signature(cli.race).parameters:
+        assert f"--{name.replace('_', '-')}" in text
+    assert "(default: all)" in plain(text)
+
+
+def test_defaults_of_the_command_are_those_of_the_race() -> None:
+    own = {f.name: f.default for f in fields(Race)}
+    for name, parameter in signature(cli.race).parameters.items():
+        if name in own and name not in ("data", "goal"):
+            assert parameter.default == own[name], name
+
+
+def test_a_race_prints_draws_and_records(tmp_path: Path) -> None:
+    result = evenbatch(*SMALL, "--json", "out/record.json", cwd=tmp_path)
+    assert result.exit_code == 0, result.output
+    text = plain(result.stdout)
+    assert "digits: batch norm against no normalization" in text
+    assert "best against best" in text
+    assert re.search(r"“3–5 times faster” (held|did not hold|could not be told)", text)
+    pictures = tmp_path / "evenbatch-out"
+    assert sorted(p.name for p in pictures.iterdir()) == ["race-digits.png", "race-digits.svg"]
+    content = json.loads((tmp_path / "out" / "record.json").read_text(encoding="utf-8"))
+    assert content["complete"] is True
+    assert content["experiments"][0]["settings"]["width"] == 8
+    assert content["sentence"] in text
+    assert "finding learning rates, 0 of about" in result.stderr
+
+
+def test_json_to_standard_output_is_json_alone(tmp_path: Path) -> None:
+    result = evenbatch(*SMALL, "--json", "-", "--no-picture", cwd=tmp_path)
+    assert json.loads(result.stdout)["experiments"][0]["claim"] == "speed"
+    assert "best against best" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet_prints_one_sentence(tmp_path: Path) -> None:
+    result = evenbatch(*SMALL, "--quiet", "--no-picture", cwd=tmp_path)
+    assert plain(result.stdout).startswith("“3–5 times faster” ")
+    assert plain(result.stdout).count(".)") + plain(result.stdout).count(". ") <= 1
+    assert "finding" not in result.stderr
+
+
+def test_a_table_of_ones_own_races(tmp_path: Path) -> None:
+    rows = "".join(f"{i % 7},{i % 5},{'yes' if i % 7 > 3 else 'no'}\n" for i in range(400))
+    (tmp_path / "tea.csv").write_text("grams,milk,good\n" + rows)
+    result = evenbatch(
+        *SMALL, "--data", "tea.csv", "--target", "good", "--norm", "layer", cwd=tmp_path
+    )
+    assert result.exit_code == 0, result.output
+    assert "table:tea: layer norm against no normalization" in result.stdout
+    assert (tmp_path / "evenbatch-out" / "race-table-tea-layer.png").is_file()
+
+
+def test_prove_runs_each_claim_on_each_data_set_and_sums_up(tmp_path: Path) -> None:
+    rows = "".join(f"{i % 7},{i % 5},{'yes' if i % 7 > 3 else 'no'}\n" for i in range(400))
+    for name in ("tea.csv", "mate.csv"):
+        (tmp_path / name).write_text("grams,milk,good\n" + rows)
+    args = ["prove", "speed", "--quick", "--seeds", "1", "--data", "tea.csv", "--data", "mate.csv"]
+    result = evenbatch(*args, "--target", "good", "--no-picture", "--json", "r.json", cwd=tmp_path)
+    assert result.exit_code == 0, result.output
+    content = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert [e["data"]["name"] for e in content["experiments"]] == ["table:tea", "table:mate"]
+    last = "“3–5 times faster” could not be told here on table:tea"
+    assert content["sentence"].startswith(last)
+    assert plain(result.stdout).endswith(content["sentence"])
+
+
+def test_info_tells_versions_and_folders() -> None:
+    text = evenbatch("info").stdout
+    for word in ("processor", "cores", "numba", "kernel cache", "data folder", "digits"):
+        assert word in text
+
+
+# What cannot work.
+
+WRONG = {
+    "norm": (["--norm", "bach"], "norm is 'bach'; it must be one of none, batch,"),
+    "norm none": (["--norm", "none"], "norm is 'none', which is what the other arm has"),
+    "data": (["--data", "digit"], "there is no data set 'digit'. Did you mean 'digits'?"),
+    "no file": (["--data", "no.csv", "--target", "x"], "there is no file no.csv"),
+    "no file, no target": (["--data", "no.csv"], "there is no file no.csv"),
+    "folder": (["--data", ".", "--target", "x"], ". is a folder, not a file"),
+    "target missing": (["--data", "a.csv"], "name the column to predict with --target COLUMN"),
+    "target wrong": (["--data", "a.csv", "--target", "goood"], "'good'"),
+    "target of digits": (["--target", "x"], "--target is about a table of your own, and digits"),
+    "binary": (["--data", "b.csv", "--target", "x"], "b.csv"),
+    "grid word": (["--lr-grid", "0.1,abc"], "--lr-grid: 'abc' is not a number; write it like"),
+    "grid negative": (["--lr-grid", "0.1,-1"], "the learning rate -1 in the grid must be above 0"),
+    "grid inf": (["--lr-grid", "inf"], "learning_rate is inf; it must be a number from 0"),
+    "seeds": (["--seeds", "0"], "seeds is 0; it must be from 1 to 10000"),
+    "steps": (["--steps", "0"], "steps is 0; it must be from 1"),
+    "depth": (["--depth", "201"], "depth is 201; it must be from 1 to 200"),
+    "goal": (["--goal", "93"], "the goal is 93, but accuracy cannot exceed 1"),
+    "goal reached by guessing": (["--goal", "0.05"], "the goal 0.05 is not above chance"),
+    "goal out of reach": (
+        [*SMALL[1:], "--seeds", "1", "--goal", "1"],
+        "no training of either arm reached the goal 1 in 60 steps at any learning rate",
+    ),
+    "batch": (["--batch-size", "5000"], "batch_size is 5000 but data set 'digits' has only 1438"),
+    "threads": (["--threads", "0"], "--threads"),
+    "unknown option": (["--learning-rate", "1"], "No such option: --learning-rate"),
+    "json in a file": (["--json", "a.csv/x.json"], "a.csv"),
+    "json a folder": (["--json", "."], "--json names a folder, not a file"),
+    "out in a file": (["--out", "a.csv"], "not a folder"),
+}
+
+
+@pytest.mark.parametrize(("args", "message"), WRONG.values(), ids=WRONG)
+def test_what_cannot_work_ends_with_one_message(
+    args: list[str], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("grams,good\n" + "1,0\n2,1\n" * 50)
+    (tmp_path / "b.csv").write_bytes(bytes(range(256)) * 40)
+    before = sorted(tmp_path.iterdir())
+    result = evenbatch("race", *args, cwd=tmp_path)
+    assert result.exit_code == 2, result.output
+    assert message in plain(re.sub("[│╭╰─╮╯]", "", result.stderr))
+    assert "Traceback" not in result.output
+    assert sorted(tmp_path.iterdir()) == before, "an error must leave nothing behind"
+
+
+def test_a_claim_that_does_not_exist() -> None:
+    result = evenbatch("prove", "sped")
+    assert result.exit_code == 2
+    assert "there is no claim 'sped'. Did you mean 'speed'?" in result.stderr
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    result = evenbatch(*SMALL, "--json", str(tmp_path / "r.json"))
+    assert result.exit_code == 2
+    assert plain(result.stderr) == f"evenbatch: this folder cannot be written: {tmp_path}"
+
+
+# In a process of its own.
+
+
+def process(*args: str, cwd: Path, **kw: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "evenbatch", *args]
+    return subprocess.Popen(
+        command, cwd=cwd, text=True, encoding="utf-8", stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env={**os.environ, "PYTHONUTF8": "1"}, **kw,
+    )  # fmt: skip
+
+
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    with process("--version", cwd=tmp_path) as run:
+        out, err = run.communicate(timeout=120)
+    assert (run.returncode, out, err) == (0, f"evenbatch {__version__}\n", "")
+
+
+def test_help_needs_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from evenbatch import cli; "
+        "CliRunner().invoke(cli.app, ['race', '--help']); "
+        "print(sorted({'numba', 'numpy', 'matplotlib', 'sklearn', 'scipy'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert run.stdout == "[]\n", run.stderr
+
+
+def test_ctrl_c_prints_what_is_known_and_how_to_go_on(tmp_path: Path) -> None:
+    args = ["race", "--width", "8", "--depth", "1", "--steps", "60", "--lr-grid", "0.1,1"]
+    args += ["--seeds", "3000", "--json", "r.json"]  # far more than will be measured
+    with process(*args, cwd=tmp_path) as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if "measuring on fresh seeds" in line:
+                break
+        time.sleep(1.0)
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+    text = plain(out)
+    assert run.returncode == 130, err
+    assert "Traceback" not in err
+    assert re.search(r"Interrupted after \d+ trainings; the above is what they show", text)
+    assert "run again: evenbatch race --width 8" in text
+    assert "of 3000 seeds were measured" in text
+    assert "cannot be told: the steps were not timed" in text
+    content = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert content["complete"] is False
+    assert len(content["experiments"][0]["comparisons"][0]["seeds"]) > 0
+    assert (tmp_path / "evenbatch-out" / "race-digits.png").is_file()
