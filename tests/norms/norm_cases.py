@@ -16,8 +16,9 @@ from evenbatch.norms import NORMALIZERS
 
 DTYPES = ("float32", "float64")
 
-# (N, C, positions): short planes and planes long enough for the plane kernels; features > batch.
-SHAPES = {"short": (5, 6, 7), "long": (3, 4, 41), "flat": (13, 6), "picture": (2, 6, 5, 9)}
+# (N, C, positions): planes done as columns or rows, and planes long enough for the plane kernels
+# (`test_both_kinds_of_planes_are_tested` watches that); features > batch.
+SHAPES = {"short": (5, 6, 7), "long": (3, 4, 71), "flat": (13, 6), "picture": (2, 6, 8, 9)}
 
 
 def build(name: str, shape: tuple[int, ...], **options: Any) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from norm_cases import DTYPES, SHAPES, assert_answer, build, fits, labels, run, sample
 
 import evenbatch.norms
-from evenbatch.norms import NORMALIZERS, Normalizer, NormSpec
+from evenbatch.norms import NORMALIZERS, Normalizer, NormSpec, _over_batch, _over_rows
 
 NAMES = list(NORMALIZERS)
 FITTING = [
@@ -45,6 +45,12 @@ def test_public_map_is_complete() -> None:
         if not name.startswith("_")
         and (name == "NORMALIZERS" or getattr(value, "__module__", "").startswith("evenbatch"))
     )
+
+
+def test_both_kinds_of_planes_are_tested() -> None:
+    for long in (SHAPES["long"], SHAPES["picture"], (2, 2, 67)):
+        assert np.prod(long[2:]) >= max(_over_batch.SHORT, _over_rows.SHORT)
+    assert np.prod(SHAPES["short"][2:]) < min(_over_batch.SHORT, _over_rows.SHORT)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from norm_cases import DTYPES, assert_answer, build, run, sample
 from evenbatch.norms import NORMALIZERS, BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 
 NAMES = list(NORMALIZERS)
-LENGTHS = {"short": (5, 6, 7), "long": (3, 4, 41)}
+LENGTHS = {"short": (5, 6, 7), "long": (3, 4, 71)}
 
 
 def _mask(norm: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
@@ -63,16 +63,16 @@ def test_all_valid_is_no_mask(name: str, shape: str) -> None:
 
 
 def test_padded_sequences_are_as_if_cut() -> None:
-    """Batch of sequences of 5, 40 and 17 steps, padded to 40: statistics over the 62 real steps."""
-    x = sample((3, 4, 40))
-    mask = np.arange(40) < np.array([5, 40, 17])[:, None]
+    """Batch of sequences of 5, 70 and 17 steps, padded to 70: statistics over the 92 real steps."""
+    x = sample((3, 4, 70))
+    mask = np.arange(70) < np.array([5, 70, 17])[:, None]
     norm = BatchNorm(4, dtype="float64")
     y = norm(x, mask)
-    real = np.concatenate([x[i, :, : mask[i].sum()] for i in range(3)], axis=1)  # (C, 62)
+    real = np.concatenate([x[i, :, : mask[i].sum()] for i in range(3)], axis=1)  # (C, 92)
     np.testing.assert_allclose(norm.running_mean, 0.1 * real.mean(1), rtol=1e-12)
     np.testing.assert_allclose(norm.running_var, 0.9 + 0.1 * real.var(1, ddof=1), rtol=1e-12)
     expected = (real - real.mean(1, keepdims=True)) / np.sqrt(real.var(1, keepdims=True) + 1e-5)
-    np.testing.assert_allclose(y[2, :, :17], expected[:, 45:], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(y[2, :, :17], expected[:, 75:], rtol=1e-9, atol=1e-12)
 
 
 def test_padded_samples_of_a_flat_batch() -> None:
@@ -85,7 +85,7 @@ def test_padded_samples_of_a_flat_batch() -> None:
     np.testing.assert_array_equal(padded.gamma_grad, cut.gamma_grad)
 
 
-@pytest.mark.parametrize("length", [7, 40])
+@pytest.mark.parametrize("length", [7, 70])
 def test_group_and_instance_use_each_sample_s_own_length(length: int) -> None:
     x = sample((2, 4, length))
     mask = np.arange(length) < np.array([5, length])[:, None]
@@ -103,9 +103,9 @@ def test_layer_mask_may_reach_into_the_features() -> None:
 
 
 def test_masked_evaluation_uses_running_statistics() -> None:
-    x = sample((3, 4, 40))
-    mask = np.arange(40) < np.array([5, 40, 17])[:, None]
-    for length in (40, 7):
+    x = sample((3, 4, 70))
+    mask = np.arange(70) < np.array([5, 70, 17])[:, None]
+    for length in (70, 7):
         for norm in (
             BatchNorm(4, dtype="float64"),
             InstanceNorm(4, track_running_stats=True, affine=True, dtype="float64"),
