@@ -7,8 +7,8 @@ statistics: https://docs.pytorch.org/docs/stable/func.batch_norm.html warns that
 write them into an unmapped buffer; the stacked buffers are mapped over, so each trial's
 ``BatchNorm1d`` updates its own. ``num_batches_tracked`` is dropped: nothing reads it.
 
-``compiled=True`` puts the step through ``torch.compile``, which
-https://docs.pytorch.org/docs/stable/torch.compiler_faq.html says supports these transforms.
+``compiled=True`` puts the whole step, transforms and update, through ``torch.compile``
+(https://docs.pytorch.org/docs/stable/generated/torch.compile.html): one graph to fuse.
 """
 
 from __future__ import annotations
