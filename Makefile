@@ -27,23 +27,18 @@ help:
 	$(INSTALL) -e '.[dev]'
 	touch $@
 
-.venv/bench.done: .venv/dev.done
-	@echo "Installing the benchmark's peers into .venv (once) ..."
-	$(INSTALL) -e '.[bench]'
-	touch $@
-
 prove: .venv/core.done
 	$(BIN)/evenbatch prove $(ARGS)
 
 test: .venv/dev.done
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: .venv/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/bench.done
+bench: .venv/dev.done
 	$(BIN)/python -m bench $(ARGS)
 
 clean:

@@ -20,6 +20,11 @@ from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Network, Session, Trial, train
 
 def peak():
+    try:  # of this program alone; ru_maxrss also remembers the process that started it
+        status = open("/proc/self/status").read()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    except (OSError, IndexError):
+        pass
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size / 1024 / (1024 if sys.platform == "darwin" else 1)
 
