@@ -238,3 +238,9 @@ def test_ctrl_c_prints_what_is_known_and_how_to_go_on(tmp_path: Path) -> None:
     assert content["complete"] is False
     assert len(content["experiments"][0]["comparisons"][0]["seeds"]) > 0
     assert (tmp_path / "evenbatch-out" / "race-digits.png").is_file()
+
+
+def test_the_documentation_tells_every_option_of_a_race() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "race.md").read_text(encoding="utf-8")
+    for name in signature(cli.race).parameters:
+        assert f"`--{name.replace('_', '-')}`" in text, name

@@ -141,4 +141,5 @@ def test_the_price_of_a_step_moves_the_ratio_and_widens_it() -> None:
     assert exact.value == pytest.approx(0.8 * pairs.ratio("").value)
     assert exact.low == pytest.approx(0.8 * pairs.ratio("").low)
     shaky = pairs.ratio("", price=0.8 * np.exp(np.random.default_rng(0).normal(0, 0.3, 25)))
-    assert shaky.high / shaky.low > 1.1 * exact.high / exact.low
+    assert shaky.value / shaky.low > 1.05 * exact.value / exact.low
+    assert shaky.high / shaky.value > 1.05 * exact.high / exact.value

@@ -11,7 +11,7 @@ from race_models import CHANCE, Model, curves_of, tea
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Network, Trial
 from evenbatch.experiments import ExperimentError, selection
-from evenbatch.experiments.race import TUNING_SEED, Race
+from evenbatch.experiments.race import MOST_SEEDS, TUNING_SEED, Race
 from evenbatch.experiments.selection import Row, choose_goal, grown, steps_to
 
 NET = Network(inputs=3, hidden=(4,), outputs=2)
@@ -181,6 +181,7 @@ def test_a_grid_of_ones_own_is_kept_and_its_edge_is_told() -> None:
 def test_selection_and_measurement_share_no_seed() -> None:
     race = Race(tea(), seeds=7, seed=3)
     curves = curves_of(race, {"none": Model(100, best=1.0), "batch": Model(50, best=0.01)})
+    assert TUNING_SEED > MOST_SEEDS
     seeds = {c.trial.seed for c in curves.values()}
     assert seeds == {*range(3, 10), *range(3 + TUNING_SEED, 8 + TUNING_SEED)}
 

@@ -37,7 +37,7 @@ BEST = "best against best"
 STEPS, TIME = "times fewer steps", "times less time"
 TUNING_SEED = 1_000_000  # selection seeds start this far above the measurement seeds
 MOST_SEEDS = 10_000
-RESOLUTION = 10  # evaluations until the faster arm reaches the goal
+RESOLUTION = 8  # evaluations until the faster arm reaches the goal
 TIMED_PAIRS = 51
 
 

@@ -110,6 +110,7 @@ def draw(race: Race, found: Finding, verdict: Verdict) -> Figure:
         figure.subplots_adjust(
             left=0.062 if wide else 0.1, right=0.935, top=0.685, bottom=0.19, wspace=0.06
         )
+        axes[0].set_ylim(*_limits(race, found, panels))
         for place, (ax, side) in enumerate(zip(axes, panels, strict=True)):
             _curves(ax, race, found.comparisons[0], side)
             _goal(ax, race, found, side, last=place == len(panels) - 1)
@@ -132,8 +133,7 @@ def _goal(ax: Axes, race: Race, found: Finding, side: Side, last: bool) -> None:
     """Goal line, a dot where each arm reaches it, and above the curves what each needed."""
     assert found.goal is not None
     goal = found.goal.value
-    bottom, top = _limits(race, found, side)
-    ax.set_ylim(bottom, top)
+    top = ax.get_ylim()[1]
     ends = [min(r, side.end) for r in side.reach]
     ax.axhline(goal, color=INK, lw=0.9, zorder=1.5)
     roomy = max(ends) - min(ends) > 0.5 * side.end
@@ -179,15 +179,16 @@ def _gap(ax: Axes, side: Side, ends: list[float], top: float) -> None:
     )  # fmt: skip
 
 
-def _limits(race: Race, found: Finding, side: Side) -> tuple[float, float]:
-    """From chance to a little above what is seen of either arm."""
+def _limits(race: Race, found: Finding, panels: Sequence[Side]) -> tuple[float, float]:
+    """From chance to a little above what is seen of either arm, the same for all panels."""
     assert found.goal is not None
     floor = chance(race.data)
     top = found.goal.value
     for place in (0, 1):
         shape = band([pair[place] for pair in found.comparisons[0].curves], floor)
-        seen = shape.step * side.scale[place] <= side.end
-        top = max(top, float(shape.high[seen].max()))
+        for side in panels:
+            seen = shape.step * side.scale[place] <= side.end
+            top = max(top, float(shape.high[seen].max()))
     height = top - floor
     return floor - 0.05 * height, top + 0.08 * height
 
