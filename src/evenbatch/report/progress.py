@@ -13,7 +13,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from evenbatch.experiments import Round
 from evenbatch.experiments.carry_out import Watch
-from evenbatch.experiments.wording import span
 
 LINE_SECONDS = 5.0
 
@@ -119,9 +118,9 @@ class _Lines:
             return
         self.last = now
         left = ""
-        if self.first is not None and done >= self.first[1] + total / 20:
+        if self.first is not None and self.first[1] + total / 20 <= done < total:
             each = (now - self.first[0]) / (done - self.first[1])
-            left = f", about {span(each * (total - done))} left"
+            left = f", about {each * (total - done) + 0.5:.0f} s left"
         line = f"{text}, {done} of about {total} trainings{left}"
         self.console.print(line, soft_wrap=True)
 
