@@ -183,7 +183,7 @@ def test_only_the_given_share_is_written() -> None:
 
 
 def test_one_pass_would_fail_here() -> None:
-    """At mean 1,000 a one-pass float32 variance is some 20 % off; these two passes are exact."""
+    """At mean 1,000 a one-pass float32 variance is some 20 % off; two passes are not."""
     x = (np.random.default_rng(0).standard_normal((64, 1, 256)) + 1000).astype("float32")
     exact = x.astype("float64").var(axis=(0, 2))
     one_pass = (x * x).mean(dtype="float32") - x.mean(dtype="float32") ** 2

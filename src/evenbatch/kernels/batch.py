@@ -21,9 +21,8 @@ from evenbatch.kernels.norm_planes import (
     plane_apply,
     plane_gradient,
     plane_moments,
-    plane_spread,
-    plane_total,
     split_mean,
+    unit_statistics,
 )
 
 
@@ -122,14 +121,7 @@ def batch_forward(
     kind = x.dtype.type
     for c in range(first, last):
         if own:
-            total = 0.0
-            for n in range(x.shape[0]):
-                total += plane_total(x, valid, n, c)
-            mean[c] = total / count
-            total = 0.0
-            for n in range(x.shape[0]):
-                total += plane_spread(x, valid, n, c, mean[c])
-            var[c] = total / count
+            mean[c], var[c] = unit_statistics(x, valid, 0, x.shape[0], c, c + 1, count, True)
         near, rstd, rest = split_mean(x, mean[c], var[c], eps)
         shift = kind(beta[c] - rest * gamma[c])
         for n in range(x.shape[0]):

@@ -20,9 +20,8 @@ from evenbatch.kernels.norm_planes import (
     plane_apply,
     plane_gradient,
     plane_moments,
-    plane_spread,
-    plane_total,
     split_mean,
+    unit_statistics,
 )
 
 
@@ -136,14 +135,9 @@ def group_forward(
         g = unit % groups
         channels = range(g * planes, g * planes + planes)
         count = max(_valid_count(valid, n, x.shape[2]) * planes, 1)
-        total = 0.0
-        for c in channels:
-            total += plane_total(x, valid, n, c)
-        mean[n, g] = total / count
-        total = 0.0
-        for c in channels:
-            total += plane_spread(x, valid, n, c, mean[n, g])
-        var[n, g] = total / count
+        mean[n, g], var[n, g] = unit_statistics(
+            x, valid, n, n + 1, g * planes, g * planes + planes, count, True
+        )
         near, rstd, rest = split_mean(x, mean[n, g], var[n, g], eps)
         for c in channels:
             shift = kind(beta[c] - rest * gamma[c])

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels.norm_planes import BLOCK, split_mean
+from evenbatch.kernels.norm_planes import BLOCK, split_mean, unit_statistics
 
 CHUNK = 65_536  # elements of x per chunk
 FEWEST_SAMPLES = 8  # keeps the chunks' sums at half of x or less
@@ -99,25 +99,6 @@ def _valid_count(valid: Any, n: int, length: int) -> int:
 
 
 @kernel
-def _total(x: Any, valid: Any, n: int, g: int) -> float:
-    total = 0.0
-    for j in range(x.shape[2]):
-        if valid is None or valid[n, j]:
-            total += np.float64(x[n, g, j])
-    return total
-
-
-@kernel
-def _spread(x: Any, valid: Any, n: int, g: int, mean: float) -> float:
-    total = 0.0
-    for j in range(x.shape[2]):
-        if valid is None or valid[n, j]:
-            d = np.float64(x[n, g, j]) - mean
-            total += d * d
-    return total
-
-
-@kernel
 def _apply(
     x: Any,
     valid: Any,
@@ -173,8 +154,7 @@ def row_forward(
         n = r // groups
         g = r % groups
         count = _valid_count(valid, n, x.shape[2])
-        mean[n, g] = _total(x, valid, n, g) / count if centered else 0.0
-        var[n, g] = _spread(x, valid, n, g, mean[n, g]) / count
+        mean[n, g], var[n, g] = unit_statistics(x, valid, n, n + 1, g, g + 1, count, centered)
         near, rstd, rest = split_mean(x, mean[n, g], var[n, g], eps)
         _apply(x, valid, n, g, near, rstd, x.dtype.type(-rest), gamma, beta, floor, y)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -250,4 +251,4 @@ class ChannelNormalizer(Normalizer):
     @staticmethod
     def _planes(x: Array) -> Array:
         """x as (N, C, S)."""
-        return x.reshape(x.shape[0], x.shape[1], int(np.prod(x.shape[2:], dtype=np.int64)))
+        return x.reshape(x.shape[0], x.shape[1], math.prod(x.shape[2:]))

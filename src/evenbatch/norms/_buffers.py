@@ -10,6 +10,7 @@ overwritten while something can still see it. At most `KEPT` bytes stay remember
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -30,7 +31,7 @@ _blocks: list[npt.NDArray[np.uint8]] = []
 def empty(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
     """An uninitialized C-contiguous array, on memory used before where there is some."""
     dtype = np.dtype(dtype)
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     if size < SMALLEST or not _COUNTED:
         return np.empty(shape, dtype)
     block = _take(size + ALIGN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,7 +61,7 @@ class FeatureNormalizer(Normalizer):
 
     @property
     def _features(self) -> int:
-        return int(np.prod(self.normalized_shape))
+        return math.prod(self.normalized_shape)
 
     def _rows(self, x: Array) -> Array:
         return x.reshape(x.size // self._features, 1, self._features)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ class GroupNorm(ChannelNormalizer):
 
     def _check_shape(self, shape: tuple[int, ...]) -> None:
         super()._check_shape(shape)
-        if int(np.prod(shape)) == self.groups:
+        if math.prod(shape) == self.groups:
             raise ValueError(
                 f"{self._name}: needs more than 1 value per group, got 1 in an input of shape "
                 f"{shape}; use fewer groups"
