@@ -211,7 +211,8 @@ def scaling(quick: bool) -> tuple[list[Row], dict[str, Any], Table]:
     from evenbatch.engine import train
 
     say("1 to 1,000 trials")
-    steps, rounds, cores = (200, 3, variants.cores()) if quick else (1000, 5, variants.cores())
+    steps, cores = 1000, variants.cores()  # the length of a trial by default
+    rounds = 3 if quick else 5
     data = {"bench": bench_data(SMALL)}
     trials = bench_trials(SMALL, range(SCALING[-1]), 0, steps)
     train(trials[:2], data, threads=cores)

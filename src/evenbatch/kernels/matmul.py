@@ -5,12 +5,14 @@ and the weight gradient of a linear layer. The input gradient ``dz @ w.T`` is `p
 transposed copy of the weights (`transpose`). All matrices lie row-major in flat arrays, rows padded
 to a multiple of 16 columns (`evenbatch.kernels._lanes`).
 
-Why not BLAS: the products of a small network are around 32×32×32. On one core of a Sapphire Rapids
-Xeon OpenBLAS was measured at 80 GFLOP/s there, and at 25 to 60 with the transposed operand that
-``x @ W.T`` asks for, since its small-matrix kernels have no good case for that. The tile below, 8
-rows × 32 columns of ``out`` kept in registers with both operands read where they lie, was measured
-at 138, and at 160 from 64×64×64 on: 97 % of what the core can do at all (``bench/matmul.py``). From
-`BLAS_FROM` on, where blocking for the outer caches pays, `numpy.dot` (SciPy's BLAS) does the work.
+Why not BLAS: the products of a small network are around 32×32×32, and OpenBLAS has no good small
+kernel for the transposed operand of ``x @ W.T``. Timed in turns on one core of a Sapphire Rapids
+Xeon (``bench/matmul.py``), the tile below took 0.4 of its time there, and between 0.8 and 1.3 of it
+for the other two products, from 32×16×32 to 128×128×128; on a quiet core it reached 130 GFLOP/s at
+32×32×32 and 160, near all the core can do, at 64×64×64. It keeps 8 rows × 32 columns of ``out`` in
+registers and reads both operands where they lie: no packing, no call into a library, no thread pool
+to keep still. From `BLAS_FROM` on, where blocking for the outer caches pays, `numpy.dot` (SciPy's
+BLAS) does the work.
 
 The tile is emitted as LLVM vectors because a plain loop cannot say "keep these 16 vectors in
 registers". Every element is one sum over k, in order, so a result depends on its operands and the
