@@ -200,7 +200,7 @@ def dropout_key(seed_low, seed_high, step, layer):
     return dense.mix(key ^ np.uint32(layer + 1))
 
 
-@kernel
+@kernel(entry=True)
 def shuffle(order, seed_low, seed_high, epoch):
     """Fill `order` with the epoch's permutation: Fisher–Yates on hashed counters."""
     key = dense.mix(np.uint32(seed_low) ^ np.uint32(0x85EBCA6B))

@@ -3,10 +3,10 @@
 An experiment is a frozen dataclass with four members; there is nothing to register and no base
 class:
 
-    statement            what is claimed and how it will be judged, in words
-    trials(curves)       the trainings still wanted, given the curves there are; none when it is
-    done timing(curves)       trainings to be timed in a pass of their own; () where time does not
-    matter verdict(curves, timed)   what follows from the curves, also from a part of them
+    statement                what is claimed and how it will be judged, in words
+    trials(curves)           the trainings still wanted, given the curves there are; then none
+    timing(curves)           trainings to be timed in a pass of their own; () if time is no matter
+    verdict(curves, timed)   what follows from the curves, also from a part of them
 
 `evenbatch.experiments.carry_out` asks for trials, trains them, asks again, and so on. Because
 `trials` only looks at curves, a run that was interrupted can go on from the curves it kept.
