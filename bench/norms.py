@@ -2,9 +2,10 @@
 
     python -m bench.norms [result.json]
 
-Both run in this process with all available cores. Each round visits every contestant in turn: one
-untimed call (the other library's threads go to sleep meanwhile), then two timed ones; the figure is
-the median over all rounds. PyTorch is set up as its documentation has it: ``relu(norm(x))``, then
+Both run in this process with all available cores. Each round visits every contestant in turn: a
+rest, in which the other library's threads stop spinning and go to sleep (without it they take a
+core from whoever comes next), one untimed call, then two timed ones; the figure is the median over
+all rounds. PyTorch is set up as its documentation has it: ``relu(norm(x))``, then
 ``backward``, gradients set to None before. The floor is what moving the data once costs: x read
 and y written, x and dy read and dx written, five arrays or two and a half copies, at the rate this
 machine copies arrays of that size with the same threads.
@@ -28,6 +29,7 @@ from evenbatch.norms import BatchNorm, GroupNorm, LayerNorm, RMSNorm, using_thre
 
 GOAL = 3.0
 ROUNDS = 15
+REST = 0.02  # seconds
 ARRAYS_MOVED = 5
 CASES: list[tuple[str, tuple[int, ...]]] = [
     ("batch", (32, 64, 56, 56)),
@@ -94,6 +96,7 @@ def race(contestants: dict[str, Callable[[], None]], rounds: int) -> dict[str, f
         run()
     for _ in range(rounds):
         for name, run in contestants.items():
+            time.sleep(REST)
             run()
             for _ in range(2):
                 start = time.perf_counter()

@@ -37,6 +37,13 @@ def reference_column_statistics(x: Any, rows: int) -> tuple[Any, Any]:
     return means, spreads
 
 
+def reference_join_columns(batch: int, rows: int, means: Any, spreads: Any) -> tuple[Any, Any]:
+    """Column means and summed squared deviations of the whole batch, from those of its chunks."""
+    counts = np.array([[min(rows, batch - k)] for k in range(0, batch, rows)], np.float64)
+    mean = (counts * means).sum(0) / batch
+    return mean, (spreads + counts * (means - mean) ** 2).sum(0)
+
+
 def reference_column_apply(
     x: Any, near: Any, rstd: Any, gamma: Any, shift: Any, floor: float
 ) -> Any:
@@ -122,6 +129,27 @@ def column_statistics(first: int, last: int, x: Any, rows: int, means: Any, spre
 
 
 @kernel(entry=True)
+def join_columns(batch: int, rows: int, means: Any, spreads: Any, mean: Any, spread: Any) -> None:
+    """Join what `column_statistics` found in chunks of `rows` out of `batch` rows.
+
+    Args:
+        means, spreads: (chunks, K) float64.
+        mean, spread: (K,) float64, written: means and summed squared deviations.
+    """
+    mean[:] = 0.0
+    for k in range(means.shape[0]):
+        share = min(rows, batch - k * rows) / batch
+        for j in range(means.shape[1]):
+            mean[j] += share * means[k, j]
+    spread[:] = 0.0
+    for k in range(means.shape[0]):
+        count = min(rows, batch - k * rows)
+        for j in range(means.shape[1]):
+            apart = means[k, j] - mean[j]
+            spread[j] += spreads[k, j] + count * apart * apart
+
+
+@kernel(entry=True)
 def column_apply(
     first: int,
     last: int,
@@ -164,7 +192,8 @@ def _add_gradients(
     zero = x.dtype.type(0)
     for j in range(x.shape[1]):
         xhat = (x[r, j] - near[j]) * rstd[j]
-        g = zero if xhat * gamma[j] + shift[j] <= floor else dy[r, j]
+        g = dy[r, j]  # loaded first, see `kernels/norm_planes.py`
+        g = zero if xhat * gamma[j] + shift[j] <= floor else g
         total[j] += g
         moment[j] += g * xhat
 
@@ -227,5 +256,6 @@ def column_gradient(
     for r in range(first * rows, min(last * rows, x.shape[0])):
         for j in range(x.shape[1]):
             xhat = (x[r, j] - near[j]) * rstd[j]
-            g = zero if xhat * gamma[j] + shift[j] <= floor else dy[r, j]
+            g = dy[r, j]
+            g = zero if xhat * gamma[j] + shift[j] <= floor else g
             dx[r, j] = (g * gamma[j] + (xhat * slope[j] + level[j])) * rstd[j]

@@ -113,7 +113,8 @@ def _block_moments(
     moment = zero
     for s in range(start, stop):
         xhat = (x[n, c, s] - near) * rstd
-        g = zero if xhat * gamma + shift <= floor else dy[n, c, s]
+        g = dy[n, c, s]  # loaded first: a load that may not happen becomes a branch
+        g = zero if xhat * gamma + shift <= floor else g
         if valid is None or valid[n, s]:
             total += g
             moment += g * xhat
@@ -167,7 +168,8 @@ def plane_gradient(
     zero = x.dtype.type(0)
     for s in range(x.shape[2]):
         xhat = (x[n, c, s] - near) * rstd
-        g = zero if xhat * gamma + shift <= floor else dy[n, c, s]
+        g = dy[n, c, s]
+        g = zero if xhat * gamma + shift <= floor else g
         if valid is None or valid[n, s]:
             dx[n, c, s] = (g * gamma + (xhat * slope + level)) * rstd
         else:

@@ -192,8 +192,10 @@ def _gradient_sums(
         a = gamma[g, j]
         xhat = (x[n, g, j] - near) * rstd + rest
         xhat2 = (x[m, g, j] - near2) * rstd2 + rest2
-        d = zero if xhat * a + beta[g, j] <= floor else dy[n, g, j]
-        d2 = zero if xhat2 * a + beta[g, j] <= floor2 else dy[m, g, j]
+        d = dy[n, g, j]  # loaded first, see `kernels/norm_planes.py`
+        d2 = dy[m, g, j]
+        d = zero if xhat * a + beta[g, j] <= floor else d
+        d2 = zero if xhat2 * a + beta[g, j] <= floor2 else d2
         if valid is not None:
             d = d if valid[n, j] else zero
             d2 = d2 if valid[m, j] else zero
@@ -230,7 +232,8 @@ def _gradient(
     zero = x.dtype.type(0)
     for j in range(x.shape[2]):
         xhat = (x[n, g, j] - near) * rstd + rest
-        d = zero if xhat * gamma[g, j] + beta[g, j] <= floor else dy[n, g, j]
+        d = dy[n, g, j]
+        d = zero if xhat * gamma[g, j] + beta[g, j] <= floor else d
         if valid is None or valid[n, j]:
             dx[n, g, j] = (d * gamma[g, j] + (xhat * slope + level)) * factor
         else:

@@ -11,9 +11,11 @@ from evenbatch.kernels.norm_columns import (
     column_gradient,
     column_gradient_sums,
     column_statistics,
+    join_columns,
 )
 from evenbatch.kernels.parallel import split
 from evenbatch.norms._base import Array
+from evenbatch.norms._buffers import empty
 
 
 def _quiet() -> np.errstate:
@@ -126,17 +128,22 @@ def _columns_forward(
 
 def _column_statistics(x: Array, rows: int, chunks: int) -> tuple[Array, Array]:
     batch, channels, length = x.shape
-    means = np.empty((chunks, channels * length))
-    spreads = np.empty_like(means)
+    means = empty((chunks, channels * length), np.float64)
+    spreads = empty(means.shape, np.float64)
+    mean, spread = np.empty(channels * length), np.empty(channels * length)
     split(column_statistics, chunks, x.size, x.reshape(batch, -1), rows, means, spreads)
-    counts = np.full((chunks, 1, 1), rows)
-    counts[-1] = batch - rows * (chunks - 1)
-    means = means.reshape(chunks, channels, length)
+    join_columns(batch, rows, means, spreads, mean, spread)
     with _quiet():
-        mean = (counts * means).sum((0, 2)) / (batch * length)
-        apart = (counts * (means - mean[:, None]) ** 2).sum((0, 2))
-        var = (spreads.reshape(means.shape).sum((0, 2)) + apart) / (batch * length)
-    return mean, var
+        middle = mean.reshape(channels, length).mean(1)
+        apart = mean - np.repeat(middle, length)
+        spread += batch * apart * apart
+        return middle, spread.reshape(channels, length).sum(1) / (batch * length)
+
+
+def _per_channel(chunks: Array, channels: int) -> Array:
+    """Sum of (chunks, C*S) over chunks, then over positions (both at once is far slower)."""
+    total: Array = chunks.sum(0).reshape(channels, -1).sum(1)
+    return total
 
 
 def _terms(
@@ -169,15 +176,15 @@ def _columns_backward(
     chunks = -(-batch // rows)
     near, rstd, shift, rest = _terms(x, gamma, beta, eps, mean, var)
     terms = [np.repeat(a, length) for a in (near, rstd, gamma, shift)]
-    totals = np.empty((chunks, channels * length))
-    moments = np.empty_like(totals)
+    totals = empty((chunks, channels * length), np.float64)
+    moments = empty(totals.shape, np.float64)
     split(
         column_gradient_sums, chunks, x.size,
         flat, flat_dy, rows, *terms, floor, totals, moments,
     )  # fmt: skip
     with _quiet():
-        dbeta = totals.reshape(chunks, channels, length).sum((0, 2))
-        dgamma = moments.reshape(chunks, channels, length).sum((0, 2)) - rest * dbeta
+        dbeta = _per_channel(totals, channels)
+        dgamma = _per_channel(moments, channels) - rest * dbeta
         slope = -gamma * dgamma / (batch * length) if own else np.zeros(channels)
         level = -gamma * dbeta / (batch * length) - slope * rest if own else np.zeros(channels)
         slopes, levels = (np.repeat(a.astype(x.dtype), length) for a in (slope, level))

@@ -8,6 +8,7 @@ from evenbatch.kernels.norm_groups import group_backward, group_forward
 from evenbatch.kernels.parallel import split
 from evenbatch.kernels.rows import chunk_samples, row_backward, row_forward
 from evenbatch.norms._base import Array
+from evenbatch.norms._buffers import empty
 
 SHORT = 64  # planes shorter than this are faster as rows (measured: up to 2 times at 32)
 
@@ -52,7 +53,7 @@ def backward(
     """Write dx; returns the float64 gradients of gamma and beta, (G, K)."""
     samples = chunk_samples(gamma.size)
     chunks = -(-x.shape[0] // samples)
-    dgammas, dbetas = np.empty((chunks, *gamma.shape)), np.empty((chunks, *gamma.shape))
+    dgammas, dbetas = (empty((chunks, *gamma.shape), np.float64) for _ in range(2))
     split(
         row_backward, chunks, x.size,
         x, dy, valid, samples, gamma, beta, eps, floor, centered, mean, var, dx, dgammas, dbetas,
