@@ -52,7 +52,7 @@ KINDS = {
         ),
         (
             norm_columns._add_gradients,
-            "matrix matrix index" + " vector" * 4 + " number vector vector",
+            "matrix matrix index index" + " vector" * 4 + " number number vector vector",
         ),
     ],
 )

@@ -20,7 +20,7 @@ import numpy as np
 
 from evenbatch.kernels._jit import kernel
 
-CHUNK = 65_536  # elements of x per chunk: 256 KB of float32, a share of the second cache
+CHUNK = 131_072  # elements of x per chunk: 512 KB of float32, a share of the second cache
 FEWEST_ROWS = 16  # keeps the chunks' sums small beside x when rows are long
 
 
@@ -81,7 +81,7 @@ def reference_column_gradient(
     return (g * gamma + xhat * slope + level) * rstd
 
 
-@kernel
+@kernel(inline=True)
 def _add_rows(x: Any, start: int, stop: int, total: Any) -> None:
     total[:] = 0.0
     four = start + (stop - start) // 4 * 4
@@ -95,7 +95,7 @@ def _add_rows(x: Any, start: int, stop: int, total: Any) -> None:
             total[j] += np.float64(x[r, j])
 
 
-@kernel
+@kernel(inline=True)
 def _add_spreads(x: Any, start: int, stop: int, mean: Any, total: Any) -> None:
     total[:] = 0.0
     two = start + (stop - start) // 2 * 2
@@ -176,26 +176,32 @@ def column_apply(
             y[r, j] = floor if z < floor else z
 
 
-@kernel
+@kernel(inline=True)
 def _add_gradients(
     x: Any,
     dy: Any,
     r: int,
+    q: int,
     near: Any,
     rstd: Any,
     gamma: Any,
     shift: Any,
     floor: Any,
+    floor2: Any,
     total: Any,
     moment: Any,
 ) -> None:
+    """Add rows r and q at once: the running sums are loaded and stored half as often."""
     zero = x.dtype.type(0)
     for j in range(x.shape[1]):
         xhat = (x[r, j] - near[j]) * rstd[j]
         g = dy[r, j]  # loaded first, see `kernels/norm_planes.py`
         g = zero if xhat * gamma[j] + shift[j] <= floor else g
-        total[j] += g
-        moment[j] += g * xhat
+        xhat2 = (x[q, j] - near[j]) * rstd[j]
+        g2 = dy[q, j]
+        g2 = zero if xhat2 * gamma[j] + shift[j] <= floor2 else g2
+        total[j] += g + g2
+        moment[j] += g * xhat + g2 * xhat2
 
 
 @kernel(entry=True)
@@ -228,8 +234,12 @@ def column_gradient_sums(
         for start in range(k * rows, stop, 32):
             total[:] = 0
             moment[:] = 0
-            for r in range(start, min(start + 32, stop)):
-                _add_gradients(x, dy, r, near, rstd, gamma, shift, floor, total, moment)
+            end = min(start + 32, stop)
+            for r in range(start, end, 2):
+                # A last odd row is paired with itself, behind a floor that lets no gradient by.
+                q = min(r + 1, end - 1)
+                floor2 = x.dtype.type(np.inf) if q == r else floor
+                _add_gradients(x, dy, r, q, near, rstd, gamma, shift, floor, floor2, total, moment)
             for j in range(x.shape[1]):
                 totals[k, j] += np.float64(total[j])
                 moments[k, j] += np.float64(moment[j])

@@ -13,8 +13,9 @@ square of a scale, which would leave float32 at 1e19. The gradient's sums run ov
 and need less than float64: blocks of `BLOCK` in x's own dtype, blocks added in float64 (measured 4
 times faster than converting each element).
 
-Bounds are unsigned because a signed index that may be negative is checked at each access, and the
-check keeps the loop from being vectorized.
+The loops are inlined where they are used: handing over three arrays by value was measured at a
+quarter of the time for planes of 196 numbers. Bounds are unsigned because a signed index that may
+be negative is checked at each access, and the check keeps the loop from being vectorized.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from evenbatch.kernels._jit import kernel
 BLOCK = np.uint64(4096)
 
 
-@kernel
+@kernel(inline=True)
 def _total(x: Any, valid: Any, n: int, c: int) -> float:
     total = 0.0
     for s in range(x.shape[2]):
@@ -37,7 +38,7 @@ def _total(x: Any, valid: Any, n: int, c: int) -> float:
     return total
 
 
-@kernel
+@kernel(inline=True)
 def _spread(x: Any, valid: Any, n: int, c: int, mean: float) -> float:
     total = 0.0
     for s in range(x.shape[2]):
@@ -47,7 +48,7 @@ def _spread(x: Any, valid: Any, n: int, c: int, mean: float) -> float:
     return total
 
 
-@kernel
+@kernel(inline=True)
 def unit_statistics(
     x: Any, valid: Any, n0: int, n1: int, c0: int, c1: int, count: int, centered: bool
 ) -> tuple[float, float]:
@@ -70,7 +71,7 @@ def unit_statistics(
     return mean, spread / count
 
 
-@kernel
+@kernel(inline=True)
 def plane_apply(
     x: Any,
     valid: Any,
@@ -93,7 +94,7 @@ def plane_apply(
             y[n, c, s] = 0
 
 
-@kernel
+@kernel(inline=True)
 def _block_moments(
     x: Any,
     dy: Any,
@@ -121,7 +122,7 @@ def _block_moments(
     return np.float64(total), np.float64(moment)
 
 
-@kernel
+@kernel(inline=True)
 def plane_moments(
     x: Any,
     dy: Any,
@@ -148,7 +149,7 @@ def plane_moments(
     return total, moment
 
 
-@kernel
+@kernel(inline=True)
 def plane_gradient(
     x: Any,
     dy: Any,

@@ -98,7 +98,7 @@ def _valid_count(valid: Any, n: int, length: int) -> int:
     return max(count, 1)
 
 
-@kernel
+@kernel(inline=True)
 def _apply(
     x: Any,
     valid: Any,
@@ -159,7 +159,7 @@ def row_forward(
         _apply(x, valid, n, g, near, rstd, x.dtype.type(-rest), gamma, beta, floor, y)
 
 
-@kernel
+@kernel(inline=True)
 def _gradient_sums(
     x: Any,
     dy: Any,
@@ -210,7 +210,7 @@ def _gradient_sums(
     return np.float64(total), np.float64(moment), np.float64(total2), np.float64(moment2)
 
 
-@kernel
+@kernel(inline=True)
 def _gradient(
     x: Any,
     dy: Any,
