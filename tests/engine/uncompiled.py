@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from evenbatch.engine import Curve, Network, Trial, loop, train
+from evenbatch.engine import Curve, Network, Trial, probing, train
 from evenbatch.engine.network import ACTIVATIONS, NORMALIZERS
 from evenbatch.kernels import _clock, _jit, losses, optimizers
 from harness import classification, regression
@@ -79,7 +79,7 @@ def seconds_by_a_made_up_clock() -> list[float]:
     _clock.seconds = lambda address, clock_id: now[0]
     optimizers.update = slow(optimizers.update, 1.0)
     losses.count_correct = slow(losses.count_correct, 1000.0)  # called to evaluate only
-    loop.probe_layers = slow(loop.probe_layers, 1000.0)
+    probing.probe_layers = slow(probing.probe_layers, 1000.0)
     return [float(s) for s in train([trials()[0]], DATA)[0].seconds]
 
 

@@ -5,8 +5,9 @@
 
 from evenbatch.engine.curve import Curve, LayerWeights, NormWeights, Probes, Weights
 from evenbatch.engine.network import Network, SettingError
+from evenbatch.engine.parameters import initial_weights
 from evenbatch.engine.session import Session, cores, kernels_ready, train
-from evenbatch.engine.state import initial_weights, minibatches
+from evenbatch.engine.state import minibatches
 from evenbatch.engine.trial import Trial
 
 __all__ = [

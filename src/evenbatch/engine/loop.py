@@ -15,6 +15,7 @@ import math
 
 import numpy as np
 
+from evenbatch.engine import probing
 from evenbatch.engine import tape as T
 from evenbatch.kernels import _clock, columns, dense, groups, losses, matmul, optimizers
 from evenbatch.kernels._jit import kernel
@@ -43,11 +44,9 @@ RUNNING, FINISHED, DIVERGED = 0, 1, 2
 LOSS_SUM, LOSS_COUNT, SECONDS = range(3)
 SUMS = 3
 
-# Columns of a curve and of a probe.
+# Columns of a curve.
 TRAIN_LOSS, TEST_LOSS, METRIC, TRAIN_EVAL_LOSS, TRAIN_METRIC, TRAIN_SECONDS = range(6)
 CURVE = 6
-MEAN, SPREAD, SATURATED, DEAD, GRADIENT_NORM = range(5)
-PROBE = 5
 
 
 @kernel
@@ -227,46 +226,6 @@ def learning_rate(plan, hyper, step):
 
 
 @kernel
-def probe_layers(probes, slopes, ws, grad, rows, out):
-    """Per linear layer: mean and standard deviation of its input, saturated and dead share of its
-    activation, norm of its weight gradient.
-
-    An activation is saturated where its derivative is at most 5 % of the largest it can have; a
-    unit is dead where that is so for every example of the batch.
-    """
-    for i in range(probes.shape[0]):
-        row = probes[i]
-        total = 0.0
-        count = rows * row[T.P_IN_COLUMNS]
-        for r in range(rows):
-            at = row[T.P_IN] + r * row[T.P_IN_STRIDE]
-            for c in range(row[T.P_IN_COLUMNS]):
-                total += ws[at + c]
-        mean = total / count
-        spread = 0.0
-        for r in range(rows):
-            at = row[T.P_IN] + r * row[T.P_IN_STRIDE]
-            for c in range(row[T.P_IN_COLUMNS]):
-                spread += (ws[at + c] - mean) ** 2
-        out[i, MEAN], out[i, SPREAD] = mean, math.sqrt(spread / count)
-        saturated, dead = 0, 0
-        for c in range(row[T.P_COLUMNS]):
-            here = 0
-            for r in range(rows):
-                at = r * row[T.P_STRIDE] + c
-                y, z = ws[row[T.P_OUT] + at], ws[row[T.P_Z] + at]
-                here += dense.is_saturated(row[T.P_CODE], slopes[i], z, y)
-            saturated += here
-            dead += here == rows
-        out[i, SATURATED] = saturated / (rows * row[T.P_COLUMNS])
-        out[i, DEAD] = dead / row[T.P_COLUMNS]
-        norm = 0.0
-        for at in range(row[T.P_W], row[T.P_W] + row[T.P_W_SIZE]):
-            norm += np.float64(grad[at]) ** 2
-        out[i, GRADIENT_NORM] = math.sqrt(norm)
-
-
-@kernel
 def _record(
     ops, slopes, plan, hyper, theta, running, population, ws, x, labels, target, xt, labels_t,
     target_t, sums, point,
@@ -368,7 +327,9 @@ def advance(
                 and probe_steps[counters[NEXT_PROBE]] == step
             ):
                 paused = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
-                probe_layers(probes, probe_slopes, ws, grad, batch, probed[counters[NEXT_PROBE]])
+                probing.probe_layers(
+                    probes, probe_slopes, ws, grad, batch, probed[counters[NEXT_PROBE]]
+                )
                 counters[NEXT_PROBE] += 1
                 started += _clock.seconds(plan[CLOCK], plan[CLOCK_ID]) - paused
             optimizers.update(

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenbatch.data.dataset import Dataset
-from evenbatch.engine import initialize, loop
-from evenbatch.engine.curve import PROBE_FIELDS, Curve, LayerWeights, NormWeights, Probes, Weights
-from evenbatch.engine.network import Network, SettingError
+from evenbatch.engine import initialize, loop, probing
+from evenbatch.engine.curve import PROBE_FIELDS, Curve, Probes, Weights
+from evenbatch.engine.network import SettingError
+from evenbatch.engine.parameters import get_weights, set_weights
 from evenbatch.engine.tape import Tape, compile_tape
 from evenbatch.engine.trial import OPTIMIZERS, Trial
 from evenbatch.kernels import _clock
@@ -153,7 +154,7 @@ class TrialState:
         self.probe_steps = np.array(trial.probe_steps(), np.int64)
         self.curve_points = np.full((len(self.evaluations), loop.CURVE), np.nan)
         self.probed = np.full(
-            (len(self.probe_steps), len(tape.probes), loop.PROBE), np.nan, np.float32
+            (len(self.probe_steps), len(tape.probes), probing.PROBE), np.nan, np.float32
         )
         self.counters = np.zeros(loop.COUNTERS, np.int64)
         self.sums = np.zeros(loop.SUMS)
@@ -273,77 +274,6 @@ class TrialState:
         )
 
 
-def get_weights(tape: Tape, theta: Array, running: Array) -> Weights:
-    """Parameters of the flat vectors as separate arrays."""
-    linears, norms = [], []
-    for slot in tape.linears:
-        block = theta[slot.weight : slot.weight + slot.size].reshape(slot.inputs, slot.stride)
-        bias = theta[slot.bias : slot.bias + slot.outputs].copy() if slot.bias >= 0 else None
-        linears.append(LayerWeights(np.ascontiguousarray(block[:, : slot.outputs].T), bias))
-    for norm in tape.norms:
-        n = norm.columns
-        stats: list[Array] = []
-        if norm.running >= 0:
-            at = norm.running
-            stats = [
-                running[at : at + n].copy(),
-                running[at + norm.stride : at + norm.stride + n].copy(),
-            ]
-        norms.append(
-            NormWeights(
-                theta[norm.gamma : norm.gamma + n].copy(),
-                theta[norm.beta : norm.beta + n].copy(),
-                *stats,
-            )
-        )
-    return Weights(tuple(linears), tuple(norms))
-
-
-def set_weights(tape: Tape, weights: Weights, theta: Array, running: Array) -> None:
-    """Write separate arrays into the flat vectors; shapes must fit the network."""
-    if len(weights.linears) != len(tape.linears) or len(weights.norms) != len(tape.norms):
-        raise SettingError(
-            f"weights has {len(weights.linears)} linear layers and {len(weights.norms)} "
-            f"normalizers; this network has {len(tape.linears)} and {len(tape.norms)}"
-        )
-    for i, (slot, layer) in enumerate(zip(tape.linears, weights.linears, strict=True)):
-        if layer.weight.shape != (slot.outputs, slot.inputs):
-            raise SettingError(
-                f"weight {i} has shape {layer.weight.shape}; this network needs "
-                f"{(slot.outputs, slot.inputs)}"
-            )
-        block = theta[slot.weight : slot.weight + slot.size].reshape(slot.inputs, slot.stride)
-        block[:, : slot.outputs] = layer.weight.T
-        if (layer.bias is not None) != (slot.bias >= 0):
-            raise SettingError(
-                f"layer {i} {'has no' if slot.bias < 0 else 'needs a'} bias in this network "
-                "(none right before a batch normalizer)"
-            )
-        if layer.bias is not None:
-            theta[slot.bias : slot.bias + slot.outputs] = layer.bias
-    for norm, values in zip(tape.norms, weights.norms, strict=True):
-        n = norm.columns
-        theta[norm.gamma : norm.gamma + n] = values.gamma
-        theta[norm.beta : norm.beta + n] = values.beta
-        if norm.running >= 0 and values.running_mean is not None and values.running_var is not None:
-            at = norm.running
-            running[at : at + n] = values.running_mean
-            running[at + norm.stride : at + norm.stride + n] = values.running_var
-
-
-def initial_weights(network: Network, seed: int, dtype: Any = np.float32) -> Weights:
-    """The weights a trial with this network and seed starts from.
-
-    >>> net = Network(inputs=3, hidden=(4,), outputs=2, norm="batch")
-    >>> weights = initial_weights(net, seed=0)
-    >>> weights.linears[0].weight.shape, weights.linears[0].bias, weights.norms[0].gamma
-    ((4, 3), None, array([1., 1., 1., 1.], dtype=float32))
-    """
-    tape = compile_tape(network, 1)
-    theta = initialize.initial_parameters(tape, seed, dtype)
-    return get_weights(tape, theta, initialize.initial_running(tape, dtype))
-
-
 def minibatches(n_train: int, batch_size: int, steps: int, seed: int) -> NDArray[np.int64]:
     """Rows of each minibatch that a trial with this seed trains on: (steps, batch_size).
 
@@ -367,9 +297,4 @@ def minibatches(n_train: int, batch_size: int, steps: int, seed: int) -> NDArray
     return out
 
 
-def workspace_size(network: Network, batch_size: int) -> int:
-    """Elements of workspace one thread needs for this network."""
-    return compile_tape(network, max(batch_size, EVALUATION_ROWS)).n_workspace
-
-
-__all__ = ["Feed", "Scratch", "TrialState", "initial_weights", "make_feed", "minibatches"]
+__all__ = ["Feed", "Scratch", "TrialState", "make_feed", "minibatches"]
