@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -207,8 +208,9 @@ def prove(
     data: ProveData = None,
     target: Target = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds, wider intervals.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="More seeds, narrower intervals.")] = False,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Pairs measured. (default: 10)", show_default=False)
+        int | None, typer.Option(min=1, help="Seeds measured. (default: 10)", show_default=False)
     ] = None,
     threads: Threads = None,
     json: JsonFile = None,
@@ -222,9 +224,13 @@ def prove(
     """
     with readable_errors():
         from evenbatch.data.errors import did_you_mean, listed
-        from evenbatch.experiments import CLAIMS
+        from evenbatch.experiments import CLAIMS, EFFORTS
         from evenbatch.report.job import Part
 
+        if quick and full:
+            raise UserError("--quick and --full exclude each other: give one, or neither")
+        effort = EFFORTS["quick" if quick else "full" if full else "default"]
+        effort = replace(effort, seeds=seeds or effort.seeds)
         parts = []
         for claim in claims or CLAIMS:
             if claim not in CLAIMS:
@@ -234,7 +240,7 @@ def prove(
                 )
             for name in data or CLAIMS[claim].data:
                 dataset = load_data(name, target)
-                parts.append(Part(claim, CLAIMS[claim].on(dataset, quick, seeds)))
+                parts.append(Part(claim, CLAIMS[claim].on(dataset, effort)))
         finish(parts, threads, json, out if picture else None, quiet)
 
 

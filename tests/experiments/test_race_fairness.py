@@ -12,6 +12,7 @@ from evenbatch.data import load
 from evenbatch.engine import Network, SettingError, initial_weights
 from evenbatch.experiments import CLAIMS, carry_out
 from evenbatch.experiments.race import BEST, Race
+from evenbatch.experiments.setup import DEFAULT, QUICK
 from evenbatch.experiments.speed import Speed
 
 MODELS = {"none": Model(200, best=0.3), "batch": Model(40, best=0.1)}
@@ -139,7 +140,7 @@ def test_group_norm_races_too() -> None:
 def test_every_claim_in_the_table_makes_an_experiment() -> None:
     for name, claim in CLAIMS.items():
         assert len(claim.data) >= 2, f"{name} is measured on fewer than two data sets"
-        experiment = claim.on(tea(), True, None)
+        experiment = claim.on(tea(), QUICK)
         for field in fields(experiment.statement):
             assert getattr(experiment.statement, field.name), f"{name} does not state {field.name}"
         assert experiment.trials({}).trials
@@ -148,7 +149,7 @@ def test_every_claim_in_the_table_makes_an_experiment() -> None:
 
 def test_quick_means_fewer_seeds_and_still_enough() -> None:
     quick, whole, asked = (
-        CLAIMS["speed"].on(tea(), *a) for a in ((True, None), (False, None), (True, 7))
+        CLAIMS["speed"].on(tea(), effort) for effort in (QUICK, DEFAULT, replace(QUICK, seeds=7))
     )
     assert isinstance(quick, Speed)
     assert isinstance(whole, Speed)

@@ -1,9 +1,7 @@
 """Experiments: one claim, one file, and the table below to find it.
 
-To add a claim, write `<claim>.py` with a class that has the members of `protocol.Experiment`, a
-function ``on(data, quick, seeds)`` that makes one for a data set, and a function
-``summary(verdicts)`` that says in one sentence what came out on all of them. Then add its line to
-`CLAIMS`.
+To add a claim, write `<claim>.py` with a class that has the members of `protocol.Experiment` and a
+function ``on(data, effort)`` that makes one for a data set. Then add its line to `CLAIMS`.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from evenbatch.data.dataset import Dataset
-from evenbatch.experiments import speed
+from evenbatch.experiments import learning_rate, speed
 from evenbatch.experiments.carry_out import Outcome, carry_out
 from evenbatch.experiments.protocol import (
     ANSWERS,
@@ -23,12 +21,16 @@ from evenbatch.experiments.protocol import (
     Statement,
     Verdict,
 )
+from evenbatch.experiments.setup import EFFORTS, Effort
+from evenbatch.experiments.wording import listed_answers
 
 __all__ = [
     "ANSWERS",
     "CLAIMS",
+    "EFFORTS",
     "Claim",
     "Effect",
+    "Effort",
     "Experiment",
     "ExperimentError",
     "Outcome",
@@ -44,16 +46,25 @@ class Claim:
     """Where to find a claim's experiment.
 
     Attributes:
-        on: makes the experiment: ``on(data, quick, seeds)``; seeds None for its own number.
+        on: makes the experiment: ``on(data, effort)``.
         data: names of the data sets it is measured on.
-        summary: one sentence from the verdicts by data set.
+        phrase: the claim in the few words that a table has room for.
+        summary: one sentence from the verdicts by data set; made from `phrase` if left out.
     """
 
-    on: Callable[[Dataset, bool, int | None], Experiment]
+    on: Callable[[Dataset, Effort], Experiment]
     data: tuple[str, ...]
-    summary: Callable[[Mapping[str, Verdict]], str]
+    phrase: str
+    summary: Callable[[Mapping[str, Verdict]], str] | None = None
+
+    def conclude(self, verdicts: Mapping[str, Verdict]) -> str:
+        """One sentence on all data sets."""
+        if self.summary is not None:
+            return self.summary(verdicts)
+        return f"“{self.phrase}” {listed_answers(verdicts)}."
 
 
 CLAIMS: dict[str, Claim] = {
-    "speed": Claim(speed.on, ("digits", "cookies"), speed.summary),
+    "speed": Claim(speed.on, ("digits", "cookies"), speed.CLAIM, speed.summary),
+    "learning-rate": Claim(learning_rate.on, ("digits", "cookies"), learning_rate.CLAIM),
 }

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from evenbatch.engine import Curve, Trial
+from evenbatch.experiments.exhibits import Figure, Table
 
 Curves = Mapping[str, Curve]
 """Curves by the key of their trial."""
@@ -104,6 +105,8 @@ class Verdict:
         effects: what was measured; the first is the one meant when one number is wanted.
         measured_on: data, network, seeds and steps, in words.
         notes: what a sceptic should know, one sentence each.
+        figures, tables: what was seen, for the report (see `exhibits`).
+        change: what would change the answer, in a sentence or two.
     """
 
     answer: str
@@ -112,10 +115,20 @@ class Verdict:
     effects: tuple[Effect, ...]
     measured_on: str
     notes: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    change: str = ""
 
     def __post_init__(self) -> None:
         if self.answer not in ANSWERS:
             raise ValueError(f"answer is {self.answer!r}; it must be one of {', '.join(ANSWERS)}")
+
+
+class Untimed:
+    """The member `timing` of an experiment in which seconds do not matter."""
+
+    def timing(self, _curves: Curves) -> Sequence[Trial]:
+        return ()
 
 
 class Experiment(Protocol):

@@ -31,7 +31,8 @@ from evenbatch.experiments.protocol import (
 )
 from evenbatch.experiments.race import WITHOUT, Comparison, Finding, Race
 from evenbatch.experiments.ratios import PENALTY
-from evenbatch.experiments.wording import amount, count, digits, times
+from evenbatch.experiments.setup import DEFAULT, Effort
+from evenbatch.experiments.wording import amount, count, digits, listed_answers, times
 
 CLAIM = "3–5 times faster"
 LOW, HIGH = 3.0, 5.0
@@ -207,9 +208,9 @@ def _notes(race: Race, found: Finding, best: Comparison) -> list[str]:
     return notes
 
 
-def on(data: Dataset, quick: bool = False, seeds: int | None = None) -> Speed:
+def on(data: Dataset, effort: Effort = DEFAULT) -> Speed:
     """The experiment on a data set, as `evenbatch prove` runs it."""
-    return Speed(Race(data, seeds=seeds or (5 if quick else 10), tuning_seeds=3 if quick else 5))
+    return Speed(Race(data, seeds=effort.seeds, tuning_seeds=3 if effort.quick else 5))
 
 
 def summary(verdicts: Mapping[str, Verdict]) -> str:
@@ -219,19 +220,7 @@ def summary(verdicts: Mapping[str, Verdict]) -> str:
     >>> summary({"digits": Verdict(HOLDS, "", "", less, ""), "tea": Verdict(FAILS, "", "", (), "")})
     '“3–5 times faster” held here on digits (4.0 times in steps, 3.9 in time); did not hold on tea.'
     """
-    said: list[str] = []
-    for answer, verb in (
-        (HOLDS, "held"),
-        (IN_PART, "held in part"),
-        (FAILS, "did not hold"),
-        (CANNOT_TELL, "could not be told"),
-    ):
-        names = [_in_brackets(name, v) for name, v in verdicts.items() if v.answer == answer]
-        if names:
-            here = " here" if not said else ""
-            listed = " and on ".join([", on ".join(names[:-1])] * (len(names) > 1) + names[-1:])
-            said.append(f"{verb}{here} on {listed}")
-    return f"“{CLAIM}” {'; '.join(said)}."
+    return f"“{CLAIM}” {listed_answers(verdicts, _in_brackets)}."
 
 
 def _in_brackets(name: str, verdict: Verdict) -> str:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 from evenbatch.data.dataset import Dataset
-from evenbatch.experiments.protocol import Effect
+from evenbatch.experiments.protocol import (
+    CANNOT_TELL,
+    FAILS,
+    HOLDS,
+    IN_PART,
+    Effect,
+    Verdict,
+)
 
 _OPPOSITE = {"fewer": "more", "less": "more", "at least": "at most", "at most": "at least", "": ""}
 
@@ -73,6 +81,34 @@ def amount(data: Dataset, metric: float) -> str:
     ('93.5 %', 'R² 0.500')
     """
     return f"R² {metric:.3f}" if data.task == "regression" else f"{100 * metric:.1f} %"
+
+
+_VERBS = {
+    HOLDS: "held",
+    IN_PART: "held in part",
+    FAILS: "did not hold",
+    CANNOT_TELL: "could not be told",
+}
+
+
+def listed_answers(
+    verdicts: Mapping[str, Verdict],
+    named: Callable[[str, Verdict], str] = lambda name, _verdict: name,
+) -> str:
+    """What came out on which data set.
+
+    >>> verdicts = {"digits": Verdict(HOLDS, "", "", (), ""), "tea": Verdict(FAILS, "", "", (), "")}
+    >>> listed_answers(verdicts)
+    'held here on digits; did not hold on tea'
+    """
+    said: list[str] = []
+    for answer, verb in _VERBS.items():
+        names = [named(name, v) for name, v in verdicts.items() if v.answer == answer]
+        if names:
+            here = " here" if not said else ""
+            listed = " and on ".join([", on ".join(names[:-1])] * (len(names) > 1) + names[-1:])
+            said.append(f"{verb}{here} on {listed}")
+    return "; ".join(said)
 
 
 def count(number: int, thing: str) -> str:

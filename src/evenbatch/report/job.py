@@ -139,7 +139,7 @@ def _close(results: list[Result], outputs: Outputs, console: Console, complete: 
     sentences = []
     for claim in dict.fromkeys(result.part.claim for result in results):
         verdicts = {r.part.data: r.verdict for r in results if r.part.claim == claim}
-        sentences.append(CLAIMS[claim].summary(verdicts))
+        sentences.append(CLAIMS[claim].conclude(verdicts))
     sentence = " ".join(sentences)
     command = shlex.join(["evenbatch", *sys.argv[1:]])
     if outputs.json is not None:

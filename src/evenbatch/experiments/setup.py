@@ -1,0 +1,121 @@
+"""What the claims train unless they say otherwise, and how much of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any
+
+from evenbatch.data.dataset import Dataset
+from evenbatch.engine import Network, Trial
+from evenbatch.experiments.wording import count, metric_name
+
+TUNING_SEED = 1_000_000  # selection seeds start this far above the measurement seeds
+
+ARM_NAMES = {
+    "none": "no normalization",
+    "batch": "batch norm",
+    "layer": "layer norm",
+    "rms": "RMS norm",
+    "group": "group norm",
+}
+"""Arms as tables and figures call them; a figure draws an arm of this name the same everywhere."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is trained for an answer.
+
+    Attributes:
+        name: "quick", "default" or "full".
+        seeds: measurement seeds.
+        tuning: selection seeds, on which learning rates are chosen.
+    """
+
+    name: str
+    seeds: int
+    tuning: int
+
+    @property
+    def quick(self) -> bool:
+        return self.name == "quick"
+
+    @property
+    def full(self) -> bool:
+        return self.name == "full"
+
+
+QUICK, DEFAULT, FULL = Effort("quick", 5, 2), Effort("default", 10, 3), Effort("full", 20, 5)
+EFFORTS = {effort.name: effort for effort in (QUICK, DEFAULT, FULL)}
+
+_NETWORK = {field.name for field in fields(Network)}
+
+
+@lru_cache(maxsize=200_000)
+def key(trial: Trial) -> str:
+    """The trial's key; asked for again in every round."""
+    return trial.key
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """A data set, a network and a training that claims vary.
+
+    Args:
+        data: the data set.
+        depth, width: hidden layers and the width of each.
+        settings: further fields of `Network` and `Trial`, by name.
+
+    >>> from evenbatch.data import load
+    >>> setup = Setup(load("digits"), settings={"batch_size": 64})
+    >>> trial = setup.trial(seed=3, norm="batch", learning_rate=0.3)
+    >>> trial.network.norm, trial.network.hidden, trial.batch_size, trial.seed
+    ('batch', (64, 64, 64), 64, 3)
+    """
+
+    data: Dataset
+    depth: int = 3
+    width: int = 64
+    settings: Mapping[str, Any] | None = None
+
+    def trial(self, seed: int, **changes: Any) -> Trial:
+        """A training of this setup with some fields of `Network` or `Trial` changed.
+
+        `depth`, `width` and `data` (a `Dataset`) may be changed too.
+        """
+        given = {**(self.settings or {}), **changes}
+        data = given.pop("data", self.data)
+        hidden = (given.pop("width", self.width),) * given.pop("depth", self.depth)
+        network = {name: given.pop(name) for name in list(given) if name in _NETWORK}
+        network = {"hidden": hidden} | network
+        made = Network(inputs=data.n_features, outputs=data.n_outputs, **network)
+        return Trial(made, data=data.name, seed=seed, **given)
+
+    def cell(self, **changes: Any) -> Callable[[int], Trial]:
+        """From a seed to the trial with these changes: a cell of a `Grid`."""
+        return lambda seed: self.trial(seed, **changes)
+
+    def rated(self, **changes: Any) -> Callable[[float, int], Trial]:
+        """From learning rate and seed to the trial with these changes: a cell of `Tuned`."""
+        return lambda rate, seed: self.trial(seed, learning_rate=rate, **changes)
+
+    def with_data(self, data: Dataset) -> Setup:
+        """The same on other data."""
+        return replace(self, data=data)
+
+    @property
+    def metric(self) -> str:
+        return metric_name(self.data)
+
+    def words(self, seeds: int, **changes: Any) -> str:
+        """Data, network, training and seeds in one line."""
+        trial = self.trial(0, **changes)
+        depth = len(trial.network.hidden)
+        width = trial.network.hidden[0]
+        return (
+            f"{self.data.name} ({self.data.n_train} training and {self.data.n_test} test rows), "
+            f"{count(depth, 'hidden layer')} of {width} {trial.network.activation} units, "
+            f"{trial.network.init} initialization, {trial.optimizer}, batches of "
+            f"{trial.batch_size}, {trial.steps} steps, {count(seeds, 'seed')}"
+        )

@@ -1,0 +1,145 @@
+"""Grids of trials: each cell over seeds, and each cell at its own best learning rate.
+
+A cell is one side of a comparison at one value of what is varied: ("batch", depth 20). `Grid`
+trains every cell on every seed. `Tuned` first looks for each cell's best learning rate on seeds of
+their own, so that a rate that won by luck wins nothing, and then measures on fresh seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenbatch.engine import Curve, Trial
+from evenbatch.experiments.protocol import Curves, Round
+from evenbatch.experiments.setup import TUNING_SEED, key
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Every cell on every seed.
+
+    Args:
+        cells: for each cell a function from a seed to its trial.
+        seeds: the seeds 0, 1, … of each cell.
+        first: the first seed.
+    """
+
+    cells: Mapping[Any, Callable[[int], Trial]]
+    seeds: int
+    first: int = 0
+
+    def trials(self, cell: Hashable) -> list[Trial]:
+        """The cell's trials, seed by seed."""
+        make = self.cells[cell]
+        return [make(seed) for seed in range(self.first, self.first + self.seeds)]
+
+    def wanted(self, curves: Curves) -> list[Trial]:
+        """Trials without a curve, seed by seed over all cells: a part is worth having."""
+        rows = zip(*(self.trials(cell) for cell in self.cells), strict=True)
+        missing = {key(trial): trial for row in rows for trial in row if key(trial) not in curves}
+        return list(missing.values())
+
+    def curves(self, cell: Hashable, curves: Curves) -> list[Curve | None]:
+        """The cell's curves, seed by seed; None where there is none yet."""
+        return [curves.get(key(trial)) for trial in self.trials(cell)]
+
+    def keys(self, *cells: Hashable) -> tuple[str, ...]:
+        """Keys of the trials of these cells, for a table."""
+        return tuple(key(trial) for cell in cells for trial in self.trials(cell))
+
+    def read(self, cell: Hashable, curves: Curves, measure: Callable[[Curve], float]) -> Floats:
+        """(seeds,) the measure of each curve of a cell; NaN where there is no curve yet."""
+        found = self.curves(cell, curves)
+        return np.array([np.nan if curve is None else measure(curve) for curve in found])
+
+    def complete(self, curves: Curves) -> int:
+        """Seeds for which every cell has its curve."""
+        rows = zip(*(self.curves(cell, curves) for cell in self.cells), strict=True)
+        return sum(all(curve is not None for curve in row) for row in rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """Every cell at its own best learning rate, chosen on seeds of their own.
+
+    Args:
+        cells: for each cell a function from learning rate and seed to its trial.
+        rates: the learning rates tried for every cell.
+        seeds: measurement seeds.
+        tuning: selection seeds.
+        score: from a curve of a selection seed to a number; the rate with the highest mean wins,
+            among equals the lowest.
+    """
+
+    cells: Mapping[Any, Callable[[float, int], Trial]]
+    rates: Sequence[float]
+    seeds: int
+    tuning: int
+    score: Callable[[Curve], float]
+
+    @property
+    def search(self) -> Grid:
+        """The selection: a `Grid` whose cells are (cell, rate)."""
+
+        def cell(make: Callable[[float, int], Trial], rate: float) -> Callable[[int], Trial]:
+            return lambda seed: make(rate, seed)
+
+        made = {
+            (name, rate): cell(make, rate)
+            for name, make in self.cells.items()
+            for rate in self.rates
+        }
+        return Grid(made, self.tuning, TUNING_SEED)
+
+    def scores(self, curves: Curves) -> dict[Any, Floats]:
+        """For each cell (rates,): the mean score over the selection seeds."""
+        search = self.search
+        return {
+            cell: np.array(
+                [search.read((cell, rate), curves, self.score).mean() for rate in self.rates]
+            )
+            for cell in self.cells
+        }
+
+    def best(self, curves: Curves) -> dict[Any, float]:
+        """Each cell's best learning rate."""
+        return {
+            cell: self.rates[int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))]
+            for cell, scores in self.scores(curves).items()
+        }
+
+    def at_edge(self, curves: Curves) -> list[Any]:
+        """Cells whose best learning rate is the lowest or the highest tried."""
+        ends = (self.rates[0], self.rates[-1])
+        return [cell for cell, rate in self.best(curves).items() if rate in ends]
+
+    def measured(self, curves: Curves) -> Grid:
+        """The measurement: each cell at its best learning rate, on fresh seeds."""
+        return self.at(self.best(curves))
+
+    def at(self, rates: Mapping[Any, float] | float) -> Grid:
+        """All cells on the measurement seeds at given learning rates (or one for all)."""
+
+        def cell(name: Any) -> Callable[[int], Trial]:
+            rate = rates if isinstance(rates, (int, float)) else rates[name]
+            return lambda seed: self.cells[name](rate, seed)
+
+        return Grid({name: cell(name) for name in self.cells}, self.seeds)
+
+    def trials(self, curves: Curves) -> Round:
+        """The trainings still wanted: first the selection, then the measurement."""
+        wanted = self.search.wanted(curves)
+        if wanted:
+            return Round("finding learning rates", tuple(wanted), len(self.cells) * self.seeds)
+        return Round("measuring on fresh seeds", tuple(self.measured(curves).wanted(curves)))
+
+    def ready(self, curves: Curves) -> bool:
+        """True once every learning rate is chosen."""
+        return not self.search.wanted(curves)

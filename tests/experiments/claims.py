@@ -1,0 +1,62 @@
+"""Carries a claim's experiment out on invented curves, so that the truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from evenbatch.engine import Curve, Trial
+from evenbatch.experiments import Experiment, Verdict
+
+Model = Callable[[Trial], Curve]
+
+
+def invented(
+    trial: Trial, end: float, *, start: float = 0.5, tau: float = 0.2, diverged: bool = False
+) -> Curve:
+    """A curve that rises from `start` to `end` within about `tau` of the budget.
+
+    A diverged one ends after its first point. Train and test differ by nothing; replace what a
+    claim looks at.
+    """
+    step = np.array(trial.evaluation_steps(), np.int64)
+    metric = start + (end - start) * (1 - np.exp(-step / (tau * trial.steps)))
+    metric[-1] = end
+    loss = 1 - metric
+    seconds = step * 5e-5
+    ended, last = "finished", trial.steps
+    if diverged:
+        ended, last = "diverged", 3
+        step, metric, loss, seconds = step[:1], metric[:1], loss[:1], seconds[:1]
+    return Curve(trial, step, seconds, loss, loss, metric, loss, metric, ended, last)
+
+
+def noise(trial: Trial, size: float = 0.01) -> float:
+    """A little that differs from seed to seed, from arm to arm and from rate to rate."""
+    word = repr((trial.network, trial.learning_rate, trial.batch_size))
+    rng = np.random.default_rng([trial.seed, *word.encode()])
+    return size * float(rng.normal())
+
+
+def trained(experiment: Experiment, model: Model, rounds: int = 30) -> dict[str, Curve]:
+    """Every curve the experiment asks for, round after round."""
+    curves: dict[str, Curve] = {}
+    for _ in range(rounds):
+        wanted = experiment.trials(curves).trials
+        if not wanted:
+            return curves
+        curves |= {trial.key: model(trial) for trial in wanted}
+    raise AssertionError(f"still wants {len(wanted)} trials after {rounds} rounds")
+
+
+def concluded(experiment: Experiment, model: Model) -> Verdict:
+    """What the experiment says when its trials end by this model."""
+    curves = trained(experiment, model)
+    return experiment.verdict(curves, [model(trial) for trial in experiment.timing(curves)])
+
+
+def changed(curve: Curve, **arrays: object) -> Curve:
+    """The curve with some of its parts replaced."""
+    return replace(curve, **arrays)  # type: ignore[arg-type]
