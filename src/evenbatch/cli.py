@@ -253,8 +253,8 @@ def info() -> None:
     from evenbatch.data import DATASETS
     from evenbatch.data.folders import wanted_folder
     from evenbatch.engine import cores, kernels_ready
+    from evenbatch.engine.machine import machine, versions
     from evenbatch.kernels._jit import cache_folder, jit_enabled
-    from evenbatch.report.machine import machine, versions
 
     kept = cache_folder()
     ready = "ready" if kernels_ready() else "not compiled yet: about 20 s at the first training"

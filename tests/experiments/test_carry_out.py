@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 
 from evenbatch.data import load
@@ -9,6 +16,8 @@ from evenbatch.engine import Curve
 from evenbatch.experiments import Outcome, Round, carry_out
 from evenbatch.experiments.race import Race
 from evenbatch.experiments.speed import Speed
+from evenbatch.runners import Local
+from evenbatch.store import Store
 
 
 @pytest.fixture
@@ -60,24 +69,21 @@ def test_ctrl_c_keeps_what_is_finished_and_it_can_go_on(experiment: Speed, after
     assert a == b
 
 
-def test_trials_that_a_stop_cut_short_are_no_results(
-    experiment: Speed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import sys
+class Stopped(Local):
+    """A runner that is stopped: no curve is complete."""
 
-    module = sys.modules["evenbatch.experiments.carry_out"]
-    real = module.train  # type: ignore[attr-defined]
+    def run(self, trials: Any, datasets: Any, on_curve: Any, threads: Any) -> None:
+        def keep(curve: Curve, machine: Any) -> None:
+            on_curve(replace(curve, ended="stopped"), machine)
 
-    def stopped(trials: object, *args: object, **kw: object) -> list[Curve]:
-        keep = kw.pop("on_curve")
-        curves = real(trials, *args, **kw)
-        for place, curve in enumerate(curves):
-            object.__setattr__(curve, "ended", "stopped")
-            keep(place, curve)  # type: ignore[operator]
+        super().run(trials, datasets, keep, threads)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "train", stopped)
-    outcome = carry_out(experiment)
+
+def test_trials_that_a_stop_cut_short_are_no_results(experiment: Speed, tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        outcome = carry_out(experiment, runner=Stopped(), store=store)
+        assert len(store) == 0
     assert outcome.interrupted
     assert outcome.curves == {}
 
@@ -85,3 +91,140 @@ def test_trials_that_a_stop_cut_short_are_no_results(
 def test_an_outcome_can_be_given_and_is_returned(experiment: Speed) -> None:
     outcome = Outcome()
     assert carry_out(experiment, outcome=outcome) is outcome
+
+
+# With a store.
+
+
+class Never(Local):
+    """A runner that must not be needed."""
+
+    def run(self, trials: Any, *_: Any) -> None:
+        assert not trials, f"{len(trials)} trials were trained again"
+
+
+def bits(outcome: Outcome, *but: str) -> Any:
+    """Everything there is in an outcome, as bytes."""
+
+    def of(curve: Curve) -> list[Any]:
+        return [np.asarray(getattr(curve, f.name)).tobytes() for f in fields(curve)
+                if f.name not in ("trial", "probes", "weights", *but)]  # fmt: skip
+
+    curves = {key: of(curve) for key, curve in sorted(outcome.curves.items())}
+    return curves, [of(curve) for curve in outcome.timed]
+
+
+def test_what_is_stored_is_not_trained_again(
+    experiment: Speed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path / "s") as store:
+        first = carry_out(experiment, store=store)
+        assert len(store) == len(first.curves)
+    # The package's name `carry_out` is the function; the module lies behind it.
+    monkeypatch.setattr(sys.modules["evenbatch.experiments.carry_out"], "train", Never().run)
+    seen: list[tuple[str, int]] = []
+    with Store(tmp_path / "s") as store:
+        again = carry_out(
+            experiment, store=store, runner=Never(), watch=lambda r, n: seen.append((r.title, n))
+        )
+    assert bits(first) == bits(again)
+    assert first.verdict(experiment) == again.verdict(experiment)
+    assert seen == [
+        ("finding learning rates", 0), ("finding learning rates", 8),
+        ("measuring on fresh seeds", 0), ("measuring on fresh seeds", 20), ("timing", 0),
+    ]  # fmt: skip
+
+
+def test_a_store_changes_no_result(experiment: Speed, tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        with_store = carry_out(experiment, store=store)
+    without = carry_out(experiment)
+    assert bits(with_store, "seconds")[0] == bits(without, "seconds")[0]
+    for curve in without.curves.values():
+        assert np.array_equal(curve.test_loss, curve.test_loss.astype(np.float32)), "not rounded"
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 12])
+def test_what_was_told_is_committed(experiment: Speed, tmp_path: Path, after: int) -> None:
+    outcome, told = Outcome(), 0
+    with Store(tmp_path / "s") as store, Store(tmp_path / "s", read_only=True) as reader:
+
+        def watch(_round: Round, done: int) -> None:
+            nonlocal told
+            told += done > 0
+            assert len(reader) >= told
+            assert reader.known(c.trial for c in outcome.curves.values()) == set(outcome.curves)
+            if told == after:
+                raise KeyboardInterrupt
+
+        carry_out(experiment, store=store, outcome=outcome, watch=watch)
+        assert outcome.interrupted
+        kept = len(store)
+        assert kept == len(outcome.curves) >= after
+    trained = []
+    with Store(tmp_path / "s") as store:
+        final = carry_out(experiment, store=store, runner=Counting(trained))
+    assert len(trained) == len(final.curves) - kept, "only what is missing is trained"
+
+
+class Counting(Local):
+    """Remembers what it was asked to train."""
+
+    def __init__(self, trained: list[Any]) -> None:
+        self.trained = trained
+
+    def run(self, trials: Any, *others: Any) -> None:
+        self.trained += trials
+        super().run(trials, *others)
+
+
+def test_slow_commits_are_made_for_several_curves_at_once(
+    experiment: Speed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[int] = []
+    real = Store.put
+
+    def slow(self: Store, curves: Any, *others: Any) -> None:
+        commits.append(len(curves))
+        time.sleep(0.02)
+        real(self, curves, *others)
+
+    monkeypatch.setattr(Store, "put", slow)
+    with Store(tmp_path / "s") as store:
+        outcome = carry_out(experiment, store=store)
+        assert sum(commits) == len(store) == len(outcome.curves)
+    assert max(commits) > 1
+    assert len(commits) < sum(commits)
+
+
+def test_a_disk_that_fills_up_ends_the_storing_and_nothing_else(
+    experiment: Speed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store(tmp_path / "s") as store:
+        [(pages,)] = store._connection.execute("PRAGMA page_count").fetchall()
+        store._connection.execute(f"PRAGMA max_page_count={pages + 12}")
+        outcome = carry_out(experiment, store=store)
+        assert 0 < len(store) < len(outcome.curves)
+        assert "the disk is full" in store.failed
+    said = capsys.readouterr().err
+    assert said.count("the disk is full (SQLITE_FULL)") == 1, "once"
+    assert said.count("Going on without storing; nothing that is finished is lost.") == 1
+    fresh = carry_out(experiment)
+    assert bits(outcome, "seconds")[0] == bits(fresh, "seconds")[0]
+
+
+def test_a_disk_with_room_again_gets_what_is_missing(
+    experiment: Speed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store(tmp_path / "s") as store:
+        [(pages,)] = store._connection.execute("PRAGMA page_count").fetchall()
+        store._connection.execute(f"PRAGMA max_page_count={pages + 5}")
+
+        def watch(round_: Round, _done: int) -> None:
+            if round_.title == "timing":
+                store._connection.execute("PRAGMA max_page_count=1000000")
+
+        outcome = carry_out(experiment, store=store, watch=watch)
+        assert len(store) == len(outcome.curves)
+        assert store.failed == ""
+    assert "it can be written again, and nothing is missing" in capsys.readouterr().err

@@ -28,7 +28,7 @@ from evenbatch.engine.curve import Curve, Weights
 from evenbatch.engine.network import SettingError
 from evenbatch.engine.state import Feed, Scratch, TrialState, make_feed
 from evenbatch.engine.trial import Trial
-from evenbatch.kernels._jit import cache_folder, is_cached, jit_enabled
+from evenbatch.kernels._jit import cache_folder, is_cached, jit_enabled, source_hash
 from evenbatch.kernels.matmul import BLAS_FROM
 
 Datasets = Mapping[str, Dataset]
@@ -80,6 +80,11 @@ def kernels_ready() -> bool:
     if not jit_enabled() or getattr(loop.advance, "signatures", None):
         return True
     return is_cached(loop.__file__, "advance")
+
+
+def kernels_version() -> str:
+    """Hash of the kernels' source: what is timed is timed with these."""
+    return source_hash(loop.__file__)
 
 
 def _announce() -> None:

@@ -1,12 +1,17 @@
-"""Carries an experiment out: trains what it asks for, round after round."""
+"""Carries an experiment out: looks up what is stored, trains the rest, round after round."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from evenbatch.engine import Curve, train
 from evenbatch.experiments.protocol import Experiment, Round, Verdict
+from evenbatch.experiments.shelf import Shelf
+from evenbatch.runners import Local, Runner
+from evenbatch.store import Store
+from evenbatch.store.parts import rounded
 
 
 @dataclass
@@ -29,7 +34,8 @@ class Outcome:
 
 
 Watch = Callable[[Round, int], None]
-"""Called with the round and how many of its trials have ended: at its start and after each."""
+"""Called with the round and how many of its trials have ended: at its start, once for all that were
+stored, and after each. A training it was told of is committed, if there is a store."""
 
 
 def carry_out(
@@ -38,46 +44,89 @@ def carry_out(
     threads: int | None = None,
     watch: Watch = lambda _round, _done: None,
     outcome: Outcome | None = None,
+    store: Store | None = None,
+    runner: Runner | None = None,
 ) -> Outcome:
     """Train what the experiment asks for until it asks for nothing more, then time.
 
-    Timed trainings run one at a time and in the experiment's order: nothing of ours competes with
-    them, and arms that take turns share whatever else the machine is doing.
+    Timed trainings run on this machine, one at a time and in the experiment's order: nothing of
+    ours competes with them, and arms that take turns share whatever else the machine is doing. All
+    curves are rounded to float32, stored or not: a result does not depend on where they came from.
 
     Args:
         experiment: any object with the members of `Experiment`.
         threads: cores to use; all by default.
         watch: told of progress, in this thread.
         outcome: what is already there; it is added to and returned.
+        store: answers trials it knows, and keeps the others as they finish. If it fails on the way
+            (a full disk), that is said once and all goes on without it.
+        runner: where the rest is trained; on this machine if left out.
 
     Ctrl-C is no error: what is finished comes back, marked as interrupted.
     """
     found = outcome or Outcome()
+    shelf = Shelf(store, experiment.datasets)
     try:
         while (wanted := experiment.trials(found.curves)).trials:
-            _train_round(experiment, wanted, found, threads, watch)
-        timing = experiment.timing(found.curves)
-        if timing:
-            watch(Round("timing", ()), 0)
-            found.timed = train(timing, experiment.datasets, threads=1)
+            _Progress(wanted, found, watch).train(experiment, shelf, runner or Local(), threads)
+        found.timed = _time(experiment, shelf, found, watch)
     except KeyboardInterrupt:
         found.interrupted = True
+    finally:
+        shelf.try_again()
     return found
 
 
-def _train_round(
-    experiment: Experiment, wanted: Round, found: Outcome, threads: int | None, watch: Watch
-) -> None:
-    done = 0
-    watch(wanted, done)
+@dataclass
+class _Progress:
+    """One round on its way."""
 
-    def keep(_place: int, curve: Curve) -> None:
-        nonlocal done
+    wanted: Round
+    found: Outcome
+    watch: Watch
+    done: int = 0
+
+    def train(
+        self, experiment: Experiment, shelf: Shelf, runner: Runner, threads: int | None
+    ) -> None:
+        self.watch(self.wanted, 0)
+        stored = shelf.get(self.wanted.trials)
+        if stored:
+            self.found.curves.update(stored)
+            self.done = sum(trial.key in stored for trial in self.wanted.trials)
+            self.watch(self.wanted, self.done)
+        missing = [trial for trial in self.wanted.trials if trial.key not in stored]
+        try:
+            runner.run(missing, experiment.datasets, lambda *got: self.keep(shelf, *got), threads)
+            self.tell(shelf.flush())
+        except BaseException:
+            # What is finished is kept, whatever ended the rest; progress is told no more.
+            self.add(shelf.flush())
+            raise
+
+    def keep(self, shelf: Shelf, curve: Curve, machine: Mapping[str, Any]) -> None:
         # A trial that a stop ended early is no result; the interrupt follows at once.
-        if curve.ended == "stopped":
-            return
-        found.curves[curve.trial.key] = curve
-        done += 1
-        watch(wanted, done)
+        if curve.ended != "stopped":
+            self.tell(shelf.put(rounded(curve), machine))
 
-    train(wanted.trials, experiment.datasets, threads=threads, on_curve=keep)
+    def tell(self, curves: Iterable[Curve]) -> None:
+        for _ in range(self.add(curves)):
+            self.done += 1
+            self.watch(self.wanted, self.done)
+
+    def add(self, curves: Iterable[Curve]) -> int:
+        new = {curve.trial.key: curve for curve in curves}
+        self.found.curves.update(new)
+        return len(new)
+
+
+def _time(experiment: Experiment, shelf: Shelf, found: Outcome, watch: Watch) -> list[Curve]:
+    timing = experiment.timing(found.curves)
+    if not timing:
+        return []
+    watch(Round("timing", ()), 0)
+    stored = shelf.get_timed(timing)
+    if stored is None:
+        stored = [rounded(c) for c in train(timing, experiment.datasets, threads=1)]
+        shelf.put_timed(stored)
+    return stored

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from evenbatch.engine import Curve
+from evenbatch.engine.machine import machine, versions
 from evenbatch.experiments.carry_out import Outcome
 from evenbatch.experiments.protocol import Experiment, Verdict
 from evenbatch.experiments.race import Comparison, Finding, Race
 from evenbatch.experiments.speed import Speed
-from evenbatch.report.machine import machine, versions
 
 FORMAT = 1
 """Raised whenever a field of the record changes its meaning."""

@@ -1,10 +1,11 @@
-"""What a measurement was made with: machine and versions, without the machine's name."""
+"""What a training ran on: machine and versions, without the machine's name."""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def machine() -> dict[str, Any]:
     >>> machine()["cores"] >= 1
     True
     """
-    from evenbatch.engine import cores
+    from evenbatch.engine.session import cores
 
     return {
         "processor": processor(),
@@ -69,3 +70,22 @@ def memory_gib() -> float | None:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     except (AttributeError, ValueError, OSError):
         return None
+
+
+@cache
+def code() -> str:
+    """The commit this evenbatch runs from, with "+" if its files were changed since; "" if it runs
+    from an installed package."""
+    import subprocess
+
+    root = Path(__file__).resolve().parents[3]
+    if not (root / ".git").exists() or not (root / "src" / "evenbatch").is_dir():
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    try:
+        found = subprocess.run(
+            [*command, "--exclude=*"], capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""

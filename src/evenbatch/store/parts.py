@@ -1,0 +1,127 @@
+"""A curve as bytes, and back.
+
+Every field of `Curve` goes in by its type, so a field that is added later is stored without a word
+here: arrays of floats as float32, of whole numbers as the smallest type that holds them, nested
+dataclasses (the probes) the same way, plain values in the head. Left out are the trial, which the
+row has in words, and the weights.
+
+    4 bytes   length of the head
+    head      JSON: for each field its name and what it is
+    arrays    one after the other, little-endian
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import fields, is_dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenbatch import engine
+from evenbatch.engine import Curve, Trial
+
+LEFT_OUT = ("trial", "weights")
+_WHOLE = ("i1", "i2", "i4", "i8")
+
+
+def rounded(curve: Curve) -> Curve:
+    """The curve as a store gives it back: floats rounded to float32, without weights.
+
+    Every curve of an experiment goes through this, stored or not, so that a result does not depend
+    on where its curves came from.
+    """
+    found: Curve = _rounded(replace(curve, weights=None))
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        return _single(value).astype(value.dtype)
+    if is_dataclass(value) and not isinstance(value, (type, Trial)):
+        new = {f.name: _rounded(getattr(value, f.name)) for f in fields(value)}
+        return replace(value, **new)
+    return value
+
+
+def _single(array: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # a loss beyond float32 is infinite, as it is in training
+        return array.astype("<f4")
+
+
+def pack(curve: Curve) -> bytes:
+    """All of a curve but its trial and weights."""
+    arrays: list[bytes] = []
+    head = json.dumps(_describe(curve, arrays), separators=(",", ":")).encode()
+    return b"".join((struct.pack("<I", len(head)), head, *arrays))
+
+
+def _describe(thing: Any, arrays: list[bytes]) -> list[Any]:
+    """For each field [name, kind, …]; its array is put at the end of `arrays`."""
+    found = []
+    for field in fields(thing):
+        name, value = field.name, getattr(thing, field.name)
+        if name in LEFT_OUT:
+            continue
+        if isinstance(value, np.ndarray):
+            stored = _narrow(value)
+            found.append([name, "array", value.dtype.str, stored.dtype.str, list(value.shape)])
+            arrays.append(stored.tobytes())
+        elif is_dataclass(value):
+            found.append([name, "parts", type(value).__name__, _describe(value, arrays)])
+        elif value is None or isinstance(value, (str, bool, int, float)):
+            found.append([name, "value", value])
+        else:
+            raise TypeError(f"{type(thing).__name__}.{name} is a {type(value).__name__}: parts.py "
+                            "does not know how to store it")  # fmt: skip
+    return found
+
+
+def _narrow(array: NDArray[Any]) -> NDArray[Any]:
+    kind = array.dtype.kind
+    if kind == "f":
+        return _single(array)
+    if kind == "b":
+        return array
+    if kind != "i":
+        raise TypeError(f"an array of {array.dtype} cannot be stored")
+    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    for code in _WHOLE:
+        if np.iinfo(code).min <= low and high <= np.iinfo(code).max:
+            return array.astype(f"<{code}")
+    raise AssertionError("unreachable: every whole number fits i8")
+
+
+def unpack(blob: bytes) -> dict[str, Any]:
+    """The fields of a curve by name; ``Curve(trial, **fields)`` is the curve."""
+    (length,) = struct.unpack_from("<I", blob)
+    found, end = _restore(_head(blob[4 : 4 + length]), blob, 4 + length)
+    if end != len(blob):
+        raise ValueError(f"{len(blob)} bytes, of which {end} are described")
+    return found
+
+
+@lru_cache(1024)
+def _head(text: bytes) -> Any:
+    return json.loads(text)
+
+
+def _restore(head: Any, blob: bytes, at: int) -> tuple[dict[str, Any], int]:
+    found: dict[str, Any] = {}
+    for name, kind, *rest in head:
+        if kind == "array":
+            dtype, stored, shape = rest
+            count = int(np.prod(shape))
+            values = np.frombuffer(blob, stored, count, at)
+            at += values.nbytes
+            found[name] = values.reshape(shape).astype(dtype)
+        elif kind == "parts":
+            of, inner = rest
+            nested, at = _restore(inner, blob, at)
+            found[name] = getattr(engine, of)(**nested)
+        else:
+            (found[name],) = rest
+    return found, at

@@ -1,0 +1,14 @@
+"""Real curves, trained once for all tests of the store."""
+
+from __future__ import annotations
+
+import pytest
+from stored import some_trials
+
+from evenbatch.engine import Curve, train
+from evenbatch.store.parts import rounded
+
+
+@pytest.fixture(scope="session")
+def trained() -> list[Curve]:
+    return [rounded(curve) for curve in train(some_trials())]
