@@ -7,6 +7,7 @@ from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ["EVENBATCH_STORE"] = "off"  # nothing is answered by what the user has stored
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -55,14 +55,14 @@ def test_no_arguments_show_the_help() -> None:
 
 def test_help_tells_every_option_of_a_race() -> None:
     text = evenbatch("race", "--help").output
-    for name in signature(cli.race).parameters:
+    for name in signature(cli.race.race).parameters:
         assert f"--{name.replace('_', '-')}" in text
     assert "(default: all)" in plain(text)
 
 
 def test_defaults_of_the_command_are_those_of_the_race() -> None:
     own = {f.name: f.default for f in fields(Race)}
-    for name, parameter in signature(cli.race).parameters.items():
+    for name, parameter in signature(cli.race.race).parameters.items():
         if name in own and name not in ("data", "goal"):
             assert parameter.default == own[name], name
 
@@ -189,6 +189,39 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
     assert plain(result.stderr) == f"evenbatch: this folder cannot be written: {tmp_path}"
 
 
+def test_a_store_answers_the_second_time(tmp_path: Path) -> None:
+    for name in ("first.json", "again.json"):
+        result = evenbatch(*SMALL, "--no-picture", "--store", "s", "--json", name, cwd=tmp_path)
+        assert result.exit_code == 0, result.output
+    first, again = (
+        json.loads((tmp_path / name).read_text(encoding="utf-8"))["experiments"]
+        for name in ("first.json", "again.json")
+    )
+    assert first == again, "measured seconds too"
+    assert (tmp_path / "s").is_file()
+
+
+def test_a_store_that_was_named_must_work(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no store at all\n" * 100)
+    result = evenbatch(*SMALL, "--store", "notes.txt", cwd=tmp_path)
+    assert result.exit_code == 2
+    said = "store notes.txt: this file is no store (SQLITE_NOTADB). It was left as it is. Choose"
+    assert said in plain(result.stderr)
+    assert (tmp_path / "notes.txt").read_text() == "no store at all\n" * 100
+
+
+def test_without_a_store_of_ones_own_it_is_said_and_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("EVENBATCH_STORE", str(tmp_path / "file" / "s"))
+    result = evenbatch(*SMALL, "--no-picture", cwd=tmp_path)
+    assert result.exit_code == 0, result.output
+    text = plain(result.stderr)
+    assert "its folder cannot be made (File exists). Choose another file with --store" in text
+    assert text.count("Going on without storing.") == 1
+
+
 # In a process of its own.
 
 
@@ -242,5 +275,5 @@ def test_ctrl_c_prints_what_is_known_and_how_to_go_on(tmp_path: Path) -> None:
 
 def test_the_documentation_tells_every_option_of_a_race() -> None:
     text = (Path(__file__).parent.parent / "docs" / "race.md").read_text(encoding="utf-8")
-    for name in signature(cli.race).parameters:
+    for name in signature(cli.race.race).parameters:
         assert f"`--{name.replace('_', '-')}`" in text, name

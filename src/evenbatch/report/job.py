@@ -19,6 +19,7 @@ from evenbatch.experiments.speed import Speed
 from evenbatch.experiments.wording import count
 from evenbatch.report import record, terminal
 from evenbatch.report.progress import Watcher
+from evenbatch.store import Store
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ def _check_folder(folder: Path) -> None:
         raise PermissionError(EACCES, "this folder cannot be written", str(there))
 
 
-def run(parts: list[Part], threads: int | None, outputs: Outputs) -> bool:
+def run(
+    parts: list[Part], threads: int | None, outputs: Outputs, store: Store | None = None
+) -> bool:
     """Train, show each part as it ends, write what was asked for. False if Ctrl-C ended it."""
     outputs.check()
     console = terminal.plain_console(stderr=outputs.json_to_stdout)
@@ -92,7 +95,7 @@ def run(parts: list[Part], threads: int | None, outputs: Outputs) -> bool:
     with Watcher(face, guesses) as watcher:
         for place, part in enumerate(parts):
             watch = watcher.of(str(place), part.data)
-            outcome = carry_out(part.experiment, threads=threads, watch=watch)
+            outcome = carry_out(part.experiment, threads=threads, watch=watch, store=store)
             watcher.finish(str(place))
             results.append(Result(part, outcome, outcome.verdict(part.experiment)))
             if outcome.interrupted:

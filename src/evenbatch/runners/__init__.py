@@ -13,7 +13,12 @@ from evenbatch.data import Dataset
 from evenbatch.engine import Curve, Trial
 from evenbatch.runners.local import Local
 
-__all__ = ["Local", "OnCurve", "Runner"]
+__all__ = ["Local", "OnCurve", "Runner", "RunnerError"]
+
+
+class RunnerError(Exception):
+    """Trials cannot be run where they were asked to be; the message says what to do."""
+
 
 OnCurve = Callable[[Curve, Mapping[str, Any]], None]
 """Called with a curve and the machine it was trained on (`evenbatch.engine.machine`)."""

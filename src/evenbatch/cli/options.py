@@ -1,0 +1,127 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evenbatch.cli.door import INTERRUPTED, UserError
+
+if TYPE_CHECKING:
+    from evenbatch.data import Dataset
+    from evenbatch.report.job import Part
+    from evenbatch.store import Store
+
+TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".npz")
+
+OUT = "Output"
+Target = Annotated[
+    str | None,
+    typer.Option(help="Column to predict, if the data are a file of your own.", metavar="COLUMN"),
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Cores to train on. (default: all)", show_default=False)
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write every number, setting and trial here; - for standard output.",
+        rich_help_panel=OUT,
+    ),
+]
+Out = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="Folder for the pictures.", rich_help_panel=OUT)
+]
+Picture = Annotated[
+    bool, typer.Option("--picture/--no-picture", help="Draw PNG and SVG.", rich_help_panel=OUT)
+]
+StoreFile = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="FILE|off",
+        help="Keep trainings in this file; those in it are not run again. (default: your own)",
+        show_default=False,
+        rich_help_panel=OUT,
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only the last sentence.", rich_help_panel=OUT)
+]
+ProveData = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Measure on these. (default: each claim's own)",
+        show_default=False,
+    ),
+]
+
+
+def finish(
+    parts: list[Part],
+    threads: int | None,
+    store: str | None,
+    json: Path | None,
+    pictures: Path | None,
+    quiet: bool,
+) -> None:
+    """Carry the experiments out; exit with 130 if Ctrl-C ended them early."""
+    from evenbatch.report.job import Outputs, run
+
+    with opened(store) as kept:
+        if not run(parts, threads, Outputs(json, pictures, quiet), kept):
+            raise typer.Exit(INTERRUPTED)
+
+
+@contextmanager
+def opened(store: str | None) -> Iterator[Store | None]:
+    """The store that was asked for, or the user's own; None for "off".
+
+    A store that was named must work. The user's own may be missing or broken: that is said, and the
+    work is done without it.
+    """
+    from evenbatch.store import Store, StoreError, default_path
+
+    chosen = default_path() if store is None else Path(store)
+    if chosen is None or store == "off":
+        yield None
+        return
+    try:
+        found = Store(chosen)
+    except StoreError as error:
+        if store is not None:
+            raise
+        sys.stderr.write(f"evenbatch: {error}\nGoing on without storing.\n")
+        yield None
+        return
+    with found:
+        yield found
+
+
+def load_data(name: str, target: str | None) -> Dataset:
+    """A data set by name, or a table if it names a file."""
+    from evenbatch.data import DATASETS, load, load_table
+
+    is_file = name.endswith(TABLE_ENDINGS) or Path(name).expanduser().is_file()
+    if target is not None:
+        if name.partition(":")[0] in DATASETS and not is_file:
+            raise UserError(
+                f"--target is about a table of your own, and {name} is none: leave --target out, "
+                "or give a file with --data"
+            )
+        return load_table(name, target)
+    if is_file:
+        if not Path(name).expanduser().exists():
+            raise UserError(f"there is no file {name}")
+        raise UserError(
+            f"{name} is a table of your own: name the column to predict with --target COLUMN"
+        )
+    return load(name)
