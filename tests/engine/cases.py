@@ -26,7 +26,7 @@ SHAPES = {  # (inputs, hidden, groups)
 RATES = {"sgd": 0.03, "momentum": 0.005, "adam": 0.001, "adamw": 0.001}
 
 CROSSED: dict[str, tuple[Any, ...]] = {
-    "activation": ("relu", "leaky_relu", "tanh", "sigmoid", "gelu"),
+    "activation": ("relu", "leaky_relu", "tanh", "sigmoid", "gelu", "identity"),
     "norm": ("none", "batch", "layer", "rms", "group"),
     "placement": ("before", "after", "input"),
 }
@@ -41,9 +41,11 @@ DEALT: dict[str, tuple[Any, ...]] = {
     "dropout": (0.0, 0.2),
     "weight_decay": (0.0, 0.05),
     "batch_size": (7, 32),
-    "statistics": ("running", "population"),
+    "statistics": ("running", "population", "batch"),
+    "affine": ("both", "gamma", "beta", "none"),
 }
 FACTORS = CROSSED | DEALT
+KEPT = ("activation", "norm", "placement", "affine", "init", "residual", "dropout")  # as they are
 Case = dict[str, Any]
 
 
@@ -104,7 +106,7 @@ def trial_for(case: Case, seed: int) -> Trial:
         outputs=5 if case["task"] == "classification" else 3,
         sigma=0.2,
         groups=groups,
-        **{k: case[k] for k in ("activation", "norm", "placement", "init", "residual", "dropout")},
+        **{k: case[k] for k in KEPT},
     )
     batch_size = case["batch_size"]
     if network.norm == "batch" and network.placement == "after" and "relu" in network.activation:
@@ -112,13 +114,20 @@ def trial_for(case: Case, seed: int) -> Trial:
         # bias: the gradient is rounding alone, and Adam divides that by itself. In a larger batch
         # no unit is.
         batch_size = 32
+    optimizer, learning_rate = case["optimizer"], RATES[case["optimizer"]]
+    if network.activation == "identity":
+        learning_rate /= 5  # nothing bounds a linear network
+        if network.norm == "batch" and network.placement != "input":
+            # Batch norm cancels every beta and bias before it: rounding alone, as above.
+            optimizer = optimizer if optimizer in ("sgd", "momentum") else "momentum"
     return Trial(
         network,
         data=dataset_for(case).name,
-        learning_rate=RATES[case["optimizer"]],
+        optimizer=optimizer,
+        learning_rate=learning_rate,
         batch_size=batch_size,
         steps=STEPS,
         seed=seed,
         evaluate_every=1,
-        **{k: case[k] for k in ("optimizer", "schedule", "warmup", "weight_decay", "statistics")},
+        **{k: case[k] for k in ("schedule", "warmup", "weight_decay", "statistics")},
     )

@@ -5,6 +5,7 @@ This file alone knows how `evenbatch.engine.loop` is called.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ class Direct:
     def __init__(
         self, trial: Trial, data: Dataset, weights: Weights, dtype: Any, fill: float = np.nan
     ) -> None:
-        self.state = TrialState(trial, data, make_feed(data, dtype), dtype, weights)
+        trial = replace(trial, dtype=np.dtype(dtype).name)
+        self.state = TrialState(trial, data, make_feed(data, dtype), weights)
         self.tape, self.plan, self.hyper = self.state.tape, self.state.plan, self.state.hyper
         self.rows = trial.batch_size
         self.scratch = Scratch()

@@ -24,7 +24,8 @@ from evenbatch.engine import (
     minibatches,
     train,
 )
-from evenbatch.engine.network import ACTIVATIONS, NORMALIZERS, PLACEMENTS
+from evenbatch.engine.network import ACTIVATIONS, AFFINE, NORMALIZERS, PLACEMENTS
+from evenbatch.engine.trial import DTYPES, STATISTICS
 from harness import arrays, assert_same_curves, classification, regression, same_bits
 
 DATA: dict[str, Dataset] = {
@@ -44,8 +45,9 @@ def trials() -> tuple[Trial, ...]:
                 ((24, 24, 24), (40,), (12, 36, 12))[i % 3],
                 data.n_outputs,
                 norm=norm,
-                activation=ACTIVATIONS[(i + len(found)) % 5],
+                activation=ACTIVATIONS[(i + len(found)) % len(ACTIVATIONS)],
                 placement=("before", "after")[len(found) % 2],
+                affine=AFFINE[len(found) % 4],
                 residual=i % 3,
                 dropout=0.2 * (i % 2),
             )
@@ -61,7 +63,8 @@ def trials() -> tuple[Trial, ...]:
                     evaluate_every=25,
                     evaluate_train=i % 2 == 0,
                     probe_every=20 * (len(found) % 2),
-                    statistics=("running", "population")[i % 2],
+                    statistics=STATISTICS[len(found) % 3],
+                    dtype=DTYPES[len(found) % 5 == 4],
                 )
             )
     large = Network(21, (300, 310), 3, norm="batch")  # its products go to BLAS
@@ -151,10 +154,13 @@ def test_an_eps_of_zero_stays_out_of_the_live_columns(activation: str) -> None:
         9, (13, 13, 13), 4, norm="batch", eps=0.0, activation=activation, residual=1, dropout=0.1
     )
     made = [
-        Trial(replace(zero, eps=eps), CLASSES, steps=60, optimizer="adam", learning_rate=0.01)
+        Trial(
+            replace(zero, eps=eps), CLASSES, steps=60, optimizer="adam", learning_rate=0.01,
+            dtype="float64",
+        )
         for eps in (0.0, 1e-300)
-    ]
-    one, other = train(made, DATA, dtype=np.float64, keep_weights=True)
+    ]  # fmt: skip
+    one, other = train(made, DATA, keep_weights=True)
     assert one.weights is not None
     assert other.weights is not None
     for (name, a), (_, b) in zip(arrays(one.weights), arrays(other.weights), strict=True):

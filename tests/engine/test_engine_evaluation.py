@@ -13,17 +13,20 @@ from torch_twin import Twin, evaluate, loss_of, make_optimizer
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve, Network, Session, Trial, minibatches, train
+from evenbatch.engine.curve import PROBE_FIELDS
 from evenbatch.engine.network import ACTIVATIONS, NORMALIZERS, PLACEMENTS
-from harness import classification, random_weights, regression
+from evenbatch.engine.trial import STATISTICS
+from harness import arrays, classification, random_weights, regression
 
 TASKS = {"classification": classification(9, 4), "regression": regression(9, 3)}
 DATA = {d.name: d for d in TASKS.values()}
 
 
-def started(trial: Trial, dtype: Any = np.float64) -> tuple[Curve, Twin]:
+def started(trial: Trial) -> tuple[Curve, Twin]:
     """A curve from random weights (gamma, beta, statistics too), and its twin before training."""
-    weights = random_weights(trial.network, trial.seed, dtype)
-    with Session([trial], DATA, weights={0: weights}, dtype=dtype, keep_weights=True) as session:
+    trial = replace(trial, dtype="float64")
+    weights = random_weights(trial.network, trial.seed, np.float64)
+    with Session([trial], DATA, weights={0: weights}, keep_weights=True) as session:
         session.advance(trial.steps)
         [curve] = session.curves()
     return curve, Twin(trial.network, weights, trial.seed, torch.float64)
@@ -36,7 +39,7 @@ def network(data: Dataset, **settings: Any) -> Network:
 # ---- evaluation ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("statistics", ["running", "population"])
+@pytest.mark.parametrize("statistics", STATISTICS)
 @pytest.mark.parametrize("norm", NORMALIZERS)
 @pytest.mark.parametrize("task", TASKS)
 def test_evaluation_is_pytorchs_eval(task: str, norm: str, statistics: str) -> None:
@@ -72,12 +75,72 @@ def test_exact_statistics_differ_from_running_ones_and_change_nothing_else() -> 
     )
 
 
+@pytest.mark.parametrize("batch", [1, 2, 7, 41, 1000])
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("task", TASKS)
+def test_evaluation_by_the_statistics_of_each_evaluation_batch(
+    task: str, placement: str, batch: int
+) -> None:
+    """41 test rows and 97 of training: the last batch is a smaller one, for 2 and 7 of one row, and
+    97 are a batch of their own in one of 1000.
+    """
+    data = TASKS[task]
+    trial = Trial(
+        network(data, norm="batch", dropout=0.3, placement=placement), data.name, steps=30,
+        learning_rate=0.05, evaluate_train=True, statistics="batch", evaluation_batch=batch,
+        batch_size=16,
+    )  # fmt: skip
+    curve, twin = started(trial)
+    for place in (0, 1):
+        if place:
+            assert curve.weights is not None
+            twin.set_weights(curve.weights)
+        test, train_ = evaluate(twin, trial, data), evaluate(twin, trial, data, "train")
+        found = [curve.test_loss, curve.metric, curve.train_eval_loss, curve.train_metric]
+        for values, wanted in zip(found, (*test, *train_), strict=True):
+            np.testing.assert_allclose(values[place], wanted, rtol=1e-10)
+
+
+def test_an_evaluation_batch_of_one_sees_beta_alone() -> None:
+    """Then every row is told apart by nothing, and all get the same class."""
+    data = TASKS["classification"]
+    trial = Trial(network(data, norm="batch"), data.name, steps=60, learning_rate=0.05)
+    alone = replace(trial, statistics="batch", evaluation_batch=1)
+    right, forgotten = train([trial, alone], DATA)
+    assert right.metric[-1] > 0.5
+    counts = np.bincount(data.y_test)
+    assert forgotten.metric[-1] * len(data.y_test) in counts
+
+
+def test_the_evaluation_batch_is_the_training_batch_unless_given() -> None:
+    data = TASKS["classification"]
+    trial = Trial(network(data, norm="batch"), data.name, batch_size=7, steps=9, statistics="batch")
+    same, given, other = train(
+        [trial, replace(trial, evaluation_batch=7), replace(trial, evaluation_batch=8)], DATA
+    )
+    np.testing.assert_array_equal(same.test_loss, given.test_loss)
+    assert (same.test_loss != other.test_loss).all()
+    np.testing.assert_array_equal(same.train_loss, other.train_loss)
+
+
+def test_statistics_of_the_evaluation_batch_change_nothing_else() -> None:
+    data = TASKS["classification"]
+    running = Trial(network(data, norm="batch"), data.name, steps=30, evaluate_every=10)
+    own = replace(running, statistics="batch", evaluation_batch=5)
+    one, other = train([running, own], DATA, keep_weights=True)
+    assert (one.test_loss != other.test_loss).all()
+    assert one.weights is not None
+    assert other.weights is not None
+    for (name, a), (_, b) in zip(arrays(one.weights), arrays(other.weights), strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=name)
+
+
 @pytest.mark.parametrize("n_test", [1, 2, 127, 128, 129, 300])
 def test_any_size_of_test_set(n_test: int) -> None:
     """Evaluation works through the test set in pieces; the last may be a single row."""
     data = classification(9, 4, n_test=n_test)
-    trial = Trial(network(data, norm="batch"), data.name, batch_size=5, steps=20)
-    [curve] = train([trial], {data.name: data}, dtype=np.float64, keep_weights=True)
+    trial = Trial(network(data, norm="batch"), data.name, batch_size=5, steps=20, dtype="float64")
+    [curve] = train([trial], {data.name: data}, keep_weights=True)
     assert curve.weights is not None
     twin = Twin(trial.network, curve.weights, 0, torch.float64)
     loss, accuracy = evaluate(twin, trial, data)
@@ -192,10 +255,8 @@ def steepest(activation: str) -> float:
 
 
 def probe_twin(twin: Twin, activation: str) -> dict[str, list[float]]:
-    """The five values of each linear layer, from what the twin's last forward and backward left."""
-    found: dict[str, list[float]] = {
-        name: [] for name in ("input_mean", "input_std", "saturated", "dead", "gradient_norm")
-    }
+    """The values of each linear layer, from what the twin's last forward and backward left."""
+    found: dict[str, list[float]] = {name: [] for name in PROBE_FIELDS}
     for layer, linear in enumerate(twin.linears):
         received = twin.received[layer].detach().numpy()
         found["input_mean"].append(received.mean())
@@ -208,6 +269,12 @@ def probe_twin(twin: Twin, activation: str) -> dict[str, list[float]]:
         found["saturated"].append(flat.mean())
         found["dead"].append(flat.all(axis=0).mean())
         found["gradient_norm"].append(float(linear.weight.grad.norm()))
+        gamma = beta = np.array(np.nan)
+        if layer < len(twin.norms):  # the one on the input is the first layer's
+            gamma, beta = (p.detach().numpy() for p in twin.norms[layer].parameters())
+        found["gamma_shift"].append(np.sqrt(((gamma - 1) ** 2).mean()))
+        found["beta_shift"].append(np.sqrt((beta**2).mean()))
+        found["gamma_mean"].append(gamma.mean())
     return found
 
 
@@ -219,7 +286,8 @@ def test_probes_are_what_the_twin_sees(activation: str, norm: str, placement: st
     data = TASKS["classification"]
     net = network(
         data, hidden=(14, 18, 18), activation=activation, norm=norm, placement=placement,
-        dropout=0.2, residual=1, init="gaussian", sigma=1.5, groups=1 + (placement != "input"),
+        dropout=0.2, residual=1, init="gaussian", sigma=1.5 if activation != "identity" else 0.3,
+        groups=1 + (placement != "input"),
     )  # fmt: skip
     trial = Trial(
         net, data.name, batch_size=12, steps=9, learning_rate=0.01, probe_every=4, evaluate_every=4,
@@ -252,11 +320,31 @@ def test_the_probed_shares_are_not_all_zero() -> None:
         curve, _ = started(Trial(net, data.name, batch_size=12, steps=1, probe_every=1))
         assert curve.probes is not None
         shares = curve.probes.saturated[0, :-1]
+        if activation == "identity":
+            assert (shares == 0).all()
+            continue
         if activation == "leaky_relu":
             assert (shares > 0).all(), "a slope of 0.01 is below 5 % of 1"
         assert shares.max() > 0.05, activation
         assert (curve.probes.dead[0] <= curve.probes.saturated[0]).all()
         assert curve.probes.saturated[0, -1] == 0
+
+
+def test_knobs_are_probed_where_there_are_any() -> None:
+    """They start at 1 and 0, the learned ones move, and the output layer has none."""
+    data = TASKS["classification"]
+    for placement, places in (("before", [0, 1]), ("after", [0, 1]), ("input", [0])):
+        net = network(data, norm="batch", placement=placement)
+        [curve] = train([Trial(net, data.name, steps=20, probe_every=19)], DATA)
+        probes = curve.probes
+        assert probes is not None
+        rest = [layer for layer in range(3) if layer not in places]
+        for found, start in (
+            (probes.gamma_shift, 0), (probes.beta_shift, 0), (probes.gamma_mean, 1),
+        ):  # fmt: skip
+            assert (found[0, places] == start).all()
+            assert (found[1, places] != start).all()
+            assert np.isnan(found[:, rest]).all()
 
 
 def test_no_probes_unless_asked_for() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,7 +19,15 @@ from evenbatch.engine import (
     session,
     train,
 )
-from harness import assert_same_curves, classification, random_batches, random_weights
+from evenbatch.engine.curve import MEASURED
+from evenbatch.engine.trial import DTYPES
+from harness import (
+    assert_same_curves,
+    classification,
+    random_batches,
+    random_weights,
+    same_bits,
+)
 
 CLASSES = classification(9, 4)
 DATA = {CLASSES.name: CLASSES}
@@ -145,3 +156,45 @@ def test_compiling_is_announced_once_it_is_needed(
 
 def test_cores() -> None:
     assert cores() >= 1
+
+
+# ---- curves kept elsewhere -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_curve_rounded_to_float32_survives_being_kept_as_float32(dtype: str) -> None:
+    made = trial(steps=40, evaluate_train=True, probe_every=20, dtype=dtype)
+    [curve] = train([made], DATA, keep_weights=True)
+    rounded = curve.rounded()
+    for name in MEASURED:
+        found, exact = getattr(rounded, name), getattr(curve, name)
+        assert found.dtype == exact.dtype == np.float64
+        assert same_bits(found, found.astype(np.float32).astype(np.float64)), name
+        np.testing.assert_allclose(found, exact, rtol=1e-7)
+    assert not same_bits(rounded.test_loss, curve.test_loss), "float64 holds more than that"
+    assert_same_curves(rounded.rounded(), rounded)
+    assert (rounded.step, rounded.probes, rounded.weights, rounded.ended_at) == (
+        curve.step, curve.probes, curve.weights, curve.ended_at,
+    )  # fmt: skip
+
+
+def test_every_measured_array_of_a_curve_is_rounded() -> None:
+    """All of them are float64: probes are float32 as they are, and steps are whole numbers."""
+    [curve] = train([trial(steps=40, probe_every=20)], DATA)
+    kinds = {name: value.dtype for name, value in vars(curve).items() if hasattr(value, "dtype")}
+    assert {name for name, kind in kinds.items() if kind == np.float64} == set(MEASURED)
+    assert {value.dtype.name for value in vars(curve.probes).values()} == {"int64", "float32"}
+
+
+def test_a_loss_beyond_float32_is_rounded_to_infinity() -> None:
+    [curve] = train([trial(steps=3)], DATA)
+    huge = replace(curve, test_loss=np.array([1e300, -1e300, np.nan, 1.0]))
+    np.testing.assert_array_equal(huge.rounded().test_loss, [np.inf, -np.inf, np.nan, 1.0])
+
+
+def test_a_curve_can_be_pickled() -> None:
+    [curve] = train([trial(steps=40, probe_every=20)], DATA, keep_weights=True)
+    copied = pickle.loads(pickle.dumps(curve))
+    assert_same_curves(copied, curve)
+    assert same_bits(copied.seconds, curve.seconds)
+    assert copied.trial.key == curve.trial.key

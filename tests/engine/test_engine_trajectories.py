@@ -64,13 +64,12 @@ def run_engines(trials: Sequence[Trial], datasets: Sequence[Dataset]) -> Engines
         for i, t in enumerate(trials)
     }
     curves = []
-    for dtype in (np.float64, np.float32):
+    for dtype in ("float64", "float32"):
         with Session(
-            trials,
+            [replace(t, dtype=dtype) for t in trials],
             data,
             weights=weights,
             batches=batches,
-            dtype=dtype,
             keep_weights=True,
             threads=1,
         ) as session:
@@ -143,7 +142,7 @@ def test_no_pair_of_settings_is_missing() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("place", range(65), ids=[cases.name_of(c) for c in cases.covering()])
+@pytest.mark.parametrize("place", range(78), ids=[cases.name_of(c) for c in cases.covering()])
 def test_covering(covering: Engines, place: int) -> None:
     compare(covering, place)
 
@@ -184,7 +183,30 @@ def unusual_trials() -> dict[str, tuple[Trial, Dataset]]:
 
     deep = {"init": "he", "activation": "gelu"}
     batch, layer = {"norm": "batch"}, {"norm": "layer"}
+    frozen = batch | {"affine": "none"}
     return {
+        "linear, 25 layers": trial(
+            curve, (9,) * 25, {"activation": "identity", "init": "xavier"}, learning_rate=1e-3
+        ),
+        "frozen": trial(small, (13, 7), frozen | {"activation": "identity"}),
+        "frozen, after, decay": trial(
+            curve,
+            (13, 7),
+            frozen | {"placement": "after", "activation": "tanh"},
+            optimizer="adamw",
+            weight_decay=1.0,
+            learning_rate=0.002,
+        ),
+        "gamma alone, adam": trial(
+            small,
+            (13, 7),
+            layer | {"affine": "gamma", "eps": 0.1},
+            optimizer="adam",
+            learning_rate=0.001,
+        ),
+        "beta alone, momentum": trial(
+            curve, (12, 8), {"norm": "group", "affine": "beta", "eps": 0.1}, optimizer="momentum"
+        ),
         "one unit wide": trial(line, (1, 1), {"activation": "tanh"}),
         "one unit wide, batch": trial(line, (1, 1), batch | {"activation": "sigmoid"}),
         "50 layers": trial(small, (11,) * 50, deep, learning_rate=0.003),
@@ -219,6 +241,9 @@ def unusual_trials() -> dict[str, tuple[Trial, Dataset]]:
         "warm-up beyond the end": trial(curve, (13,), warmup=400, schedule="cosine"),
         "half dropped": trial(small, (40, 33), batch | {"dropout": 0.5}),
         "ragged residual": trial(small, (13, 7, 7, 13, 13, 13), {"residual": 2, "init": "he"}),
+        "batch statistics in evaluation": trial(
+            small, (13, 7), batch, statistics="batch", evaluation_batch=10
+        ),
         "large seed": trial(small, (13,), {"dropout": 0.3}, seed=(1 << 63) - 1),
     }
 
@@ -261,8 +286,9 @@ def test_training_from_a_seed_is_training_from_its_weights_and_minibatches(
     trial = Trial(
         network, data.name, learning_rate=0.05, batch_size=10, steps=120, seed=(5 << 32) + 7
     )
-    [curve] = train([replace(trial, evaluate_every=1)], {data.name: data}, dtype=np.float64,
-                    keep_weights=True)  # fmt: skip
+    [curve] = train(
+        [replace(trial, evaluate_every=1, dtype="float64")], {data.name: data}, keep_weights=True
+    )
     weights = initial_weights(network, trial.seed, np.float64)
     batches = minibatches(data.n_train, trial.batch_size, trial.steps, trial.seed)
     twin = series(train_twin(trial, data, weights, batches, torch.float64, EVALUATED), EVALUATED)

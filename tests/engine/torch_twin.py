@@ -31,6 +31,7 @@ ACTIVATIONS = {
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
     "gelu": F.gelu,
+    "identity": lambda x: x,
 }
 
 
@@ -68,6 +69,9 @@ class Twin(nn.Module):
             for a, b, layer in zip(sizes[:-1], sizes[1:], weights.linears, strict=True)
         )
         self.norms = nn.ModuleList(make_norm(network, w) for w in network.normalized_widths)
+        for norm in self.norms:
+            norm.weight.requires_grad_(network.affine in ("both", "gamma"))
+            norm.bias.requires_grad_(network.affine in ("both", "beta"))
         self.to(dtype)
         self.set_weights(weights)
         self.received: list[torch.Tensor] = []
@@ -208,6 +212,21 @@ def with_population_statistics(model: Twin, x_train: Any) -> Twin:
 
 
 @torch.no_grad()
+def by_own_statistics(model: Twin, x: torch.Tensor, at_once: int) -> torch.Tensor:
+    """Output for each batch of at most `at_once` rows, normalized by that batch's statistics.
+
+    PyTorch refuses a batch of one; the same row twice has the same mean and a variance of 0 too.
+    """
+    model = Twin(model.network, model.get_weights(), model.seed, dtype_of(model)).eval()
+    for norm in model.norms:
+        norm.running_mean = norm.running_var = None
+    return torch.cat(
+        [model(part.repeat(2, 1))[: len(part)] if len(part) == 1 else model(part)
+         for part in x.split(at_once)]
+    )  # fmt: skip
+
+
+@torch.no_grad()
 def evaluate(model: Twin, trial: Trial, data: Dataset, part: str = "test") -> tuple[float, float]:
     """(loss, accuracy or R²) in evaluation mode; the prediction is the first largest logit."""
     x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
@@ -216,7 +235,11 @@ def evaluate(model: Twin, trial: Trial, data: Dataset, part: str = "test") -> tu
     if trial.statistics == "population" and trial.network.norm == "batch":
         used = with_population_statistics(model, data.x_train)
     used.eval()
-    output = used(torch.tensor(x, dtype=dtype))
+    if trial.statistics == "batch" and trial.network.norm == "batch":
+        at_once = trial.evaluation_batch or trial.batch_size
+        output = by_own_statistics(model, torch.tensor(x, dtype=dtype), at_once)
+    else:
+        output = used(torch.tensor(x, dtype=dtype))
     model.train()
     if data.task == "classification":
         target = torch.tensor(y)

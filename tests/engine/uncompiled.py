@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from evenbatch.engine import Curve, Network, Trial, probing, train
-from evenbatch.engine.network import ACTIVATIONS, NORMALIZERS
+from evenbatch.engine.network import ACTIVATIONS, AFFINE, NORMALIZERS
+from evenbatch.engine.trial import STATISTICS
 from evenbatch.kernels import _clock, _jit, losses, optimizers
 from harness import classification, regression
 
@@ -30,8 +31,9 @@ def trials() -> list[Trial]:
                 (12, 12, 18),
                 data.n_outputs,
                 norm=norm,
-                activation=ACTIVATIONS[(i + n) % 5],
+                activation=ACTIVATIONS[(i + n) % len(ACTIVATIONS)],
                 placement=("before", "after")[n % 2],
+                affine=AFFINE[n % 4],
                 residual=n % 2,
                 dropout=0.1 * (n % 3),
                 groups=2,
@@ -49,7 +51,7 @@ def trials() -> list[Trial]:
                     seed=n,
                     evaluate_every=5,
                     evaluate_train=n == 0,
-                    statistics=("running", "population")[n % 2],
+                    statistics=STATISTICS[n % 3],
                     probe_every=10,
                 )
             )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from evenbatch.engine.trial import Trial
 
-PROBE_FIELDS = ("input_mean", "input_std", "saturated", "dead", "gradient_norm")
+PROBE_FIELDS = (
+    "input_mean",
+    "input_std",
+    "saturated",
+    "dead",
+    "gradient_norm",
+    "gamma_shift",
+    "beta_shift",
+    "gamma_mean",
+)
+MEASURED = ("seconds", "train_loss", "test_loss", "metric", "train_eval_loss", "train_metric")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +36,11 @@ class Probes:
             largest it can have (relu: zeros).
         dead: (P, L) share of units that are saturated for every example of the batch.
         gradient_norm: (P, L) Euclidean norm of the loss gradient by the layer's weights.
+        gamma_shift: (P, L) how far the gammas of the layer's normalizer are from 1: root mean
+            square of gamma − 1. The normalizer of a layer is the one before or after its
+            activation; one on the input belongs to the first layer. NaN for a layer without.
+        beta_shift: (P, L) how far its betas are from 0: root mean square of beta.
+        gamma_mean: (P, L) mean of its gammas.
     """
 
     step: NDArray[np.int64]
@@ -34,6 +49,14 @@ class Probes:
     saturated: NDArray[np.float32]
     dead: NDArray[np.float32]
     gradient_norm: NDArray[np.float32]
+    gamma_shift: NDArray[np.float32]
+    beta_shift: NDArray[np.float32]
+    gamma_mean: NDArray[np.float32]
+
+
+def _to_float32(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):  # a loss beyond float32's range becomes infinite
+        return values.astype(np.float32).astype(values.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +123,15 @@ class Curve:
     def diverged(self) -> bool:
         """True if the loss of a minibatch was not finite."""
         return self.ended == "diverged"
+
+    def rounded(self) -> Curve:
+        """The same curve with everything measured rounded to float32, its arrays' types unchanged.
+
+        A store that keeps float32 gives this curve back; rounded, one that has just been trained is
+        the same to the bit. Steps are whole numbers and stay; so do the weights.
+        """
+        parts: dict[str, Any] = {name: _to_float32(getattr(self, name)) for name in MEASURED}
+        return replace(self, **parts)
 
     def steps_to(self, target: float) -> float:
         """First evaluated step at which the metric reached `target`; infinity if it never did.

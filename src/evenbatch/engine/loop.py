@@ -20,16 +20,19 @@ from evenbatch.engine import tape as T
 from evenbatch.kernels import _clock, columns, dense, groups, losses, matmul, optimizers
 from evenbatch.kernels._jit import kernel
 
-TRAIN, EVALUATE, POPULATION = 0, 1, 2
+# How batch norm normalizes. Training: by the batch, kept in the running statistics. Evaluation: by
+# the running statistics; or by the batch at hand, kept nowhere. Population: by the whole training
+# set, which replaces the statistics.
+TRAIN, EVALUATE, POPULATION, OWN = 0, 1, 2, 3
 
 # The integer settings of a trial, as `advance` reads them.
 (
     ROWS, BATCH_SIZE, STEPS, OPTIMIZER, COSINE, WARMUP, CLASSIFY, N_TRAIN, N_TEST, X_STRIDE,
-    Y_STRIDE, TARGETS, N_PARAMETERS, DECAY_END, INPUT, OUTPUT, D0, D1, STASH, TRANSPOSE, EVAL_TRAIN,
+    Y_STRIDE, TARGETS, N_LEARNED, DECAY_END, INPUT, OUTPUT, D0, D1, STASH, TRANSPOSE, EVAL_TRAIN,
     EXACT, SEED_LOW,
-    SEED_HIGH, INJECTED, CLOCK, CLOCK_ID, N_OPS,
-) = range(28)  # fmt: skip
-PLAN = 28
+    SEED_HIGH, INJECTED, CLOCK, CLOCK_ID, N_OPS, EVAL_MODE,
+) = range(29)  # fmt: skip
+PLAN = 29
 
 # The real settings.
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY, EPS, STAT_MOMENTUM, SST_TEST, SST_TRAIN = range(7)
@@ -67,7 +70,7 @@ def forward(ops, slopes, plan, hyper, rows, theta, running, ws, mode, step):
             columns.batch_normalize(
                 ws, src, dst, rows, stride, e, e + stride, e + 3 * stride, theta, a, b, slope
             )
-            if mode != EVALUATE:
+            if mode in (TRAIN, POPULATION):
                 new = hyper[STAT_MOMENTUM] if mode == TRAIN else 1.0
                 columns.update_running(
                     ws, e, e + 2 * stride, rows, stride, running, c, new, mode == TRAIN
@@ -230,7 +233,7 @@ def _record(
     ops, slopes, plan, hyper, theta, running, population, ws, x, labels, target, xt, labels_t,
     target_t, sums, point,
 ):  # fmt: skip
-    """Evaluate now and fill one point of the curve.
+    """Evaluate now and fill one point of the curve; rows are taken plan[ROWS] at a time, in order.
 
     Test set, training set if asked for, and before them, if asked for, the population statistics:
     the whole training set as one batch. All three walk through the one loop below; a second call of
@@ -242,7 +245,7 @@ def _record(
         testing = part == 1
         n = plan[N_TEST] if testing else plan[N_TRAIN]
         at_once = n if part == 0 else plan[ROWS]
-        mode = np.int64(POPULATION if part == 0 else EVALUATE)
+        mode = np.int64(POPULATION if part == 0 else plan[EVAL_MODE])
         data = xt if testing else x
         loss, right = 0.0, 0
         for first in range(0, n, at_once):
@@ -328,12 +331,12 @@ def advance(
             ):
                 paused = _clock.seconds(plan[CLOCK], plan[CLOCK_ID])
                 probing.probe_layers(
-                    probes, probe_slopes, ws, grad, batch, probed[counters[NEXT_PROBE]]
+                    probes, probe_slopes, ws, theta, grad, batch, probed[counters[NEXT_PROBE]]
                 )
                 counters[NEXT_PROBE] += 1
                 started += _clock.seconds(plan[CLOCK], plan[CLOCK_ID]) - paused
             optimizers.update(
-                theta, grad, m, v, plan[N_PARAMETERS], plan[DECAY_END], plan[OPTIMIZER],
+                theta, grad, m, v, plan[N_LEARNED], plan[DECAY_END], plan[OPTIMIZER],
                 learning_rate(plan, hyper, step), hyper[MOMENTUM], hyper[WEIGHT_DECAY], step + 1,
             )  # fmt: skip
             counters[STEP] = step + 1

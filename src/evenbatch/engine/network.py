@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "gelu")
+ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "gelu", "identity")
 NORMALIZERS = ("none", "batch", "layer", "rms", "group")
 PLACEMENTS = ("before", "after", "input")
+AFFINE = ("both", "gamma", "beta", "none")
 MAX_DEPTH, MAX_WIDTH = 200, 16_384
 
 
@@ -75,9 +76,12 @@ class Network:
         inputs: features of an example.
         hidden: width of each hidden layer, e.g. ``(32, 32, 32)``; 1 to 200 layers.
         outputs: classes, or targets of a regression.
-        activation: "relu", "leaky_relu" (slope 0.01), "tanh", "sigmoid" or "gelu" (exact form).
+        activation: "relu", "leaky_relu" (slope 0.01), "tanh", "sigmoid", "gelu" (exact form) or
+            "identity" (a linear network).
         norm: "none", "batch", "layer", "rms" or "group".
         placement: "before" the activation, "after" it, or on the "input" only.
+        affine: which of a normalizer's knobs learn: "both", "gamma", "beta" or "none". One that
+            does not stays what it was at the start: gamma 1, beta 0.
         init: "torch" (PyTorch's default: uniform ±1/√fan-in, weights and biases), "he" (normal,
             √(2/fan-in)), "xavier" (uniform, √(6/(fan-in + fan-out))) or "gaussian" (normal,
             `sigma`);
@@ -106,6 +110,7 @@ class Network:
     activation: str = "relu"
     norm: str = "none"
     placement: str = "before"
+    affine: str = "both"
     init: str = "torch"
     sigma: float = 0.01
     residual: int = 0
@@ -124,6 +129,7 @@ class Network:
         choose("activation", self.activation, ACTIVATIONS)
         choose("norm", self.norm, NORMALIZERS)
         choose("placement", self.placement, PLACEMENTS)
+        choose("affine", self.affine, AFFINE)
         choose("init", self.init, ("torch", "he", "xavier", "gaussian"))
         plain(
             self,

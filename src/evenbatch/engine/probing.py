@@ -11,14 +11,14 @@ from evenbatch.kernels import dense
 from evenbatch.kernels._jit import kernel
 
 # Columns of a probe.
-MEAN, SPREAD, SATURATED, DEAD, GRADIENT_NORM = range(5)
-PROBE = 5
+MEAN, SPREAD, SATURATED, DEAD, GRADIENT_NORM, GAMMA_SHIFT, BETA_SHIFT, GAMMA_MEAN = range(8)
+PROBE = 8
 
 
 @kernel
-def probe_layers(probes, slopes, ws, grad, rows, out):
+def probe_layers(probes, slopes, ws, theta, grad, rows, out):
     """Per linear layer: mean and standard deviation of its input, saturated and dead share of its
-    activation, norm of its weight gradient.
+    activation, norm of its weight gradient, and how far its normalizer's knobs have moved.
 
     An activation is saturated where its derivative is at most 5 % of the largest it can have; a
     unit is dead where that is so for every example of the batch.
@@ -53,3 +53,19 @@ def probe_layers(probes, slopes, ws, grad, rows, out):
         for at in range(row[T.P_W], row[T.P_W] + row[T.P_W_SIZE]):
             norm += np.float64(grad[at]) ** 2
         out[i, GRADIENT_NORM] = math.sqrt(norm)
+        if row[T.P_NORM_COLUMNS] > 0:
+            _probe_knobs(theta, row[T.P_GAMMA], row[T.P_BETA], row[T.P_NORM_COLUMNS], out[i])
+
+
+@kernel
+def _probe_knobs(theta, gamma_at, beta_at, columns, out):
+    """Root mean square of gamma − 1 and of beta, and mean of gamma."""
+    gammas, gamma_squares, beta_squares = 0.0, 0.0, 0.0
+    for c in range(columns):
+        gamma, beta = np.float64(theta[gamma_at + c]), np.float64(theta[beta_at + c])
+        gammas += gamma
+        gamma_squares += (gamma - 1) ** 2
+        beta_squares += beta**2
+    out[GAMMA_SHIFT] = math.sqrt(gamma_squares / columns)
+    out[BETA_SHIFT] = math.sqrt(beta_squares / columns)
+    out[GAMMA_MEAN] = gammas / columns

@@ -44,18 +44,19 @@ def cores() -> int:
 
 
 class _Feeds:
-    """Data sets by name, each laid out for the kernels once."""
+    """Data sets by name, each laid out for the kernels once in each precision asked for."""
 
-    def __init__(self, given: Datasets | None, dtype: Any) -> None:
-        self.given = dict(given or {})
-        self.dtype = dtype
-        self.found: dict[str, tuple[Dataset, Feed]] = {}
+    def __init__(self, given: Datasets | None) -> None:
+        self.datasets = dict(given or {})
+        self.feeds: dict[tuple[str, str], Feed] = {}
 
-    def get(self, name: str) -> tuple[Dataset, Feed]:
-        if name not in self.found:
-            dataset = self.given[name] if name in self.given else data_floor.load(name)
-            self.found[name] = (dataset, make_feed(dataset, self.dtype))
-        return self.found[name]
+    def get(self, trial: Trial) -> tuple[Dataset, Feed]:
+        name, place = trial.data, (trial.data, trial.dtype)
+        if name not in self.datasets:
+            self.datasets[name] = data_floor.load(name)
+        if place not in self.feeds:
+            self.feeds[place] = make_feed(self.datasets[name], np.dtype(trial.dtype))
+        return self.datasets[name], self.feeds[place]
 
 
 def _uses_blas(trial: Trial) -> bool:
@@ -103,7 +104,6 @@ class Session:
         threads: cores to use; all by default. The result does not depend on it.
         weights: for single trials (by place), weights to start from instead of those of the seed.
         batches: for single trials, rows of each minibatch (steps, batch_size) instead of shuffles.
-        dtype: numpy.float32, or float64 (for checking; slower).
         keep_weights: put the final parameters into the curves.
 
     Raises:
@@ -127,16 +127,15 @@ class Session:
         threads: int | None = None,
         weights: Mapping[int, Weights] | None = None,
         batches: Mapping[int, NDArray[np.int64]] | None = None,
-        dtype: Any = np.float32,
         keep_weights: bool = False,
     ) -> None:
         self.trials = _check_trials(trials)
         self.keep_weights = keep_weights
         self.threads = _check_threads(threads)
-        feeds = _Feeds(data, _check_dtype(dtype))
+        feeds = _Feeds(data)
         weights, batches = weights or {}, batches or {}
         self._states = [
-            TrialState(t, *feeds.get(t.data), dtype, weights.get(i), batches.get(i))
+            TrialState(t, *feeds.get(t), weights.get(i), batches.get(i))
             for i, t in enumerate(self.trials)
         ]
         self._scratch = Scratch()
@@ -224,12 +223,6 @@ def _check_threads(threads: int | None) -> int:
     return int(threads)
 
 
-def _check_dtype(dtype: Any) -> Any:
-    if dtype not in (np.float32, np.float64):
-        raise SettingError(f"dtype is {dtype!r}; it must be numpy.float32 or numpy.float64")
-    return dtype
-
-
 def _run_slices(state: TrialState, until: int, scratch: Scratch, stop: threading.Event) -> None:
     """Advance in slices of about `SLICE_SECONDS`, so that a stop is noticed."""
     slice_steps = 16
@@ -245,7 +238,6 @@ def train(
     data: Datasets | None = None,
     *,
     threads: int | None = None,
-    dtype: Any = np.float32,
     keep_weights: bool = False,
     on_curve: Callable[[int, Curve], None] | None = None,
 ) -> list[Curve]:
@@ -262,7 +254,6 @@ def train(
         trials: the trials; of any shapes and settings.
         data: data sets by the names trials use, for those `evenbatch.data.load` does not know.
         threads: cores to use; all by default.
-        dtype: numpy.float32, or float64 (for checking; slower).
         keep_weights: put the final parameters into the curves.
         on_curve: called in this thread as ``on_curve(place, curve)`` whenever a trial has ended, so
             that what is finished can be kept when the rest is interrupted (Ctrl-C).
@@ -279,18 +270,18 @@ def train(
     """
     found = _check_trials(trials)
     count = min(_check_threads(threads), max(len(found), 1))
-    feeds = _Feeds(data, _check_dtype(dtype))
+    feeds = _Feeds(data)
     for trial in found:
         from evenbatch.engine.state import check_fit
 
-        check_fit(trial, feeds.get(trial.data)[0])
+        check_fit(trial, feeds.get(trial)[0])
     curves: list[Curve | None] = [None] * len(found)
     stop = threading.Event()
     scratch = Scratch()
 
     def run(place: int) -> tuple[int, Curve]:
         trial = found[place]
-        state = TrialState(trial, *feeds.get(trial.data), dtype)
+        state = TrialState(trial, *feeds.get(trial))
         _run_slices(state, trial.steps, scratch, stop)
         state.stopped = stop.is_set()
         return place, state.curve(keep_weights)

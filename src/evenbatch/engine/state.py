@@ -120,6 +120,14 @@ def check_fit(trial: Trial, data: Dataset) -> None:
         )
 
 
+def _evaluation_rows(trial: Trial, data: Dataset) -> int:
+    """Rows evaluated at a time. With statistics "batch" the result depends on it, else not."""
+    if trial.statistics != "batch":
+        return max(trial.batch_size, min(EVALUATION_ROWS, data.n_test))
+    most = max(data.n_test, data.n_train if trial.evaluate_train else 0)
+    return min(trial.evaluation_batch or trial.batch_size, most)
+
+
 class TrialState:
     """Parameters, optimizer state, running statistics and counters of one trial in training."""
 
@@ -128,17 +136,15 @@ class TrialState:
         trial: Trial,
         data: Dataset,
         feed: Feed,
-        dtype: Any,
         weights: Weights | None = None,
         batches: NDArray[np.int64] | None = None,
     ) -> None:
         check_fit(trial, data)
-        self.trial, self.feed, self.dtype = trial, feed, np.dtype(dtype)
+        self.trial, self.feed, self.dtype = trial, feed, np.dtype(trial.dtype)
         exact = trial.statistics == "population" and trial.network.norm == "batch"
-        rows = max(trial.batch_size, min(EVALUATION_ROWS, data.n_test))
-        self.tape = tape = compile_tape(
-            trial.network, max(rows, data.n_train) if exact else rows, keep=trial.probe_every > 0
-        )
+        self.evaluation_rows = _evaluation_rows(trial, data)
+        rows = max(trial.batch_size, self.evaluation_rows, data.n_train if exact else 1)
+        self.tape = tape = compile_tape(trial.network, rows, keep=trial.probe_every > 0)
         self.batches = None if batches is None else self._check_batches(batches, data)
         self.theta = initialize.initial_parameters(tape, trial.seed, self.dtype)
         self.running = initialize.initial_running(tape, self.dtype)
@@ -184,7 +190,7 @@ class TrialState:
         trial, tape = self.trial, self.tape
         plan = np.zeros(loop.PLAN, np.int64)
         for place, value in (
-            (loop.ROWS, max(trial.batch_size, min(EVALUATION_ROWS, data.n_test))),
+            (loop.ROWS, self.evaluation_rows),
             (loop.BATCH_SIZE, trial.batch_size),
             (loop.STEPS, trial.steps),
             (loop.OPTIMIZER, optimizer),
@@ -196,7 +202,7 @@ class TrialState:
             (loop.X_STRIDE, self.feed.x_stride),
             (loop.Y_STRIDE, self.feed.y_stride),
             (loop.TARGETS, data.n_outputs),
-            (loop.N_PARAMETERS, tape.n_parameters),
+            (loop.N_LEARNED, tape.n_learned),
             (loop.DECAY_END, tape.decay_end),
             (loop.INPUT, tape.input_at),
             (loop.OUTPUT, tape.output_at),
@@ -212,6 +218,7 @@ class TrialState:
             (loop.CLOCK, _clock.CLOCK_ADDRESS),
             (loop.CLOCK_ID, _clock.CLOCK_ID),
             (loop.N_OPS, len(tape.ops)),
+            (loop.EVAL_MODE, loop.OWN if trial.statistics == "batch" else loop.EVALUATE),
         ):
             plan[place] = value
         return plan

@@ -4,8 +4,9 @@ The tape is an integer table, one row an operation, that `evenbatch.engine.loop`
 backwards. Compiling takes microseconds and no machine code, so any network starts at once.
 
 Parameters lie in one flat vector: first all weight matrices (inputs × padded outputs, the transpose
-of PyTorch's layout), then biases, gammas and betas, so that "what weight decay touches" is a
-prefix. Padding columns of a weight matrix are zero and stay zero.
+of PyTorch's layout), then biases, gammas and betas, and last those gammas and betas that do not
+learn: "what weight decay touches" and "what learns" are prefixes. Padding columns of a weight
+matrix are zero and stay zero.
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ PRODUCT, ACTIVATE, BATCH, ROW, GROUP, DROPOUT, ADD, FORK = range(8)
 OP, SRC, DST, STRIDE_IN, STRIDE, COLUMNS, A, B, C, E, CODE, NEED_DX = range(12)
 FIELDS = 12
 
-# Columns of the table of probes: where layer i's input, activation and weights lie.
-P_IN, P_IN_STRIDE, P_IN_COLUMNS, P_OUT, P_STRIDE, P_COLUMNS, P_Z, P_CODE, P_W, P_W_SIZE = range(10)
+# Columns of the table of probes: where layer i's input, activation, weights and normalizer lie.
+(
+    P_IN, P_IN_STRIDE, P_IN_COLUMNS, P_OUT, P_STRIDE, P_COLUMNS, P_Z, P_CODE, P_W, P_W_SIZE,
+    P_GAMMA, P_BETA, P_NORM_COLUMNS,
+) = range(13)  # fmt: skip
 
 _ACTIVATIONS = {
     "relu": (dense.LINEAR, 0.0),
@@ -37,6 +41,7 @@ _ACTIVATIONS = {
     "tanh": (dense.TANH, 1.0),
     "sigmoid": (dense.SIGMOID, 1.0),
     "gelu": (dense.GELU, 1.0),
+    "identity": (dense.LINEAR, 1.0),
 }
 
 
@@ -85,6 +90,7 @@ class Tape:
     linears: tuple[LinearSlot, ...]
     norms: tuple[NormSlot, ...]
     n_parameters: int
+    n_learned: int
     decay_end: int
     n_running: int
     n_workspace: int
@@ -112,6 +118,7 @@ class _Builder:
     workspace: int = 0
     running: int = 0
     parameters: int = 0
+    frozen: int = 0  # where the next parameter that does not learn goes
 
     def matrix(self, columns: int) -> int:
         return self.take(self.rows * padded(columns))
@@ -120,7 +127,10 @@ class _Builder:
         at, self.workspace = self.workspace, self.workspace + padded(size)
         return at
 
-    def parameter(self, size: int) -> int:
+    def parameter(self, size: int, learns: bool = True) -> int:
+        if not learns:
+            at, self.frozen = self.frozen, self.frozen + size
+            return at
         at, self.parameters = self.parameters, self.parameters + size
         return at
 
@@ -163,7 +173,8 @@ class _Builder:
     def normalize(self, src: int, columns: int, slope: float, dst: int = -1) -> int:
         net = self.network
         stride = padded(columns)
-        gamma, beta = self.parameter(stride), self.parameter(stride)
+        gamma = self.parameter(stride, net.affine in ("both", "gamma"))
+        beta = self.parameter(stride, net.affine in ("both", "beta"))
         if dst < 0:
             dst = self.matrix(columns)
         if net.norm == "batch":
@@ -252,6 +263,16 @@ def _hidden_layer(build: _Builder, slot: LinearSlot, src: int, layer: int, need_
     return at
 
 
+def _probe_norms(build: _Builder) -> None:
+    """Say in each layer's probe where its normalizer's knobs lie.
+
+    Normalizer i stands beside linear layer i; the one on the input, before layer 0.
+    """
+    for layer, row in enumerate(build.probes):
+        norm = build.norms[layer] if layer < len(build.norms) else NormSlot(-1, -1, -1, 0)
+        row += [norm.gamma, norm.beta, norm.columns]
+
+
 KEPT_BYTES = 1 << 20
 """Activations larger than this are computed again on the way back rather than kept.
 
@@ -278,6 +299,8 @@ def compile_tape(network: Network, rows: int, keep: bool = False) -> Tape:
     if not keep and _may_redo(network, rows):
         build.shared = build.matrix(max(network.hidden))
     linears, decay_end, build.parameters = _linears(network)
+    knobs = {"both": 2, "gamma": 1, "beta": 1, "none": 0}[network.affine]
+    build.frozen = build.parameters + knobs * sum(map(padded, network.normalized_widths))
     at = input_at = build.matrix(network.inputs)
     need_dx = False
     if network.norm != "none" and network.placement == "input":
@@ -302,6 +325,7 @@ def compile_tape(network: Network, rows: int, keep: bool = False) -> Tape:
     build.activate(at, last.outputs, last.bias, dense.LINEAR, 1.0)
     build.probe(src, last.inputs, at, at, last, dense.LINEAR, 1.0)
 
+    _probe_norms(build)
     widest = max((network.inputs, *network.hidden, network.outputs))
     d_at = (build.matrix(widest), build.matrix(widest))
     stash_at = build.matrix(widest) if skips else 0
@@ -315,7 +339,8 @@ def compile_tape(network: Network, rows: int, keep: bool = False) -> Tape:
         probe_slopes=np.array(build.probe_slopes, np.float64),
         linears=linears,
         norms=tuple(build.norms),
-        n_parameters=build.parameters,
+        n_parameters=build.frozen,
+        n_learned=build.parameters,
         decay_end=decay_end,
         n_running=build.running,
         n_workspace=build.workspace,
