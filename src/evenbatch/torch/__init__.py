@@ -1,0 +1,36 @@
+"""Normalization in your own PyTorch model.
+
+    evenbatch.torch.auditing  audit(model), watch(model): what is wrong with its normalization
+
+The names below are imported when first used.
+
+>>> import torch
+>>> from evenbatch.torch import audit
+>>> model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8, momentum=0.99))
+>>> [finding.code for finding in audit(model)]
+['EB205', 'EB101']
+"""
+
+from importlib import import_module
+from typing import Any
+
+_WHERE = {
+    "Context": "auditing",
+    "Finding": "auditing",
+    "Report": "auditing",
+    "Severity": "auditing",
+    "audit": "auditing",
+}
+"""Every public name and the part of this package that holds it."""
+
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'evenbatch.torch' has no attribute {name!r}")
+    return getattr(import_module(f"evenbatch.torch.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

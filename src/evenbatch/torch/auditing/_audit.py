@@ -1,0 +1,186 @@
+"""`audit`: gather what there is to see of a model, ask every rule, report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from evenbatch.torch.auditing import graph, sample
+from evenbatch.torch.auditing.context import Context, completed
+from evenbatch.torch.auditing.findings import AuditError, Finding, Note, counted
+from evenbatch.torch.auditing.layers import find_norms, is_lazy
+from evenbatch.torch.auditing.report import Report
+from evenbatch.torch.auditing.rules import RULES
+from evenbatch.torch.auditing.running import Inputs, short
+from evenbatch.torch.auditing.selection import chosen
+from evenbatch.torch.auditing.subject import Subject
+from torch import nn
+
+
+def audit(
+    model: nn.Module,
+    batch: Any = None,
+    *,
+    optimizer: torch.optim.Optimizer | None = None,
+    loader: Any = None,
+    context: Context | None = None,
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+) -> Report:
+    """What is wrong with the normalization of a model.
+
+    The model is left as it was: modes, buffers and the random numbers' state are put back.
+
+    Args:
+        model: any ``torch.nn.Module``; a compiled or DistributedDataParallel one is unwrapped.
+        batch: what the model is called with: a tensor, a tuple of positional arguments, or a
+            mapping of keywords. With it shapes, statistics and ``torch.export``'s graph are
+            audited too. Real data say more than random numbers.
+        optimizer: to see its parameter groups.
+        loader: a DataLoader; its first batch is the batch if none is given.
+        context: how the model is trained and used.
+        select, ignore: codes or their beginnings; the longer one wins.
+
+    Raises:
+        AuditError: `model` is no module, or a code or the context cannot be.
+
+    >>> from torch import nn
+    >>> print(audit(nn.Linear(2, 2)))
+    Looked at: 1 module, no norm layers; context: nothing declared.
+    Not audited: what shapes and data show (no batch given).
+    <BLANKLINE>
+    Nothing found.
+    """
+    if not isinstance(model, nn.Module):
+        raise AuditError(
+            f"there is no torch.nn.Module to audit but {type(model).__name__}: {model!r:.80}"
+        )
+    codes = chosen(RULES, select, ignore)
+    context = completed(context or Context(), model)
+    subject, report = _gather(model, batch, optimizer, loader, context)
+    for code, rule in RULES.items():
+        if code not in codes:
+            continue
+        try:
+            report.findings += rule.findings(subject)
+        except Exception as error:
+            report.notes.append(
+                Note(f"{code} {rule.name}: it could not be checked, {short(error)}")
+            )
+    report.findings.sort(key=_order)
+    return report
+
+
+def _order(finding: Finding) -> tuple[int, str]:
+    return -finding.severity, finding.code
+
+
+def _gather(
+    model: nn.Module, batch: Any, optimizer: Any, loader: Any, context: Context
+) -> tuple[Subject, Report]:
+    inner, averaged = unwrapped(model)
+    norms = find_norms(inner)
+    report = Report(model=inner)
+    report.looked_at.append(_tree(inner, norms))
+    subject = Subject(inner, norms, context, optimizer, loader, averaged=averaged)
+    if batch is None and loader is not None:
+        batch, note = first_batch(loader)
+        report.notes += note
+    if batch is None:
+        if loader is None:
+            report.notes.append(Note("what shapes and data show (no batch given)."))
+    else:
+        try:
+            report.inputs = Inputs.of(batch, inner)
+        except AuditError as error:
+            report.notes.append(Note(f"what shapes and data show: {error}", problem=True))
+    obstacle = cannot_run(inner)
+    if obstacle:
+        report.notes.append(Note(f"shapes, data and graph: {obstacle}", problem=True))
+        report.inputs = None
+    elif norms:
+        subject = _with_passes(subject, report)
+    if optimizer is not None:
+        report.looked_at.append(
+            f"optimizer: {type(optimizer).__name__}, "
+            f"{counted(len(optimizer.param_groups), 'parameter group')}"
+        )
+    declared = ", ".join(f"{k}={v}" for k, v in context.declared().items())
+    report.looked_at.append(f"context: {declared or 'nothing declared'}")
+    return subject, report
+
+
+def _with_passes(subject: Subject, report: Report) -> Subject:
+    """The subject with what the batch and the graph show."""
+    if report.inputs is not None:
+        shown, notes = sample.take(subject.model, subject.norms, report.inputs)
+        report.notes += notes
+        subject = replace(subject, sample=shown)
+        report.looked_at.append(f"batch: {report.inputs.described()}")
+    failed = subject.sample is not None and subject.sample.evaluating.error
+    traced, how = graph.trace(subject.model, None if failed else report.inputs)
+    if traced is None:
+        report.notes.append(Note(f"what feeds what: the model could not be traced ({how})"))
+    else:
+        report.looked_at.append(f"graph: {how}")
+    return replace(subject, graph=traced)
+
+
+def unwrapped(model: nn.Module) -> tuple[nn.Module, Any]:
+    """The model inside its wrappers (parallel, compiled, averaged), and the AveragedModel."""
+    averaged = None
+    while True:
+        if isinstance(model, torch.optim.swa_utils.AveragedModel):
+            averaged, model = model, model.module
+        elif isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            model = model.module
+        elif isinstance(getattr(model, "_orig_mod", None), nn.Module):
+            model = model._orig_mod
+        else:
+            return model, averaged
+
+
+def first_batch(loader: Any) -> tuple[Any, list[Note]]:
+    """The loader's first batch; nothing is taken from what can be gone through only once."""
+    try:
+        with torch.random.fork_rng(devices=[]):  # a DataLoader draws a seed for its workers
+            iterator = iter(loader)
+            if iterator is not loader:
+                return next(iterator), []
+        says = "the loader's batches: it is an iterator, and an audit would use one up"
+        return None, [Note(says, problem=True)]
+    except StopIteration:
+        return None, [Note("the loader's batches: it has none", problem=True)]
+    except Exception as error:
+        return None, [Note(f"the loader's batches: {short(error)}", problem=True)]
+
+
+def cannot_run(model: nn.Module) -> str:
+    """Why the model cannot be run at all, or ""."""
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    for name, tensor in tensors:
+        if is_lazy(tensor):
+            return (
+                f"{name!r} has no shape yet (a lazy module): run one batch through the model first"
+            )
+        if tensor.device.type == "meta":
+            return f"{name!r} is on the meta device, without values: load or initialize it first"
+    for path, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            return (
+                f"{path or 'the model'!r} is scripted, and cannot be watched inside: audit the "
+                "module it was made from"
+            )
+    return ""
+
+
+def _tree(model: nn.Module, norms: Any) -> str:
+    total = counted(sum(1 for _ in model.modules()), "module")
+    if not norms:
+        return f"{total}, no norm layers"
+    kinds = Counter(norm.class_name for norm in norms)
+    listed = ", ".join(f"{number} {name}" for name, number in kinds.items())
+    return f"{total}, {counted(len(norms), 'norm layer')} ({listed})"

@@ -1,0 +1,126 @@
+"""What an audit cannot see in a model: how it will be trained and used."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from evenbatch.torch.auditing.findings import AuditError
+from torch import nn
+
+METHODS = ("", "contrastive", "gan", "dp-sgd", "federated")
+HALVES = ("", "float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Context:
+    """How the model is trained and used, as far as the caller says so.
+
+    Args:
+        batch_size: examples in one forward pass on one device.
+        world_size: devices that train together (DistributedDataParallel).
+        broadcast_buffers: DistributedDataParallel's argument of that name.
+        forwards_per_backward: forward passes before each backward pass.
+        accumulation: backward passes before each optimizer step.
+        amp: "float16" or "bfloat16" if trained under autocast.
+        ema: evaluated with averaged weights (EMA, SWA).
+        checkpointing: activations are recomputed in the backward pass.
+        vmap: run under ``torch.func.vmap``, ``jacrev`` or ``hessian``.
+        deploy: about to be exported, converted or served.
+        method: "contrastive", "gan", "dp-sgd" or "federated".
+
+    Raises:
+        AuditError: a value that cannot be.
+
+    >>> Context(world_size=8, batch_size=2).declared()
+    {'batch_size': 2, 'world_size': 8}
+    """
+
+    batch_size: int | None = None
+    world_size: int = 1
+    broadcast_buffers: bool = True
+    forwards_per_backward: int = 1
+    accumulation: int = 1
+    amp: str = ""
+    ema: bool = False
+    checkpointing: bool = False
+    vmap: bool = False
+    deploy: bool = False
+    method: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("world_size", "forwards_per_backward", "accumulation", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise AuditError(f"context: {name} = {value}; it is a count from 1 up")
+        for name, known in (("amp", HALVES), ("method", METHODS)):
+            value = getattr(self, name)
+            if value not in known:
+                names = " or ".join(known[1:])
+                raise AuditError(f"context: {name} = {value!r}; it is {names}, or left out")
+
+    def declared(self) -> dict[str, Any]:
+        """What differs from the defaults."""
+        return {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if getattr(self, f.name) != f.default
+        }
+
+    @classmethod
+    def parse(cls, items: Iterable[str]) -> Context:
+        """From ``name=value`` texts, as the command line gives them.
+
+        >>> Context.parse(["world_size=8", "ema=yes"])
+        Context(batch_size=None, world_size=8, ..., ema=True, ...)
+        """
+        known = {f.name: f for f in fields(cls)}
+        values: dict[str, Any] = {}
+        for item in items:
+            name, equals, text = (part.strip() for part in item.partition("="))
+            name = name.replace("-", "_")
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise AuditError(
+                    f"context: there is no {name!r}.{hint} It takes {', '.join(known)}."
+                )
+            if not equals:
+                raise AuditError(f"context: {item!r} has no value; write {name}=VALUE")
+            values[name] = _read(name, str(known[name].type), text)
+        return cls(**values)
+
+
+def _read(name: str, kind: str, text: str) -> Any:
+    if kind == "bool":
+        word = text.lower()
+        if word in ("1", "true", "yes", "on"):
+            return True
+        if word in ("0", "false", "no", "off"):
+            return False
+        raise AuditError(f"context: {name} = {text!r}; it is yes or no")
+    if kind.startswith("int"):
+        try:
+            return int(text)
+        except ValueError:
+            raise AuditError(f"context: {name} = {text!r}; it is a whole number") from None
+    return text
+
+
+def completed(context: Context, model: nn.Module) -> Context:
+    """The context with what the model itself shows: its wrappers and its checkpointing."""
+    import torch
+
+    found: dict[str, Any] = {}
+    if isinstance(model, nn.parallel.DistributedDataParallel):
+        found["world_size"] = max(
+            context.world_size, torch.distributed.get_world_size(model.process_group)
+        )
+        found["broadcast_buffers"] = bool(model.broadcast_buffers)
+    if isinstance(model, torch.optim.swa_utils.AveragedModel):
+        found["ema"] = True
+    if getattr(model, "is_gradient_checkpointing", False) is True:
+        found["checkpointing"] = True
+    return replace(context, **found)

@@ -1,0 +1,137 @@
+"""What an audit says: a finding with its evidence and fix, and a note on what was not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+
+class AuditError(ValueError):
+    """An audit that cannot be done as asked; the message says what to change."""
+
+
+class Severity(IntEnum):
+    """How much a finding matters.
+
+    ``ERROR``: training or prediction fails, or its numbers are wrong. ``WARNING``: it likely costs
+    accuracy, or will fail later. ``INFO``: waste, or worth knowing.
+
+    >>> Severity.parse("warning") < Severity.ERROR
+    True
+    """
+
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+    @classmethod
+    def parse(cls, text: str) -> Severity:
+        """The severity of that name; AuditError with the names there are."""
+        try:
+            return cls[text.strip().upper()]
+        except KeyError:
+            names = ", ".join(str(level) for level in cls)
+            raise AuditError(f"{text!r} is no severity; there are {names}") from None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a rule found, before the audit puts the rule's name on it.
+
+    `paths` are the modules it is about, `says` the evidence in one or two sentences, `fix` what to
+    do. `evidence` repeats the measured numbers for programs. `apply` changes the model (or the
+    optimizer) in place and says what it did; it is given only where that is safe.
+    """
+
+    paths: tuple[str, ...]
+    says: str
+    fix: str
+    evidence: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    apply: Callable[[], str] | None = None
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, where, how it was seen, and what to do about it."""
+
+    code: str
+    name: str
+    severity: Severity
+    paths: tuple[str, ...]
+    says: str
+    fix: str
+    evidence: Mapping[str, float | int | str | bool]
+    apply: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def fixable(self) -> bool:
+        """Whether ``report.fix()`` can do it."""
+        return self.apply is not None
+
+    @property
+    def where(self) -> str:
+        """The modules in a few words.
+
+        >>> Finding("EB1", "n", Severity.INFO, ("a", "b", "c", "d", "e"), "", "", {}).where
+        'a, b, c and 2 more'
+        """
+        return places(self.paths)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the function that applies the fix; for JSON."""
+        return {
+            "code": self.code,
+            "name": self.name,
+            "severity": str(self.severity),
+            "paths": list(self.paths),
+            "says": self.says,
+            "fix": self.fix,
+            "fixable": self.fixable,
+            "evidence": dict(self.evidence),
+        }
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that was not audited, and why. A `problem` is the caller's to mend."""
+
+    says: str
+    problem: bool = False
+
+
+def places(paths: tuple[str, ...], limit: int = 3) -> str:
+    """Module paths in a few words; "" is the model itself."""
+    shown = [path or "the model itself" for path in paths[:limit]]
+    rest = len(paths) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """
+    >>> counted(1, "layer"), counted(3, "layer")
+    ('1 layer', '3 layers')
+    """
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def brief(value: float) -> str:
+    """A number in as few characters as a reader needs.
+
+    >>> brief(0.0), brief(12.0), brief(1.23456), brief(1e-8), brief(12345.678)
+    ('0', '12', '1.23', '1e-08', '12346')
+    """
+    if abs(value) < 1e6 and value == int(value):
+        return f"{int(value)}"
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def one_by_one(items: Mapping[str, Any]) -> Iterator[str]:
+    """``name=value`` of each."""
+    for name, value in items.items():
+        yield f"{name}={brief(value) if isinstance(value, float) else value}"

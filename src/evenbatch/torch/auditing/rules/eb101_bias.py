@@ -1,0 +1,90 @@
+"""A bias right before a batch norm does nothing.
+
+## What it does
+Looks for a linear or convolution layer with a bias whose output goes to a batch norm and nowhere
+else.
+
+## Why is this bad?
+Batch norm subtracts each channel's mean, and a constant added to a channel is part of that mean.
+The bias cancels: its gradient is zero but for rounding, and it costs memory, optimizer state and
+a little time. The batch norm's own beta does its work.
+
+## Example
+```python
+nn.Sequential(nn.Conv2d(3, 64, 3), nn.BatchNorm2d(64))
+```
+
+## Use instead
+```python
+nn.Sequential(nn.Conv2d(3, 64, 3, bias=False), nn.BatchNorm2d(64))
+```
+The automatic fix removes the bias and takes it off the running mean too, so that the output in
+evaluation mode stays as it is. Checkpoints lose the key.
+
+## Source
+[timm#357](https://github.com/huggingface/pytorch-image-models/issues/357),
+[Pytorch-UNet#325](https://github.com/milesial/Pytorch-UNet/issues/325)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from evenbatch.torch.auditing.findings import Found, Severity, counted
+from evenbatch.torch.auditing.graph import Op
+from evenbatch.torch.auditing.rules._rule import rule
+from evenbatch.torch.auditing.subject import Subject
+
+
+@rule("EB101", Severity.INFO, "graph")
+def bias_before_batch_norm(subject: Subject) -> Iterator[Found]:
+    """Such layers, each called once and read by its batch norm alone."""
+    if subject.graph is None:
+        return
+    modules = dict(subject.model.named_modules(remove_duplicate=False))
+    pairs: list[tuple[str, Any, Any]] = []
+    for op in subject.graph.of_kind("batch_norm"):
+        source = op.source
+        if source is None or source.kind not in ("linear", "conv", "conv_transpose"):
+            continue
+        layer, norm = modules.get(source.owner), modules.get(op.owner)
+        if _only_each_other(subject, source, op) and _has_bias(layer) and norm is not None:
+            pairs.append((source.owner, layer, norm))
+    if pairs:
+        size = sum(layer.bias.numel() for _, layer, _ in pairs)
+        which = "it has" if len(pairs) == 1 else "they have"
+        yield Found(
+            tuple(path for path, _, _ in pairs),
+            f"{counted(len(pairs), 'layer')} with a bias feed a batch norm, which takes it off "
+            f"again; {which} {counted(size, 'parameter')} that nothing depends on.",
+            "bias=False in these layers; the batch norm's own beta does the work.",
+            {"layers": len(pairs), "parameters": size},
+            partial(_remove, [(layer, norm) for _, layer, norm in pairs]),
+        )
+
+
+def _only_each_other(subject: Subject, source: Op, norm: Op) -> bool:
+    """Whether each is called once, and nothing else reads the layer's output."""
+    assert subject.graph is not None
+    calls = [op.owner for op in subject.graph.ops if op.names]
+    return (
+        subject.graph.real_users(source) == [norm]
+        and calls.count(source.owner) == 1
+        and calls.count(norm.owner) == 1
+    )
+
+
+def _has_bias(layer: Any) -> bool:
+    return isinstance(getattr(layer, "bias", None), torch.nn.Parameter)
+
+
+def _remove(pairs: list[tuple[Any, Any]]) -> str:
+    for layer, norm in pairs:
+        if norm.running_mean is not None:
+            with torch.no_grad():
+                norm.running_mean -= layer.bias.to(norm.running_mean.dtype)
+        layer.bias = None
+    return f"removed {counted(len(pairs), 'bias').replace('biass', 'biases')}"

@@ -1,0 +1,98 @@
+"""A frozen batch norm whose running statistics still move.
+
+## What it does
+Looks for batch norms whose gamma and beta are frozen (``requires_grad = False``) in a model that
+still trains, and that are in training mode, or would be after ``model.train()``.
+
+## Why is this bad?
+``requires_grad`` is about gradients; running statistics move in every forward pass in training
+mode, also under ``no_grad``. A frozen backbone then drifts away from what it was trained to be.
+Calling ``eval()`` once is undone by the next ``model.train()``.
+
+## Example
+```python
+for p in model.backbone.parameters():
+    p.requires_grad = False
+model.train()
+```
+
+## Use instead
+```python
+from evenbatch.torch import freeze
+
+freeze(model.backbone)
+```
+or put ``self.backbone.eval()`` into the model's own ``train`` method. The automatic fix sets the
+layers to evaluation mode and keeps them there.
+
+## Source
+[pytorch#86590](https://github.com/pytorch/pytorch/issues/86590),
+[pytorch#66073](https://github.com/pytorch/pytorch/issues/66073),
+[chemprop#952](https://github.com/chemprop/chemprop/issues/952)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from types import MethodType
+from typing import Any
+
+from evenbatch.torch.auditing.findings import Found, Severity, counted
+from evenbatch.torch.auditing.rules._rule import rule
+from evenbatch.torch.auditing.subject import Subject
+
+
+@rule("EB201", Severity.WARNING, "state")
+def frozen_but_moving(subject: Subject) -> Iterator[Found]:
+    """Frozen batch norms that `model.train()` sets to training mode."""
+    if not subject.trains:
+        return
+    frozen = [
+        norm
+        for norm in subject.of_kind("batch")
+        if norm.moves_when_training
+        and norm.parameters
+        and not any(p.requires_grad for p in norm.parameters.values())
+    ]
+    moving = _trained_by(subject.model, [norm.module for norm in frozen])
+    found = [norm for norm, moves in zip(frozen, moving, strict=True) if moves]
+    if not found:
+        return
+    now = sum(norm.module.training for norm in found)
+    if now:
+        state = f"{now} of them {'is' if now == 1 else 'are'} in training mode now"
+    else:
+        state = "they are in evaluation mode, which the next model.train() undoes"
+    yield Found(
+        tuple(norm.path for norm in found),
+        f"gamma and beta are frozen in {counted(len(found), 'batch norm')}, the running statistics "
+        f"are not: every forward pass in training mode moves them; {state}.",
+        "keep these layers in evaluation mode whatever model.train() says.",
+        {"layers": len(found), "in_training_mode": now},
+        partial(_freeze, [norm.module for norm in found]),
+    )
+
+
+def _trained_by(model: Any, norms: list[Any]) -> list[bool]:
+    """Which of the modules are in training mode after ``model.train()``; modes are put back."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.train()
+        return [bool(norm.training) for norm in norms]
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _stays(self: Any, mode: bool = True) -> Any:
+    """`train` of a frozen layer."""
+    self.training = False
+    return self
+
+
+def _freeze(norms: list[Any]) -> str:
+    for norm in norms:
+        norm.eval()
+        norm.train = MethodType(_stays, norm)
+    return f"{counted(len(norms), 'batch norm')} set to evaluation mode for good"

@@ -1,0 +1,90 @@
+"""A batch norm momentum that keeps almost nothing of the past, or takes in nothing.
+
+## What it does
+Looks at the momentum of batch norms with running statistics: 0.5 and more, zero, or outside 0 to
+1.
+
+## Why is this bad?
+PyTorch's momentum is the weight of the *new* batch: 0.1 by default. Keras, TensorFlow and JAX
+libraries give the weight of the *old* value: 0.99 there is 0.01 here. Copied as it is, 0.99 makes
+the running statistics those of the last batch, and evaluation as noisy as that; 0 never moves
+them from 0 and 1.
+
+## Example
+```python
+nn.BatchNorm2d(64, momentum=0.99)
+```
+
+## Use instead
+```python
+nn.BatchNorm2d(64, momentum=0.01)
+```
+
+## Source
+[vision#8250](https://github.com/pytorch/vision/issues/8250) (0.99),
+[pretrained-models.pytorch#5](https://github.com/Cadene/pretrained-models.pytorch/issues/5) (0),
+[transformers#19454](https://github.com/huggingface/transformers/issues/19454)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
+from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.rules._rule import rule
+from evenbatch.torch.auditing.subject import Subject
+
+HIGH = 0.5  # the largest in torchvision, timm and transformers is 0.1
+
+
+@rule("EB205", Severity.WARNING, "tree")
+def momentum_out_of_range(subject: Subject) -> Iterator[Found]:
+    """Batch norms by their unusual momentum."""
+    by_value: dict[float, list[Norm]] = {}
+    for norm in subject.of_kind("batch"):
+        value = norm.momentum
+        if value is None or not norm.statistics or 0 < value < HIGH:
+            continue
+        frozen = norm.parameters and not any(p.requires_grad for p in norm.parameters.values())
+        if value == 0 and (frozen or not subject.trains):
+            continue  # frozen on purpose
+        by_value.setdefault(value, []).append(norm)
+    for value, norms in by_value.items():
+        good = _meant(value)
+        yield Found(
+            tuple(norm.path for norm in norms),
+            _says(value),
+            f"momentum={brief(good)}"
+            + (", if the number came from Keras, TensorFlow or JAX." if value >= HIGH else "."),
+            {"layers": len(norms), "momentum": value},
+            partial(_set, [norm.module for norm in norms], good),
+            severity=None if 0 <= value <= 1 else Severity.ERROR,
+        )
+
+
+def _says(value: float) -> str:
+    if value == 0:
+        return (
+            "momentum = 0: the running statistics never move, so evaluation does not use what "
+            "training saw."
+        )
+    if not 0 < value <= 1:
+        return f"momentum = {brief(value)} is no weight of an average; it lies between 0 and 1."
+    past = f"{brief(100 * (1 - value) ** 2)} %"
+    return (
+        f"momentum = {brief(value)}: in PyTorch this is the weight of the newest batch; of "
+        f"everything before the last two batches {past} remains in the running statistics."
+    )
+
+
+def _meant(value: float) -> float:
+    return round(1 - value, 10) if HIGH <= value < 1 else 0.1
+
+
+def _set(norms: list[Any], momentum: float) -> str:
+    for norm in norms:
+        norm.momentum = momentum
+    return f"momentum = {brief(momentum)} in {counted(len(norms), 'batch norm')}"

@@ -1,0 +1,74 @@
+"""A group, layer, instance or RMS norm over one value: its output does not depend on its input.
+
+## What it does
+Counts the values behind each mean and variance: on the given batch, and for layer and RMS norm
+from the layer's shape alone.
+
+## Why is this bad?
+One value minus its mean is zero, so the output is beta (for RMS norm gamma times the sign),
+whatever comes in: everything the layers before it learned is lost. It is what replacing batch
+norm by ``GroupNorm(C, C)`` does to a layer whose input is (N, C). PyTorch refuses for instance
+norm, and says nothing for the others.
+
+## Example
+```python
+nn.Sequential(nn.Linear(64, 32), nn.GroupNorm(32, 32))
+```
+
+## Use instead
+```python
+nn.Sequential(nn.Linear(64, 32), nn.GroupNorm(4, 32))
+```
+
+## Source
+[opacus#567](https://github.com/pytorch/opacus/issues/567),
+[opacus#390](https://github.com/pytorch/opacus/issues/390),
+[pytorch#45687](https://github.com/pytorch/pytorch/issues/45687),
+[CycleGAN#395](https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix/issues/395)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from evenbatch.torch.auditing.findings import Found, Severity
+from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.rules._rule import rule
+from evenbatch.torch.auditing.subject import Subject
+
+
+@rule("EB404", Severity.ERROR, "tree + batch")
+def constant_output(subject: Subject) -> Iterator[Found]:
+    """Layers with one value behind each mean and variance."""
+    for norm in subject.of_kind("group", "layer", "instance", "rms"):
+        shape = _shape_with_one_value(subject, norm)
+        if shape is None:
+            continue
+        seen = f"its input {shape} leaves" if shape else "its shape leaves"
+        yield Found(
+            (norm.path,),
+            f"{seen} one value behind each mean and variance: the output is the same for every "
+            "input.",
+            _fix(norm),
+            {"values": 1},
+        )
+
+
+def _shape_with_one_value(subject: Subject, norm: Norm) -> tuple[int, ...] | None:
+    calls = subject.sample.evaluating.calls.get(norm.path, ()) if subject.sample else ()
+    for call in calls:
+        if call.values == 1:
+            return call.shape
+    normalized = getattr(norm.module, "normalized_shape", None)
+    if isinstance(normalized, (tuple, list)) and math.prod(normalized) == 1:
+        return ()
+    return None
+
+
+def _fix(norm: Norm) -> str:
+    if norm.kind == "group":
+        groups = int(getattr(norm.module, "num_groups", 1))
+        fewer = max((g for g in range(1, groups // 2 + 1) if groups % g == 0), default=1)
+        return f"fewer groups: num_groups={fewer}, or no norm in this place."
+    return "no norm in this place, or one over more values (nn.LayerNorm over the channels)."

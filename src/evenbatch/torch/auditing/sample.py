@@ -1,0 +1,152 @@
+"""What one batch shows: at each norm layer the values its statistics are taken over."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from evenbatch.torch.auditing.findings import Note
+from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.running import Inputs, forward, left_as_it_was, set_mode, short
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of one norm layer: its input's shape and statistics.
+
+    `values` is the number of values behind each mean and variance; `mean` and `var` are (C,),
+    over everything but the channels, for layers that have channels (biased, float64).
+    """
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    values: int
+    mean: torch.Tensor | None
+    var: torch.Tensor | None
+    finite: bool
+    seen: torch.Tensor | None = None  # the input itself, where a rule needs it
+
+
+@dataclass
+class Pass:
+    """One forward pass of the whole model."""
+
+    calls: dict[str, list[Call]] = field(default_factory=dict)
+    entered: str = ""  # the deepest module that was entered last: where a failure happened
+    error: str = ""
+    output: list[torch.Tensor] = field(default_factory=list)
+
+
+@dataclass
+class Sample:
+    """The passes over one batch: in evaluation mode, and with the norm layers in training mode."""
+
+    inputs: Inputs
+    evaluating: Pass
+    training: Pass
+
+    @property
+    def examples(self) -> int:
+        return self.inputs.examples
+
+
+def values_behind(norm: Norm, shape: tuple[int, ...]) -> int:
+    """How many values each mean and variance of the layer is taken over, for this input."""
+    total = math.prod(shape)
+    match norm.kind:
+        case "batch" | "frozen batch" if len(shape) > 1:
+            return total // max(1, shape[1])
+        case "instance":
+            channels = getattr(norm.module, "num_features", 0)
+            spatial = shape[2:] if len(shape) > 2 and shape[1] == channels else shape[1:]
+            return math.prod(spatial)
+        case "group" if len(shape) > 1:
+            return total // max(1, shape[0]) // int(getattr(norm.module, "num_groups", 1))
+        case "layer" | "rms":
+            over = getattr(norm.module, "normalized_shape", None) or shape[-1:]
+            return math.prod(over)
+    return total
+
+
+def look(norm: Norm, x: torch.Tensor, keep: bool = False) -> Call:
+    """What the layer is given in one call."""
+    x = x.detach()
+    shape = tuple(x.shape)
+    mean = var = None
+    if norm.kind in ("batch", "instance", "group") and x.dim() > 1 and x.numel():
+        over = [axis for axis in range(x.dim()) if axis != 1]
+        wide = x.double()
+        mean, var = wide.mean(over).cpu(), wide.var(over, unbiased=False).cpu()
+    return Call(
+        shape,
+        x.dtype,
+        values_behind(norm, shape),
+        mean,
+        var,
+        bool(torch.isfinite(x).all()),
+        x.clone() if keep else None,
+    )
+
+
+def run(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs, keep: bool = False) -> Pass:
+    """One forward pass in the modes that are set, every norm layer watched."""
+    done = Pass()
+    hooks = []
+
+    def enter(path: str, module: Any, args: Any) -> None:
+        done.entered = path
+
+    def at_norm(norm: Norm, module: Any, args: tuple[Any, ...]) -> None:
+        if args and isinstance(args[0], torch.Tensor):
+            done.calls.setdefault(norm.path, []).append(look(norm, args[0], keep))
+
+    try:
+        for path, module in model.named_modules():
+            hooks.append(module.register_forward_pre_hook(partial(enter, path)))
+        for norm in norms:
+            hooks.append(norm.module.register_forward_pre_hook(partial(at_norm, norm)))
+        done.output = forward(model, inputs)
+    except Exception as error:
+        done.error = short(error)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return done
+
+
+def take(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs) -> tuple[Sample, list[Note]]:
+    """Run the batch through the model in both modes, and leave the model as it was."""
+    with left_as_it_was(model):
+        set_mode(model, False)
+        evaluating = run(model, norms, inputs, keep=inputs.mask is not None)
+    with left_as_it_was(model):
+        # Dropout stays off: what differs from the other pass is the statistics' doing alone.
+        set_mode(model, False)
+        for norm in norms:
+            norm.module.training = True
+        training = run(model, norms, inputs)
+    return Sample(inputs, evaluating, training), _failures(inputs, evaluating, training)
+
+
+def _failures(inputs: Inputs, evaluating: Pass, training: Pass) -> list[Note]:
+    """One note for each way the forward pass failed."""
+    failed = {"evaluation": evaluating, "training": training}
+    if evaluating.error == training.error:
+        del failed["training"]
+    return [
+        Note(
+            f"the forward pass in {mode} mode failed{_place(done)} on the "
+            f"batch {inputs.described()}: {done.error}",
+            problem=True,
+        )
+        for mode, done in failed.items()
+        if done.error
+    ]
+
+
+def _place(done: Pass) -> str:
+    return f" in {done.entered!r}" if done.entered else ""

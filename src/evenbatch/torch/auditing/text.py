@@ -1,0 +1,74 @@
+"""A report as text for a terminal or a log."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from evenbatch.torch.auditing.findings import Finding, Severity, brief, counted
+
+if TYPE_CHECKING:
+    from evenbatch.torch.auditing.report import Fixes, Report
+
+WIDTH = 96
+
+
+def finding_text(finding: Finding) -> str:
+    """Three parts: what and where, the evidence, the fix."""
+    head = f"{finding.code} {finding.severity}: {finding.name}, at {finding.where}"
+    mark = " (report.fix() or --fix does it)" if finding.fixable else ""
+    return "\n".join((head, _block("", finding.says), _block("Fix: ", finding.fix + mark)))
+
+
+def _block(label: str, text: str) -> str:
+    return textwrap.fill(
+        label + text, WIDTH, initial_indent="    ", subsequent_indent="    ",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def report_text(report: Report) -> str:
+    """Findings, then what was and was not looked at, then the count."""
+    parts = [finding_text(finding) for finding in report.findings]
+    looked = [f"Looked at: {'; '.join(report.looked_at)}."] if report.looked_at else []
+    looked += [f"Not audited: {note.says}" for note in report.notes]
+    if looked:
+        parts.append("\n".join(
+            textwrap.fill(line, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+            for line in looked
+        ))  # fmt: skip
+    parts.append(totals(report))
+    return "\n\n".join(parts)
+
+
+def totals(report: Report) -> str:
+    """The last line."""
+    if not report.findings:
+        return "Nothing found." if report.complete else "Nothing found in what could be audited."
+    per_level = []
+    for level in sorted(Severity, reverse=True):
+        number = sum(finding.severity == level for finding in report.findings)
+        if number:
+            per_level.append(f"{number} info" if level is Severity.INFO
+                             else counted(number, str(level)))  # fmt: skip
+    fixable = sum(finding.fixable for finding in report.findings)
+    tail = f"; {fixable} can be fixed automatically" if fixable else ""
+    return f"{counted(len(report.findings), 'finding')}: {', '.join(per_level)}{tail}."
+
+
+def fixes_text(fixes: Fixes) -> str:
+    """What was changed and what it did to the output."""
+    lines = [
+        f"{fixed.finding.code} fixed: {fixed.did}; {_moved(fixed.difference)}."
+        for fixed in fixes.changed
+    ]
+    lines += [f"{finding.code} could not be fixed: {why}" for finding, why in fixes.failed]
+    return "\n".join(lines) or "Nothing to fix automatically."
+
+
+def _moved(difference: float | None) -> str:
+    if difference is None:
+        return "output not compared (no batch, or the forward pass fails)"
+    if difference == 0:
+        return "output in evaluation mode unchanged"
+    return f"output in evaluation mode changed by {brief(difference)} of its largest value"

@@ -1,0 +1,14 @@
+"""The table of planted problems: a case for every rule."""
+
+from __future__ import annotations
+
+import planted_statistics
+import planted_structure
+import planted_training
+from planted import Case
+
+CASES: dict[str, Case] = {
+    **planted_structure.CASES,
+    **planted_statistics.CASES,
+    **planted_training.CASES,
+}

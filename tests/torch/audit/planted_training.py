@@ -1,0 +1,172 @@
+"""EB3 and EB4: optimizer, batches and shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from planted import Case, conv_bn, frozen, images, rows
+from torch.utils.data import DataLoader, TensorDataset
+
+import torch
+from evenbatch.torch import Context
+from torch import nn
+
+
+class RMSNorm(nn.Module):
+    """A norm layer of one's own, which filters by class do not know."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(size))
+
+    def forward(self, x: Any) -> Any:
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.scale
+
+
+def _groups(model: nn.Module, no_decay: Any) -> list[dict[str, Any]]:
+    rest = [p for p in model.parameters() if not any(p is q for q in no_decay)]
+    return [{"params": rest}, {"params": list(no_decay), "weight_decay": 0.0}]
+
+
+def all_decayed() -> dict[str, Any]:
+    model = conv_bn()
+    return {"model": model, "optimizer": torch.optim.AdamW(model.parameters(), weight_decay=0.1)}
+
+
+def own_norm_missed() -> dict[str, Any]:
+    """transformers#35927: the filter knows nn.LayerNorm, and the model has its own RMSNorm."""
+    model = nn.Sequential(nn.LayerNorm(4), nn.Linear(4, 4), RMSNorm(4))
+    groups = _groups(model, [*model[0].parameters(), model[1].bias])
+    return {"model": model, "optimizer": torch.optim.AdamW(groups, weight_decay=0.1)}
+
+
+def none_decayed() -> dict[str, Any]:
+    model = nn.Sequential(nn.LayerNorm(4), nn.Linear(4, 4), RMSNorm(4))
+    groups = _groups(model, [p for p in model.parameters() if p.ndim == 1])
+    return {"model": model, "optimizer": torch.optim.AdamW(groups, weight_decay=0.1)}
+
+
+def no_decay_at_all() -> dict[str, Any]:
+    model = conv_bn()
+    return {"model": model, "optimizer": torch.optim.SGD(model.parameters(), lr=0.1)}
+
+
+def decay_of_frozen_ones() -> dict[str, Any]:
+    """Without a gradient the optimizer does not touch them."""
+    model = nn.Sequential(frozen(conv_bn()).eval(), nn.Conv2d(8, 2, 1))
+    return {"model": model, "optimizer": torch.optim.AdamW(model.parameters(), weight_decay=0.1)}
+
+
+def _pooled() -> nn.Module:
+    return nn.Sequential(
+        nn.AdaptiveAvgPool2d(1), nn.Conv2d(3, 8, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU()
+    )
+
+
+def one_example_pooled() -> dict[str, Any]:
+    """mmsegmentation#272: a pooled branch, and one example on the device."""
+    return {"model": _pooled(), "batch": images(1)}
+
+
+def two_examples_pooled() -> dict[str, Any]:
+    return {"model": _pooled(), "batch": images(2)}
+
+
+def one_example_with_a_map() -> dict[str, Any]:
+    return {"model": conv_bn(), "batch": images(1)}
+
+
+def one_example_for_inference() -> dict[str, Any]:
+    return {"model": frozen(_pooled()), "batch": images(1)}
+
+
+def two_per_device() -> dict[str, Any]:
+    return {"model": conv_bn(), "batch": images(2)}
+
+
+def loader_of_two() -> dict[str, Any]:
+    return {"model": conv_bn(), "loader": DataLoader(TensorDataset(images(8)), batch_size=2)}
+
+
+def two_declared() -> dict[str, Any]:
+    return {"model": conv_bn(), "batch": images(8), "context": Context(batch_size=2)}
+
+
+def eight() -> dict[str, Any]:
+    return {"model": conv_bn(), "batch": images(8)}
+
+
+def two_but_more_declared() -> dict[str, Any]:
+    return {"model": conv_bn(), "batch": images(2), "context": Context(batch_size=32)}
+
+
+def two_synced_over_eight() -> dict[str, Any]:
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(conv_bn())
+    return {"model": model, "context": Context(batch_size=2, world_size=8)}
+
+
+def two_with_group_norm() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8)), "batch": images(2)}
+
+
+def two_with_frozen_norms() -> dict[str, Any]:
+    model = nn.Sequential(frozen(conv_bn()).eval(), nn.Conv2d(8, 2, 1))
+    return {"model": model, "batch": images(2)}
+
+
+def one_value_per_group() -> dict[str, Any]:
+    """opacus#567: batch norm on (N, C) replaced by as many groups as channels."""
+    return {"model": nn.Sequential(nn.Linear(4, 8), nn.GroupNorm(8, 8)), "batch": rows()}
+
+
+def layer_norm_of_one() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.Linear(4, 1), nn.LayerNorm(1))}
+
+
+def instance_norm_of_one() -> dict[str, Any]:
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.InstanceNorm2d(3))
+    return {"model": model, "batch": images()}
+
+
+def two_values_per_group() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.Linear(4, 8), nn.GroupNorm(4, 8)), "batch": rows()}
+
+
+def a_group_per_channel_on_maps() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(8, 8)), "batch": images()}
+
+
+CASES = {
+    "EB301": Case(
+        shows=(all_decayed, own_norm_missed),
+        silent=(none_decayed, no_decay_at_all, decay_of_frozen_ones),
+        at=("1",),
+        says="weight decay 0.1 pulls 16 parameters of 1 norm layer",
+    ),
+    "EB401": Case(
+        shows=(one_example_pooled,),
+        silent=(one_example_with_a_map, one_example_for_inference),
+        mended=two_examples_pooled,
+        at=("2",),
+        says="(1, 8, 1, 1)",
+    ),
+    "EB402": Case(
+        shows=(two_per_device, loader_of_two, two_declared),
+        silent=(
+            two_but_more_declared,
+            two_synced_over_eight,
+            two_with_group_norm,
+            two_with_frozen_norms,
+        ),
+        mended=eight,
+        at=("1",),
+        says="2 examples",
+    ),
+    "EB404": Case(
+        shows=(one_value_per_group, layer_norm_of_one, instance_norm_of_one),
+        silent=(a_group_per_channel_on_maps,),
+        mended=two_values_per_group,
+        at=("1",),
+        says="(8, 8)",
+    ),
+}

@@ -1,0 +1,110 @@
+"""Every rule: it sees its planted problem, stays silent on near misses, and its fix helps."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from planted_cases import CASES
+
+import torch
+from evenbatch.torch import Severity, audit
+from evenbatch.torch.auditing.rules import RULES
+
+SHOWN = [(code, build) for code, case in CASES.items() for build in case.shows]
+SILENT = [
+    (code, build)
+    for code, case in CASES.items()
+    for build in (*case.silent, *([case.mended] if case.mended else []))
+]
+Build = Callable[[], dict[str, Any]]
+
+
+def label(value: object) -> str:
+    return getattr(value, "__name__", str(value))
+
+
+def run(arguments: dict[str, Any]) -> Any:
+    return audit(arguments.pop("model"), arguments.pop("batch", None), **arguments)
+
+
+def found(report: Any, code: str) -> list[Any]:
+    return [finding for finding in report if finding.code == code]
+
+
+def test_every_rule_has_cases() -> None:
+    assert set(CASES) == set(RULES)
+    for code, case in CASES.items():
+        assert case.shows and case.silent and case.at and case.says, code  # noqa: PT018
+
+
+@pytest.mark.parametrize(("code", "build"), SHOWN, ids=label)
+def test_the_problem_is_found(code: str, build: Build) -> None:
+    report = run(build())
+    [finding] = found(report, code)
+    assert finding.paths
+    assert finding.evidence
+    assert finding.fix
+    assert "could not be checked" not in str(report)
+    if build is CASES[code].shows[0]:
+        assert finding.paths == CASES[code].at
+        assert CASES[code].says in finding.says
+
+
+@pytest.mark.parametrize(("code", "build"), SILENT, ids=label)
+def test_a_near_miss_and_the_mended_model_are_not(code: str, build: Build) -> None:
+    report = run(build())
+    assert not found(report, code)
+    assert "could not be checked" not in str(report)
+
+
+@pytest.mark.parametrize(("code", "build"), SHOWN, ids=label)
+def test_a_fix_removes_the_finding_and_keeps_the_output(code: str, build: Build) -> None:
+    arguments = build()
+    report = run(dict(arguments))
+    [finding] = found(report, code)
+    if not finding.fixable:
+        assert CASES[code].mended or build not in CASES[code].shows[:1], "no fix, and none shown"
+        assert not report.fix(select=(code,)).changed
+        return
+    fixes = report.fix(select=(code,))
+    [fixed] = fixes.changed
+    assert fixed.difference is None or fixed.difference < 1e-5
+    assert (fixed.difference is None) == (report.inputs is None)
+    assert not found(report, code)
+    assert not found(run(dict(arguments)), code), "the same audit still finds it"
+
+
+@pytest.mark.parametrize(("code", "build"), SHOWN, ids=label)
+def test_an_audit_changes_nothing(code: str, build: Build) -> None:
+    arguments = build()
+    model = arguments["model"]
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    modes = [module.training for module in model.modules()]
+    hooks = sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in model.modules())
+    numbers = torch.get_rng_state(), random.getstate()
+    run(arguments)
+    after = model.state_dict()
+    assert list(after) == list(before)
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, rtol=0, atol=0, equal_nan=True)
+    assert [module.training for module in model.modules()] == modes
+    assert hooks == sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in model.modules())
+    assert torch.equal(numbers[0], torch.get_rng_state())
+    assert numbers[1] == random.getstate()
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_codes_names_and_pages() -> None:
+    names = [rule.name for rule in RULES.values()]
+    assert list(RULES) == sorted(RULES)
+    assert len(set(names)) == len(names)
+    for rule in RULES.values():
+        for part in ("## What it does", "## Why is this bad?", "## Example", "## Use instead"):
+            assert part in rule.doc, f"{rule.code} lacks {part}"
+        assert "## Source" in rule.doc
+        assert "http" in rule.doc.partition("## Source")[2]
+        assert rule.summary.endswith(".")
+        assert isinstance(rule.severity, Severity)
