@@ -19,11 +19,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+from torch import Tensor
 from torch.nn import functional as F
 
-import torch
 from bench.peers.work import EPS, MOMENTUM, Floats, Workload, dataset, initial, orders
-from torch import Tensor
 
 
 def setup(

@@ -9,11 +9,11 @@ over foreach over the plain loop; all three are variants here, as are one and tw
 from __future__ import annotations
 
 import numpy as np
+import torch
+from torch import nn
 from torch.nn import functional as F
 
-import torch
 from bench.peers.work import EPS, MOMENTUM, Floats, Workload, dataset, initial, orders
-from torch import nn
 
 
 def setup(

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 from torch.nn import functional as F
 
-import torch
 from bench.peers.torch_eager import network
 from bench.peers.work import Floats, Workload, dataset, initial, orders
-from torch import Tensor, nn
 
 
 def setup(

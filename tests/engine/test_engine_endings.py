@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch_twin import train_twin
 
-import torch
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import (
     Curve,

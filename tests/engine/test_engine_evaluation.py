@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch_twin import Twin, evaluate, loss_of, make_optimizer
 
-import torch
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve, Network, Session, Trial, minibatches, train
 from evenbatch.engine.curve import PROBE_FIELDS

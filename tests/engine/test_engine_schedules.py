@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 import torch
+
 from compiled import cached
 from evenbatch.engine import loop
 

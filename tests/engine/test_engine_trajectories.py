@@ -20,9 +20,9 @@ from typing import Any
 import cases
 import numpy as np
 import pytest
+import torch
 from torch_twin import Run, train_twin
 
-import torch
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import (
     Curve,

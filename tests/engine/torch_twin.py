@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 from torch.nn import functional as F
 
-import torch
 from compiled import cached
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import LayerWeights, Network, NormWeights, Trial, Weights, loop
 from evenbatch.kernels import dense
 from evenbatch.kernels._lanes import padded
-from torch import nn
 
 torch.set_num_threads(1)
 

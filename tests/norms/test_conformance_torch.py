@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-
 import torch
+
 from evenbatch.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 
 # Samples known when this was written, per dtype; a newer torch may have more, never fewer.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from planted import Case, conv_bn, frozen, images
-
 from torch import nn
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from planted import Case, Net, conv_bn, images, rows
-
 from torch import nn
 
 

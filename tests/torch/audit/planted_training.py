@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from planted import Case, conv_bn, frozen, images, rows
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-import torch
 from evenbatch.torch import Context
-from torch import nn
 
 
 class RMSNorm(nn.Module):

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
-import torch
 from evenbatch import cli
 
 MODELS = """
@@ -207,7 +207,7 @@ def test_without_torch_it_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text(
         "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n", encoding="utf-8"
     )
-    path = os.pathsep.join([str(tmp_path), str(Path(cli.__file__).parents[1])])
+    path = os.pathsep.join([str(tmp_path), str(Path(cli.__file__).parents[2])])
     run = [sys.executable, "-m", "evenbatch"]
     env = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(

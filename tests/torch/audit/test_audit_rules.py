@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from planted_cases import CASES
 
-import torch
 from evenbatch.torch import Severity, audit
 from evenbatch.torch.auditing.rules import RULES
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
+
 from evenbatch.torch.auditing import graph, sample
 from evenbatch.torch.auditing.context import Context, completed
 from evenbatch.torch.auditing.findings import AuditError, Finding, Note, counted
@@ -17,7 +19,6 @@ from evenbatch.torch.auditing.rules import RULES
 from evenbatch.torch.auditing.running import Inputs, short
 from evenbatch.torch.auditing.selection import chosen
 from evenbatch.torch.auditing.subject import Subject
-from torch import nn
 
 
 def audit(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from evenbatch.torch.auditing._audit import audit
 from evenbatch.torch.auditing.context import Context
 from evenbatch.torch.auditing.findings import AuditError, Severity

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from evenbatch.torch.auditing.findings import AuditError
 from torch import nn
+
+from evenbatch.torch.auditing.findings import AuditError
 
 METHODS = ("", "contrastive", "gan", "dp-sgd", "federated")
 HALVES = ("", "float16", "bfloat16")

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import fx, nn
+
 from evenbatch.torch.auditing.layers import kind_of
 from evenbatch.torch.auditing.running import Inputs, left_as_it_was, set_mode, short
-from torch import fx, nn
 
 NORMS = ("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm")
 # Operations that hand their input on with the same statistics in every channel.

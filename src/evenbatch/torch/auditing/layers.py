@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from torch.nn.modules import batchnorm, instancenorm
-
 import torch
 from torch import nn
+from torch.nn.modules import batchnorm, instancenorm
 
 TORCH_KINDS = (
     (batchnorm._BatchNorm, "batch"),

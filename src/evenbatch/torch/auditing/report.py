@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from evenbatch.torch.auditing import running
 from evenbatch.torch.auditing.findings import Finding, Note, Severity
 from evenbatch.torch.auditing.running import Inputs
 from evenbatch.torch.auditing.selection import chosen
-from torch import nn
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from evenbatch.torch.auditing.findings import AuditError
 from torch import nn
+
+from evenbatch.torch.auditing.findings import AuditError
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
+
 from evenbatch.torch.auditing.findings import Note
 from evenbatch.torch.auditing.layers import Norm
 from evenbatch.torch.auditing.running import Inputs, forward, left_as_it_was, set_mode, short
-from torch import nn
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from torch import nn
+
 from evenbatch.torch.auditing.context import Context
 from evenbatch.torch.auditing.graph import Graph
 from evenbatch.torch.auditing.layers import Norm
 from evenbatch.torch.auditing.sample import Sample
-from torch import nn
 
 
 @dataclass(frozen=True)

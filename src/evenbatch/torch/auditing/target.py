@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+
 from evenbatch.torch.auditing.context import Context
 from evenbatch.torch.auditing.findings import AuditError
-from torch import nn
 
 PARTS = ("model", "batch", "optimizer", "loader", "context")
 

@@ -33,6 +33,7 @@ from functools import partial
 from typing import Any
 
 import torch
+
 from evenbatch.torch.auditing.findings import Found, Severity, counted
 from evenbatch.torch.auditing.graph import Op
 from evenbatch.torch.auditing.rules._rule import rule

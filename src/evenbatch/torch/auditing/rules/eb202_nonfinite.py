@@ -35,6 +35,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+
 from evenbatch.torch.auditing.findings import Found, Severity, counted
 from evenbatch.torch.auditing.layers import Norm
 from evenbatch.torch.auditing.rules._rule import rule
