@@ -83,6 +83,19 @@ def amount(data: Dataset, metric: float) -> str:
     return f"R² {metric:.3f}" if data.task == "regression" else f"{100 * metric:.1f} %"
 
 
+def points(difference: float, data: Dataset) -> str:
+    """A difference of metrics: accuracy in points of percent, R² as it is.
+
+    >>> from evenbatch.data import load
+    >>> points(0.0312, load("digits")), points(-0.05, load("cookies-taste"))
+    ('+3.1 points', '−0.050')
+    """
+    sign = "−" if difference < 0 else "+"
+    if data.task == "regression":
+        return f"{sign}{abs(difference):.3f}"
+    return f"{sign}{100 * abs(difference):.1f} points"
+
+
 _VERBS = {
     HOLDS: "held",
     IN_PART: "held in part",
