@@ -15,15 +15,13 @@ from evenbatch.experiments.layer_norm import LayerNorm, on
 from evenbatch.experiments.setup import QUICK
 
 
-def losing(
-    in_training: float, in_testing: float, layer: float = 0.0, spread: float = 0.003
-) -> Model:
+def losing(in_training: float, in_testing: float, layer: float = 0.0) -> Model:
     """Batch norm loses so much with batches of 2 or less; layer norm loses `layer`."""
 
     def model(trial: Trial) -> Curve:
         arm = trial.network.norm
         tested = trial.evaluation_batch if trial.statistics == "batch" else 0
-        end = 0.9 + noise(trial, spread)
+        end = 0.9 + noise(trial, 0.003)
         if trial.batch_size <= 2:
             end -= in_training if arm == "batch" else layer
         if 0 < tested <= 2:
@@ -32,6 +30,12 @@ def losing(
         return invented(trial, end - 0.1 * away)
 
     return model
+
+
+def wavering(trial: Trial) -> Curve:
+    """Batch norm loses a lot with every second seed, and nothing with the others."""
+    lost = 0.1 * (trial.seed % 2)
+    return losing(lost, lost)(trial)
 
 
 def small() -> LayerNorm:
@@ -48,7 +52,7 @@ def small() -> LayerNorm:
         (losing(0.0, 0.2), "holds in part"),
         (losing(0.0, 0.0), "does not hold"),
         (losing(0.0, 0.0, layer=0.2), "does not hold"),
-        (losing(0.05, 0.05, spread=0.05), "cannot tell"),
+        (wavering, "cannot tell"),
     ],
 )
 def test_the_rule_says_what_small_batches_cost(model: Model, answer: str) -> None:
