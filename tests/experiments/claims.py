@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
 from evenbatch.engine import Curve, Trial
+from evenbatch.engine.curve import Probes
 from evenbatch.experiments import Experiment, Verdict
 
 Model = Callable[[Trial], Curve]
@@ -31,6 +32,20 @@ def invented(
         ended, last = "diverged", 3
         step, metric, loss, seconds = step[:1], metric[:1], loss[:1], seconds[:1]
     return Curve(trial, step, seconds, loss, loss, metric, loss, metric, ended, last)
+
+
+def probed(curve: Curve, **read: np.ndarray) -> Curve:
+    """The curve with probes of these names, (probes, layers) each; the others are NaN.
+
+    A diverged curve keeps the first probe.
+    """
+    steps = np.array(curve.trial.probe_steps(), np.int64)
+    steps = steps[:1] if curve.diverged else steps
+    shape = (len(steps), curve.trial.network.depth + 1)
+    names = [field.name for field in fields(Probes) if field.name != "step"]
+    parts = {name: np.full(shape, np.nan, np.float32) for name in names}
+    parts |= {name: np.broadcast_to(value[: len(steps)], shape) for name, value in read.items()}
+    return replace(curve, probes=Probes(steps, **parts))
 
 
 def noise(trial: Trial, size: float = 0.01) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from evenbatch.data.dataset import Dataset
-from evenbatch.experiments import layer_norm, learning_rate, speed
+from evenbatch.experiments import gradients, layer_norm, learning_rate, speed
 from evenbatch.experiments.carry_out import Outcome, carry_out
 from evenbatch.experiments.protocol import (
     ANSWERS,
@@ -66,6 +66,7 @@ class Claim:
 
 CLAIMS: dict[str, Claim] = {
     "speed": Claim(speed.on, ("digits", "cookies"), speed.CLAIM, speed.summary),
+    "gradients": Claim(gradients.on, ("digits", "cookies"), gradients.CLAIM),
     "learning-rate": Claim(learning_rate.on, ("digits", "cookies"), learning_rate.CLAIM),
     "layer-norm": Claim(layer_norm.on, ("digits", "mnist1d"), layer_norm.CLAIM),
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ class LearningRate(Untimed):
         steps = round(6 / self.spacing)
         return [selection.rate_at(-4 + i * self.spacing) for i in range(steps + 1)]
 
-    @property
+    @cached_property
     def grid(self) -> Grid:
         every = self.steps // 20
         cells = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +43,16 @@ def mean_interval(values: Floats, confidence: float = 0.95) -> tuple[float, floa
     n = len(values)
     if n < 2:
         return -math.inf, math.inf
-    rng = np.random.default_rng(0)
-    means = values[rng.integers(0, n, (RESAMPLES, n))].mean(axis=1)
+    means = values[_resamples(n)].mean(axis=1)
     tail = ndtr(math.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - confidence) / 2))
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=8)
+def _resamples(n: int) -> NDArray[np.int64]:
+    """The same for every interval of n values, so they are drawn once."""
+    return np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
 
 
 def median_interval(values: Floats, confidence: float = 0.95) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -9,6 +10,7 @@ from typing import Any
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Network, Trial
+from evenbatch.experiments.protocol import ExperimentError
 from evenbatch.experiments.wording import count, metric_name
 
 TUNING_SEED = 1_000_000  # selection seeds start this far above the measurement seeds
@@ -21,6 +23,35 @@ ARM_NAMES = {
     "group": "group norm",
 }
 """Arms as tables and figures call them; a figure draws an arm of this name the same everywhere."""
+
+INIT_NAMES = {
+    "torch": "PyTorch's initialization",
+    "he": "He initialization",
+    "large": "weights twice He's",
+}
+"""Initial weights as tables and figures call them; "large" is `initial("large", …)`."""
+
+
+def named(norm: str, *more: str) -> str:
+    """An arm under further circumstances, as figures and tables call it.
+
+    >>> named("batch", "50 layers")
+    'batch norm, 50 layers'
+    """
+    return ", ".join((ARM_NAMES[norm], *more))
+
+
+def initial(name: str, width: int) -> dict[str, Any]:
+    """Settings of an initialization in `INIT_NAMES` for a network of this width.
+
+    >>> initial("he", 32)
+    {'init': 'he'}
+    >>> initial("large", 32)
+    {'init': 'gaussian', 'sigma': 0.5}
+    """
+    if name == "large":
+        return {"init": "gaussian", "sigma": round(2 * math.sqrt(2 / width), 6)}
+    return {"init": name}
 
 
 @dataclass(frozen=True)
@@ -67,6 +98,9 @@ class Setup:
         depth, width: hidden layers and the width of each.
         settings: further fields of `Network` and `Trial`, by name.
 
+    Raises:
+        ExperimentError: the data set has fewer training rows than a batch.
+
     >>> from evenbatch.data import load
     >>> setup = Setup(load("digits"), settings={"batch_size": 64})
     >>> trial = setup.trial(seed=3, norm="batch", learning_rate=0.3)
@@ -78,6 +112,14 @@ class Setup:
     depth: int = 3
     width: int = 64
     settings: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        batch, rows = self.trial(0).batch_size, self.data.n_train
+        if rows < batch:
+            raise ExperimentError(
+                f"{self.data.name} has {count(rows, 'training row')}, and this claim is measured "
+                f"with batches of {batch}: give a table with more rows"
+            )
 
     def trial(self, seed: int, **changes: Any) -> Trial:
         """A training of this setup with some fields of `Network` or `Trial` changed.
@@ -108,14 +150,20 @@ class Setup:
     def metric(self) -> str:
         return metric_name(self.data)
 
-    def words(self, seeds: int, **changes: Any) -> str:
-        """Data, network, training and seeds in one line."""
+    def words(self, seeds: int, initial: str = "", **changes: Any) -> str:
+        """Data, network, training and seeds in one line.
+
+        Args:
+            seeds: how many were measured.
+            initial: the initial weights in words, if there is not just one initialization.
+            changes: as for `trial`.
+        """
         trial = self.trial(0, **changes)
         depth = len(trial.network.hidden)
         width = trial.network.hidden[0]
         return (
             f"{self.data.name} ({self.data.n_train} training and {self.data.n_test} test rows), "
             f"{count(depth, 'hidden layer')} of {width} {trial.network.activation} units, "
-            f"{trial.network.init} initialization, {trial.optimizer}, batches of "
+            f"{initial or f'{trial.network.init} initialization'}, {trial.optimizer}, batches of "
             f"{trial.batch_size}, {trial.steps} steps, {count(seeds, 'seed')}"
         )

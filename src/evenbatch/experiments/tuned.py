@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,19 @@ from numpy.typing import NDArray
 
 from evenbatch.engine import Curve, Trial
 from evenbatch.experiments.protocol import Curves, Round
+from evenbatch.experiments.selection import rate_at
 from evenbatch.experiments.setup import TUNING_SEED, key
 
 Floats = NDArray[np.float64]
+
+
+def rates_between(low: float, high: float, spacing: float) -> tuple[float, ...]:
+    """Learning rates from 10 to the power of `low` to that of `high`, `spacing` decades apart.
+
+    >>> rates_between(-2, 0, 0.5)
+    (0.01, 0.0316, 0.1, 0.316, 1.0)
+    """
+    return tuple(rate_at(low + k * spacing) for k in range(round((high - low) / spacing) + 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +49,12 @@ class Grid:
 
     def trials(self, cell: Hashable) -> list[Trial]:
         """The cell's trials, seed by seed."""
-        make = self.cells[cell]
-        return [make(seed) for seed in range(self.first, self.first + self.seeds)]
+        return self._made[cell]
+
+    @cached_property
+    def _made(self) -> dict[Any, list[Trial]]:
+        seeds = range(self.first, self.first + self.seeds)
+        return {cell: [make(seed) for seed in seeds] for cell, make in self.cells.items()}
 
     def wanted(self, curves: Curves) -> list[Trial]:
         """Trials without a curve, seed by seed over all cells: a part is worth having."""
@@ -60,9 +76,9 @@ class Grid:
         return np.array([np.nan if curve is None else measure(curve) for curve in found])
 
     def complete(self, curves: Curves) -> int:
-        """Seeds for which every cell has its curve."""
+        """Seeds, counted from the first, for which every cell has its curve."""
         rows = zip(*(self.curves(cell, curves) for cell in self.cells), strict=True)
-        return sum(all(curve is not None for curve in row) for row in rows)
+        return sum(1 for _ in takewhile(lambda row: None not in row, rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +100,7 @@ class Tuned:
     tuning: int
     score: Callable[[Curve], float]
 
-    @property
+    @cached_property
     def search(self) -> Grid:
         """The selection: a `Grid` whose cells are (cell, rate)."""
 
@@ -115,10 +131,36 @@ class Tuned:
             for cell, scores in self.scores(curves).items()
         }
 
+    def together(self, curves: Curves, *groups: Sequence[Any]) -> dict[Any, float]:
+        """For each group of cells, the one learning rate at which they score best in sum.
+
+        A fair choice of equal settings: none of the arms picks it.
+        """
+        scores = self.scores(curves)
+        chosen: dict[Any, float] = {}
+        for group in groups:
+            total = np.sum([np.nan_to_num(scores[cell], nan=-np.inf) for cell in group], axis=0)
+            chosen |= dict.fromkeys(group, self.rates[int(np.argmax(total))])
+        return chosen
+
     def at_edge(self, curves: Curves) -> list[Any]:
         """Cells whose best learning rate is the lowest or the highest tried."""
         ends = (self.rates[0], self.rates[-1])
         return [cell for cell, rate in self.best(curves).items() if rate in ends]
+
+    def edge_notes(
+        self, curves: Curves, name: Callable[[Any], str], least: float = -np.inf
+    ) -> list[str]:
+        """A sentence for each cell whose best rate is at an edge; not for cells that scored below
+        `least` everywhere: one that learns nothing is at an edge for no reason."""
+        scores = self.scores(curves)
+        return [
+            f"The best learning rate of {name(cell)} is the "
+            f"{'lowest' if np.argmax(scores[cell]) == 0 else 'highest'} tried, {rate:g}: a better "
+            "one may lie beyond."
+            for cell, rate in self.best(curves).items()
+            if rate in (self.rates[0], self.rates[-1]) and scores[cell].max() >= least
+        ]
 
     def measured(self, curves: Curves) -> Grid:
         """The measurement: each cell at its best learning rate, on fresh seeds."""

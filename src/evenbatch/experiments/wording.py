@@ -132,6 +132,22 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def fold(decades: float) -> str:
+    """A factor given in decades, as people say it; from 10,000 on as a power of ten.
+
+    >>> fold(1.3), fold(2.0), fold(-8.1), fold(0.02)
+    ('20-fold', '100-fold', '10⁸-fold', '1.0-fold')
+    """
+    size = abs(decades)
+    if size >= 4:
+        return f"10{str(round(size)).translate(_RAISED)}-fold"
+    factor = 10**size
+    return f"{factor:.0f}-fold" if factor >= 9.95 else f"{digits(factor)}-fold"
+
+
 def span(seconds: float) -> str:
     """A time in a unit that needs no zeros.
 
