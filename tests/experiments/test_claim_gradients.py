@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -43,7 +44,6 @@ def changing(
         ((5, -0.3), (0.4, 0.4), "holds"),
         ((-6, 1.6), (5, 0.4), "holds in part"),
         ((-6, 0.5), (5, 3.0), "holds in part"),
-        ((-6, 0.95), (5, 1.0), "holds in part"),
         ((-0.3, 0.3), (0.4, 0.4), "does not hold"),
         ((0.3, 1.6), (0.4, 2.0), "does not hold"),
         ((-3, 3), (5, 5), "does not hold"),
@@ -86,13 +86,22 @@ def test_too_few_seeds_tell_nothing() -> None:
     assert verdict.reason == "4 seeds measured and at least 5 are needed"
 
 
-def test_wide_intervals_that_hold_both_tell_nothing() -> None:
+def test_what_lies_around_the_limit_is_not_settled() -> None:
+    def model(trial: Trial) -> Curve:
+        return changing((-6, 1.0 + 0.1 * (-1) ** trial.seed), (5, 0.4))(trial)
+
+    verdict = concluded(on(tea(), QUICK), model)
+    assert verdict.answer == "holds in part"
+    assert "not settled" in verdict.reason
+
+
+def test_wide_intervals_tell_nothing() -> None:
     def model(trial: Trial) -> Curve:
         away = 3.0 * (-1) ** trial.seed
-        return changing((away, 0.0), (2.5, 2.0 + away / 2))(trial)
+        return changing((4.0 + away, 4.0 - away), (4.0 + away, 4.0 - away))(trial)
 
     verdict = concluded(on(tea(), replace(QUICK, seeds=6)), model)
-    assert verdict.answer in ("cannot tell", "holds in part"), verdict.sentence
+    assert verdict.answer == "cannot tell", verdict.sentence
 
 
 def test_the_change_is_counted_in_decades() -> None:
@@ -101,7 +110,7 @@ def test_the_change_is_counted_in_decades() -> None:
     assert start.value == pytest.approx(6 - 1.6, abs=0.1)
     assert training.value == pytest.approx(5 - 0.4, abs=0.1)
     assert "fell 10⁶-fold without" in verdict.sentence
-    assert "grew 41-fold with batch norm" in verdict.sentence
+    assert re.search(r"grew (3[6-9]|4[0-4])-fold with batch norm", verdict.sentence)
 
 
 def test_what_is_there_before_the_measurement_gives_no_verdict() -> None:
