@@ -139,4 +139,4 @@ def test_tables_lead_to_trials_and_figures_show_every_arm() -> None:
 
 def test_a_table_smaller_than_a_batch_is_refused() -> None:
     with pytest.raises(ExperimentError, match=r"tea has 20 training rows, .* batches of 32"):
-        on(tea(20), QUICK)
+        on(tea(20), QUICK).trials({})

@@ -98,9 +98,6 @@ class Setup:
         depth, width: hidden layers and the width of each.
         settings: further fields of `Network` and `Trial`, by name.
 
-    Raises:
-        ExperimentError: the data set has fewer training rows than a batch.
-
     >>> from evenbatch.data import load
     >>> setup = Setup(load("digits"), settings={"batch_size": 64})
     >>> trial = setup.trial(seed=3, norm="batch", learning_rate=0.3)
@@ -113,18 +110,13 @@ class Setup:
     width: int = 64
     settings: Mapping[str, Any] | None = None
 
-    def __post_init__(self) -> None:
-        batch, rows = self.trial(0).batch_size, self.data.n_train
-        if rows < batch:
-            raise ExperimentError(
-                f"{self.data.name} has {count(rows, 'training row')}, and this claim is measured "
-                f"with batches of {batch}: give a table with more rows"
-            )
-
     def trial(self, seed: int, **changes: Any) -> Trial:
         """A training of this setup with some fields of `Network` or `Trial` changed.
 
         `depth`, `width` and `data` (a `Dataset`) may be changed too.
+
+        Raises:
+            ExperimentError: the data set has fewer training rows than a batch.
         """
         given = {**(self.settings or {}), **changes}
         data = given.pop("data", self.data)
@@ -132,7 +124,13 @@ class Setup:
         network = {name: given.pop(name) for name in list(given) if name in _NETWORK}
         network = {"hidden": hidden} | network
         made = Network(inputs=data.n_features, outputs=data.n_outputs, **network)
-        return Trial(made, data=data.name, seed=seed, **given)
+        trial = Trial(made, data=data.name, seed=seed, **given)
+        if data.n_train < trial.batch_size:
+            raise ExperimentError(
+                f"{data.name} has {count(data.n_train, 'training row')}, and this claim is measured "
+                f"with batches of {trial.batch_size}: give a table with more rows"
+            )
+        return trial
 
     def cell(self, **changes: Any) -> Callable[[int], Trial]:
         """From a seed to the trial with these changes: a cell of a `Grid`."""
