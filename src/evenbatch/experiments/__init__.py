@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from evenbatch.data.dataset import Dataset
-from evenbatch.experiments import gradients, layer_norm, learning_rate, speed
+from evenbatch.experiments import gradients, layer_norm, learning_rate, placement, speed
 from evenbatch.experiments.carry_out import Outcome, carry_out
 from evenbatch.experiments.protocol import (
     ANSWERS,
@@ -69,4 +69,5 @@ CLAIMS: dict[str, Claim] = {
     "gradients": Claim(gradients.on, ("digits", "cookies"), gradients.CLAIM),
     "learning-rate": Claim(learning_rate.on, ("digits", "cookies"), learning_rate.CLAIM),
     "layer-norm": Claim(layer_norm.on, ("digits", "mnist1d"), layer_norm.CLAIM),
+    "placement": Claim(placement.on, ("digits", "cookies"), placement.CLAIM),
 }

@@ -70,6 +70,26 @@ def level(curve: Curve, floor: float) -> float:
     return max(float(last.mean()), floor)
 
 
+def average(curve: Curve, floor: float) -> float:
+    """The metric averaged over the training: how good the network was on the way.
+
+    Quick learning and a good end both raise it, and it needs no goal. Below `floor` it counts as
+    `floor`, and so does all of a run that diverged.
+
+    >>> import numpy as np
+    >>> from evenbatch.engine import Network, Trial
+    >>> trial, no = Trial(Network(inputs=1, hidden=(1,), outputs=2), steps=100), np.zeros(3)
+    >>> step, metric = np.array([0, 50, 100]), np.array([0.5, 0.9, 0.9])
+    >>> average(Curve(trial, step, no, no, no, metric, no, no, "finished", 100), 0.5)
+    0.8
+    """
+    metric = np.maximum(np.where(np.isfinite(curve.metric), curve.metric, floor), floor)
+    if curve.diverged or len(metric) < 2:
+        return floor
+    steps = np.diff(curve.step)
+    return float(((metric[1:] + metric[:-1]) / 2 * steps).sum() / steps.sum())
+
+
 def best_level(arm: Arm, floor: float) -> float:
     """The highest median level over the seeds that any learning rate gave."""
     return max(float(np.median([level(c, floor) for c in curves])) for curves in arm.values())

@@ -56,19 +56,25 @@ class Grid:
         seeds = range(self.first, self.first + self.seeds)
         return {cell: [make(seed) for seed in seeds] for cell, make in self.cells.items()}
 
+    @cached_property
+    def _keys(self) -> dict[Any, tuple[str, ...]]:
+        # Kept beside the trials: looking a key up by its trial hashes every setting again.
+        return {cell: tuple(key(t) for t in trials) for cell, trials in self._made.items()}
+
     def wanted(self, curves: Curves) -> list[Trial]:
         """Trials without a curve, seed by seed over all cells: a part is worth having."""
-        rows = zip(*(self.trials(cell) for cell in self.cells), strict=True)
-        missing = {key(trial): trial for row in rows for trial in row if key(trial) not in curves}
+        pairs = (zip(self._keys[cell], self._made[cell], strict=True) for cell in self.cells)
+        rows = zip(*pairs, strict=True)
+        missing = {name: trial for row in rows for name, trial in row if name not in curves}
         return list(missing.values())
 
     def curves(self, cell: Hashable, curves: Curves) -> list[Curve | None]:
         """The cell's curves, seed by seed; None where there is none yet."""
-        return [curves.get(key(trial)) for trial in self.trials(cell)]
+        return [curves.get(name) for name in self._keys[cell]]
 
     def keys(self, *cells: Hashable) -> tuple[str, ...]:
         """Keys of the trials of these cells, for a table."""
-        return tuple(key(trial) for cell in cells for trial in self.trials(cell))
+        return tuple(name for cell in cells for name in self._keys[cell])
 
     def read(self, cell: Hashable, curves: Curves, measure: Callable[[Curve], float]) -> Floats:
         """(seeds,) the measure of each curve of a cell; NaN where there is no curve yet."""

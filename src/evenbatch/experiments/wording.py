@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.experiments.protocol import (
@@ -94,6 +94,53 @@ def points(difference: float, data: Dataset) -> str:
     if data.task == "regression":
         return f"{sign}{abs(difference):.3f}"
     return f"{sign}{100 * abs(difference):.1f} points"
+
+
+def points_unit(data: Dataset) -> str:
+    """The unit of a difference of metrics times 100.
+
+    >>> from evenbatch.data import load
+    >>> points_unit(load("digits"))
+    'points of accuracy'
+    """
+    return f"points of {metric_name(data)}"
+
+
+def gain(effect: Effect) -> str:
+    """A difference in words.
+
+    >>> gain(Effect("", -2.13, -3.02, 0.11, "points of accuracy"))
+    '−2.1 points of accuracy (95 % interval −3.0 to 0.11)'
+    """
+    value, low, high = (signed(v) for v in (effect.value, effect.low, effect.high))
+    return f"{value} {effect.unit} (95 % interval {low} to {high})"
+
+
+def signed(value: float) -> str:
+    """A difference as `digits` has it, to no more than two places, with a true minus sign.
+
+    >>> signed(-0.4), signed(12.34), signed(0.0042)
+    ('−0.4', '12.3', '0')
+    """
+    return digits(round(value, 2) or 0.0).replace("-", "−")
+
+
+def listed(names: Sequence[str]) -> str:
+    """
+    >>> listed(["sugar"]), listed(["sugar", "flour", "eggs"])
+    ('sugar', 'sugar, flour and eggs')
+    """
+    return " and ".join([", ".join(names[:-1])] * (len(names) > 1) + list(names[-1:]))
+
+
+def share(data: Dataset, metric: float) -> str:
+    """A metric where its name is already said.
+
+    >>> from evenbatch.data import load
+    >>> share(load("digits"), 0.9346), share(load("cookies-taste"), 0.5)
+    ('93.5 %', '0.500')
+    """
+    return amount(data, metric).removeprefix("R² ")
 
 
 _VERBS = {
