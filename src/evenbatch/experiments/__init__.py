@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from evenbatch.data.dataset import Dataset
-from evenbatch.experiments import gradients, layer_norm, learning_rate, placement, speed
+from evenbatch.experiments import (
+    feature_scaling,
+    gradients,
+    layer_norm,
+    learning_rate,
+    placement,
+    speed,
+)
 from evenbatch.experiments.carry_out import Outcome, carry_out
 from evenbatch.experiments.protocol import (
     ANSWERS,
@@ -70,4 +77,5 @@ CLAIMS: dict[str, Claim] = {
     "learning-rate": Claim(learning_rate.on, ("digits", "cookies"), learning_rate.CLAIM),
     "layer-norm": Claim(layer_norm.on, ("digits", "mnist1d"), layer_norm.CLAIM),
     "placement": Claim(placement.on, ("digits", "cookies"), placement.CLAIM),
+    "feature-scaling": Claim(feature_scaling.on, ("digits", "cookies"), feature_scaling.CLAIM),
 }
