@@ -113,13 +113,30 @@ def test_prove_runs_each_claim_on_each_data_set_and_sums_up(tmp_path: Path) -> N
     for name in ("tea.csv", "mate.csv"):
         (tmp_path / name).write_text("grams,milk,good\n" + rows)
     args = ["prove", "speed", "--quick", "--seeds", "1", "--data", "tea.csv", "--data", "mate.csv"]
-    result = evenbatch(*args, "--target", "good", "--no-picture", "--json", "r.json", cwd=tmp_path)
+    result = evenbatch(*args, "--target", "good", "--no-report", "--json", "r.json", cwd=tmp_path)
     assert result.exit_code == 0, result.output
     content = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert [e["data"]["name"] for e in content["experiments"]] == ["table:tea", "table:mate"]
     last = "“3–5 times faster” could not be told here on table:tea"
     assert content["sentence"].startswith(last)
     assert plain(result.stdout).endswith(content["sentence"])
+    assert not (tmp_path / "evenbatch-out").exists()
+
+
+def test_prove_writes_a_report(tmp_path: Path) -> None:
+    (tmp_path / "tea.csv").write_text(
+        "a<b,good\n" + "".join(f"{i % 7},{i % 2}\n" for i in range(99))
+    )
+    args = ["prove", "learning-rate", "--quick", "--seeds", "1", "--data", "tea.csv"]
+    result = evenbatch(*args, "--target", "good", "--out", "to/here", cwd=tmp_path)
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "to" / "here"
+    assert sorted(p.name for p in folder.iterdir()) == ["report.html", "report.json", "report.md"]
+    text = plain(result.stdout)
+    assert text.count("? cannot tell") == 2, "as it was reached, and in the table"
+    assert "Report: to/here/report.html" in text
+    assert "cannot tell" in (folder / "report.md").read_text(encoding="utf-8")
+    assert json.loads((folder / "report.json").read_text(encoding="utf-8"))["complete"] is True
 
 
 def test_info_tells_versions_and_folders() -> None:
@@ -197,7 +214,9 @@ def test_a_store_answers_the_second_time(tmp_path: Path) -> None:
         json.loads((tmp_path / name).read_text(encoding="utf-8"))["experiments"]
         for name in ("first.json", "again.json")
     )
-    assert first == again, "measured seconds too"
+    for one in (*first, *again):
+        assert one.pop("seconds") > 0
+    assert first == again, "the seconds a step takes too"
     assert (tmp_path / "s").is_file()
 
 

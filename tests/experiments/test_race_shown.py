@@ -22,6 +22,7 @@ from evenbatch.experiments.speed import Speed
 from evenbatch.experiments.wording import ratio, times
 from evenbatch.report import picture, record, terminal
 from evenbatch.report.progress import Watcher
+from evenbatch.report.results import overlaid
 
 if TYPE_CHECKING:
     from conftest import Ran
@@ -182,7 +183,7 @@ def test_the_record_is_strict_json_and_complete(ran: Ran) -> None:
     whole = record.record([part], "evenbatch race", "A sentence.", complete=True)
     back = json.loads(record.dumps(whole))
     assert set(back) == {
-        "format", "created", "command", "complete", "versions", "machine", "sentence",
+        "format", "created", "command", "complete", "versions", "machine", "code", "sentence",
         "experiments",
     }  # fmt: skip
     (one,) = back["experiments"]
@@ -197,15 +198,17 @@ def test_the_record_is_strict_json_and_complete(ran: Ran) -> None:
 
 def test_every_number_leads_to_a_trial_that_can_be_trained_again(ran: Ran) -> None:
     part = record.part("speed", ran.speed, ran.outcome, ran.verdict)
-    assert len(part["trials"]) == len(ran.outcome.curves)
-    for key, settings in part["trials"].items():
+    timed = {curve.trial.key for curve in ran.outcome.timed}
+    assert set(part["trials"]) == set(ran.outcome.curves) | timed
+    trials = {key: overlaid(part["shared"], own) for key, own in part["trials"].items()}
+    for key, settings in trials.items():
         settings = {k: v for k, v in settings.items() if k not in ("ended", "ended_at")}
         assert Trial.from_dict(settings).key == key
     for comparison in part["comparisons"]:
         assert [s["seed"] for s in comparison["seeds"]] == [0, 1, 2, 3, 4]
         for seed in comparison["seeds"]:
             for arm in ("none", "batch"):
-                settings = part["trials"][seed[arm]["trial"]]
+                settings = trials[seed[arm]["trial"]]
                 assert settings["network"]["norm"] == arm
                 assert settings["seed"] == seed["seed"]
                 assert settings["learning_rate"] == comparison["learning_rates"][arm]

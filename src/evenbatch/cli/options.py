@@ -14,7 +14,7 @@ from evenbatch.cli.door import INTERRUPTED, UserError
 
 if TYPE_CHECKING:
     from evenbatch.data import Dataset
-    from evenbatch.report.job import Part
+    from evenbatch.report.job import Outputs, Part
     from evenbatch.store import Store
 
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".npz")
@@ -52,6 +52,15 @@ StoreFile = Annotated[
         rich_help_panel=OUT,
     ),
 ]
+ReportFolder = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="Folder for the report.", rich_help_panel=OUT)
+]
+ReportWanted = Annotated[
+    bool,
+    typer.Option(
+        "--report/--no-report", help="Write it as HTML, Markdown and JSON.", rich_help_panel=OUT
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only the last sentence.", rich_help_panel=OUT)
 ]
@@ -69,15 +78,13 @@ def finish(
     parts: list[Part],
     threads: int | None,
     store: str | None,
-    json: Path | None,
-    pictures: Path | None,
-    quiet: bool,
+    outputs: Outputs,
 ) -> None:
     """Carry the experiments out; exit with 130 if Ctrl-C ended them early."""
-    from evenbatch.report.job import Outputs, run
+    from evenbatch.report.job import run
 
     with opened(store) as kept:
-        if not run(parts, threads, Outputs(json, pictures, quiet), kept):
+        if not run(parts, threads, outputs, kept):
             raise typer.Exit(INTERRUPTED)
 
 

@@ -11,10 +11,10 @@ import typer
 from evenbatch.cli.door import UserError, app, readable_errors
 from evenbatch.cli.options import (
     JsonFile,
-    Out,
-    Picture,
     ProveData,
     Quiet,
+    ReportFolder,
+    ReportWanted,
     StoreFile,
     Target,
     Threads,
@@ -38,8 +38,8 @@ def prove(
     threads: Threads = None,
     store: StoreFile = None,
     json: JsonFile = None,
-    out: Out = Path("evenbatch-out"),
-    picture: Picture = True,
+    out: ReportFolder = Path("evenbatch-out"),
+    report: ReportWanted = True,
     quiet: Quiet = False,
 ) -> None:
     """Measure the lesson's claims on this machine, and say of each whether it held.
@@ -49,7 +49,7 @@ def prove(
     with readable_errors():
         from evenbatch.data.errors import did_you_mean, listed
         from evenbatch.experiments import CLAIMS, EFFORTS
-        from evenbatch.report.job import Part
+        from evenbatch.report.job import Outputs, Part
 
         if quick and full:
             raise UserError("--quick and --full exclude each other: give one, or neither")
@@ -65,4 +65,5 @@ def prove(
             for name in data or CLAIMS[claim].data:
                 dataset = load_data(name, target)
                 parts.append(Part(claim, CLAIMS[claim].on(dataset, effort)))
-        finish(parts, threads, store, json, out if picture else None, quiet)
+        outputs = Outputs(json, None, quiet, out if report else None, brief=True)
+        finish(parts, threads, store, outputs)

@@ -85,7 +85,7 @@ def race(
     with readable_errors():
         from evenbatch.experiments.race import Race
         from evenbatch.experiments.speed import Speed
-        from evenbatch.report.job import Part
+        from evenbatch.report.job import Outputs, Part
 
         settings = Race(
             data=load_data(data, target),
@@ -103,9 +103,8 @@ def race(
             grid=parse_grid(lr_grid),
             goal=goal,
         )
-        finish(
-            [Part("speed", Speed(settings))], threads, store, json, out if picture else None, quiet
-        )
+        outputs = Outputs(json, out if picture else None, quiet)
+        finish([Part("speed", Speed(settings))], threads, store, outputs)
 
 
 def parse_grid(text: str) -> tuple[float, ...]:

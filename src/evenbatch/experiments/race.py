@@ -210,6 +210,10 @@ class Race:
         every = self._every(self.steps / 200)
         return [self.trial(arm, rate, seed, every) for seed in seeds]
 
+    def tuning_keys(self, arm: str, rate: float) -> list[str]:
+        """Keys of an arm's selection trials at a learning rate."""
+        return [_key(trial) for trial in self._tuning(arm, rate)]
+
     def _selection(self, curves: Curves) -> Finding | list[Trial]:
         """Goal and best learning rates; or, while curves are missing, the trials still wanted."""
         grids: dict[str, list[float]] = {

@@ -1,4 +1,4 @@
-"""Carries experiments out under the user's eyes: progress, tables, pictures and the record."""
+"""Carries experiments out under the user's eyes: progress, verdicts, pictures, report, record."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 import sys
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from errno import EACCES, EISDIR, ENOTDIR
 from pathlib import Path
@@ -17,30 +19,60 @@ from rich.markup import escape
 from evenbatch.experiments import CLAIMS, Experiment, Outcome, Verdict, carry_out
 from evenbatch.experiments.speed import Speed
 from evenbatch.experiments.wording import count
-from evenbatch.report import record, terminal
+from evenbatch.report import pages, record, terminal
 from evenbatch.report.progress import Watcher
 from evenbatch.store import Store
 
 
 @dataclass(frozen=True)
 class Part:
-    """A claim's experiment on one data set."""
+    """A claim's experiment on one data set.
+
+    Attributes:
+        claim: its name.
+        experiment: None if it cannot be measured here.
+        skipped: why not, in a sentence.
+        on: name of the data set of a skipped one.
+    """
 
     claim: str
-    experiment: Experiment
+    experiment: Experiment | None
+    skipped: str = ""
+    on: str = ""
 
     @property
     def data(self) -> str:
-        return next(iter(self.experiment.datasets))
+        return self.on if self.experiment is None else next(iter(self.experiment.datasets))
+
+    @property
+    def phrase(self) -> str:
+        return CLAIMS[self.claim].phrase
 
 
 @dataclass(frozen=True)
 class Result:
-    """A part, what was trained for it, and what follows."""
+    """A part, what was trained for it, what follows, and the seconds it took.
+
+    Of a skipped part there is neither outcome nor verdict.
+    """
 
     part: Part
-    outcome: Outcome
-    verdict: Verdict
+    outcome: Outcome | None = None
+    verdict: Verdict | None = None
+    seconds: float = 0.0
+
+    @property
+    def complete(self) -> bool:
+        return self.outcome is None or not self.outcome.interrupted
+
+    def record(self) -> dict[str, Any]:
+        """It as a part of the record."""
+        part = self.part
+        if part.experiment is None or self.outcome is None or self.verdict is None:
+            return record.skipped(part.claim, part.phrase, part.data, part.skipped)
+        return record.part(
+            part.claim, part.experiment, self.outcome, self.verdict, part.phrase, self.seconds
+        )
 
 
 @dataclass(frozen=True)
@@ -49,13 +81,17 @@ class Outputs:
 
     Attributes:
         json: file for the record; - for standard output; None for none.
-        pictures: folder for pictures; None for none.
+        pictures: folder for pictures of races; None for none.
         quiet: only the last sentence.
+        report: folder for the report; None for none.
+        brief: one line for a verdict, and all of them in a table at the end.
     """
 
     json: Path | None
     pictures: Path | None
     quiet: bool
+    report: Path | None = None
+    brief: bool = False
 
     @property
     def json_to_stdout(self) -> bool:
@@ -67,8 +103,9 @@ class Outputs:
             if self.json.is_dir():
                 raise IsADirectoryError(EISDIR, "--json names a folder, not a file", str(self.json))
             _check_folder(self.json.parent)
-        if self.pictures is not None:
-            _check_folder(self.pictures)
+        for folder in (self.pictures, self.report):
+            if folder is not None:
+                _check_folder(folder)
 
 
 def _check_folder(folder: Path) -> None:
@@ -86,44 +123,63 @@ def run(
     """Train, show each part as it ends, write what was asked for. False if Ctrl-C ended it."""
     outputs.check()
     console = terminal.plain_console(stderr=outputs.json_to_stdout)
-    results: list[Result] = []
-    guesses = {}
-    for place, part in enumerate(parts):
-        first = part.experiment.trials({})
-        guesses[str(place)] = len(first.trials) + first.later
     face = None if outputs.quiet else terminal.plain_console(stderr=True)
-    with Watcher(face, guesses) as watcher:
+    results: list[Result] = []
+    with Watcher(face, _guesses(parts), [part.claim for part in parts]) as watcher:
         for place, part in enumerate(parts):
-            watch = watcher.of(str(place), part.data)
-            outcome = carry_out(part.experiment, threads=threads, watch=watch, store=store)
-            watcher.finish(str(place))
-            results.append(Result(part, outcome, outcome.verdict(part.experiment)))
-            if outcome.interrupted:
+            results.append(_carry_out(part, place, threads, watcher, store))
+            if not results[-1].complete:
                 break
             with watcher.paused():
                 _show(results[-1], outputs, console)
-    complete = not results[-1].outcome.interrupted
+    complete = results[-1].complete
     if not complete:
         _show(results[-1], outputs, console)
     _close(results, outputs, console, complete)
     return complete
 
 
+def _guesses(parts: Sequence[Part]) -> Mapping[str, int]:
+    """How many trainings each part will probably need."""
+    guesses = {}
+    for place, part in enumerate(parts):
+        guesses[str(place)] = 0
+        if part.experiment is not None:
+            first = part.experiment.trials({})
+            guesses[str(place)] = len(first.trials) + first.later
+    return guesses
+
+
+def _carry_out(
+    part: Part, place: int, threads: int | None, watcher: Watcher, store: Store | None
+) -> Result:
+    if part.experiment is None:
+        return Result(part)
+    start = time.perf_counter()
+    watch = watcher.of(str(place), part.data)
+    outcome = carry_out(part.experiment, threads=threads, watch=watch, store=store)
+    watcher.finish(str(place))
+    verdict = outcome.verdict(part.experiment)
+    return Result(part, outcome, verdict, time.perf_counter() - start)
+
+
 def _show(result: Result, outputs: Outputs, console: Console) -> None:
-    """Tables and picture of one part."""
-    experiment, outcome = result.part.experiment, result.outcome
-    if not isinstance(experiment, Speed):
-        if not outputs.quiet:
-            terminal.show_verdict(console, result.verdict)
+    """A part's verdict; of a race, tables and picture too."""
+    experiment, outcome, verdict = result.part.experiment, result.outcome, result.verdict
+    if not outputs.quiet and (outputs.brief or verdict is None):
+        terminal.show_line(console, result.part.claim, result.part.data, verdict, result.seconds)
+    elif not outputs.quiet and not isinstance(experiment, Speed) and verdict is not None:
+        terminal.show_verdict(console, verdict)
+    if outputs.brief or not isinstance(experiment, Speed) or outcome is None or verdict is None:
         return
     found = experiment.race.finding(outcome.curves, outcome.timed)
     if not outputs.quiet:
-        terminal.show_race(console, experiment.race, found, result.verdict)
+        terminal.show_race(console, experiment.race, found, verdict)
     if outputs.pictures is not None and found is not None and found.comparisons:
         from evenbatch.report import picture
 
         stem = picture_name(experiment)
-        figure = picture.draw(experiment.race, found, result.verdict)
+        figure = picture.draw(experiment.race, found, verdict)
         paths = picture.save(figure, outputs.pictures, stem)
         if not outputs.quiet:
             names = " and ".join(str(path) for path in paths)
@@ -138,28 +194,44 @@ def picture_name(experiment: Speed) -> str:
 
 
 def _close(results: list[Result], outputs: Outputs, console: Console, complete: bool) -> None:
-    """The last sentence, the record, and after Ctrl-C how to go on."""
-    sentences = []
-    for claim in dict.fromkeys(result.part.claim for result in results):
-        verdicts = {r.part.data: r.verdict for r in results if r.part.claim == claim}
-        sentences.append(CLAIMS[claim].conclude(verdicts))
-    sentence = " ".join(sentences)
+    """The table of all verdicts, report and record, the last sentence; how to go on."""
+    sentence = _sentence(results)
     command = shlex.join(["evenbatch", *sys.argv[1:]])
-    if outputs.json is not None:
-        parts: list[dict[str, Any]] = [
-            record.part(r.part.claim, r.part.experiment, r.outcome, r.verdict) for r in results
-        ]
-        content = record.record(parts, command, sentence, complete)
-        if outputs.json_to_stdout:
-            sys.stdout.write(record.dumps(content))
-        else:
-            record.write(outputs.json, content)
-            if not outputs.quiet:
-                console.print(f"Record: {escape(str(outputs.json))}", soft_wrap=True)
+    if outputs.brief and not outputs.quiet:
+        terminal.show_summary(console, results)
+    if outputs.json is not None or outputs.report is not None:
+        content = record.record([r.record() for r in results], command, sentence, complete)
+        _write(content, outputs, console)
     if not complete:
-        finished = count(sum(len(r.outcome.curves) for r in results), "training")
+        finished = count(sum(len(r.outcome.curves) for r in results if r.outcome), "training")
         console.print(
             f"\nInterrupted after {finished}; the above is what they show. To measure it all, run "
             f"again: {escape(command)}",
         )
     console.print(f"\n[bold]{escape(sentence)}[/bold]")
+
+
+def _sentence(results: Sequence[Result]) -> str:
+    """The answers to all claims in words."""
+    sentences = []
+    for claim in dict.fromkeys(result.part.claim for result in results):
+        own = [result for result in results if result.part.claim == claim]
+        verdicts = {r.part.data: r.verdict for r in own if r.verdict is not None}
+        if verdicts:
+            sentences.append(CLAIMS[claim].conclude(verdicts))
+    return " ".join(sentences)
+
+
+def _write(content: dict[str, Any], outputs: Outputs, console: Console) -> None:
+    """The record and the report, and where they lie."""
+    said = []
+    if outputs.report is not None:
+        said.append(("Report", pages.write(outputs.report, content)))
+    if outputs.json_to_stdout:
+        sys.stdout.write(record.dumps(content))
+    elif outputs.json is not None:
+        record.write(outputs.json, content)
+        said.append(("Record", outputs.json))
+    if not outputs.quiet:
+        for name, path in said:
+            console.print(f"{name}: {escape(str(path))}", soft_wrap=True)

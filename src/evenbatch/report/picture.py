@@ -7,17 +7,15 @@ apart; a dash pattern and labels say the same without colour.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from evenbatch.engine import Curve
-from evenbatch.experiments.protocol import CANNOT_TELL, Effect, Verdict
+from evenbatch.experiments.protocol import CANNOT_TELL, Verdict
 from evenbatch.experiments.race import Comparison, Finding, Race
+from evenbatch.experiments.race_exhibits import Side, band, sides
 from evenbatch.experiments.selection import chance
 from evenbatch.experiments.speed import CLAIM
 from evenbatch.experiments.wording import amount, count, digits, times
@@ -29,69 +27,11 @@ if TYPE_CHECKING:
 INK, GREY, FAINT = "#1a1a1a", "#595959", "#dddddd"
 COLORS = ("#d55e00", "#00558f")  # without, with
 DASHES: tuple[Any, Any] = ((0, (4.5, 1.8)), "solid")
-AHEAD = 1.45  # how far the picture goes on after the slower arm has reached the goal
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "text.parse_math": False,  # a dollar in a file's name is a dollar
     "svg.hashsalt": "evenbatch",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Band:
-    """An arm over its seeds: the median and the middle half at each evaluated step."""
-
-    step: NDArray[np.int64]
-    low: NDArray[np.float64]
-    middle: NDArray[np.float64]
-    high: NDArray[np.float64]
-
-
-def band(curves: Sequence[Curve], floor: float) -> Band:
-    """Quartiles over the seeds; a run that diverged counts as guessing from there on."""
-    step = max((curve.step for curve in curves), key=len)
-    metric = np.full((len(curves), len(step)), floor)
-    for row, curve in zip(metric, curves, strict=True):
-        row[: len(curve.metric)] = np.where(np.isfinite(curve.metric), curve.metric, floor)
-    low, middle, high = np.quantile(metric, [0.25, 0.5, 0.75], axis=0)
-    return Band(step, low, middle, high)
-
-
-@dataclass(frozen=True, eq=False)
-class Side:
-    """One panel: its unit, what a step of each arm is in that unit, and the ratio in it.
-
-    Attributes:
-        unit: for the axis: "training steps".
-        short: for the labels of the dots: "steps".
-        scale: units per step, (without, with).
-        reach: median of what each arm needed to the goal, in the unit; infinity for never.
-        end: where the axis ends.
-    """
-
-    unit: str
-    short: str
-    scale: tuple[float, float]
-    reach: tuple[float, float]
-    end: float
-    effect: Effect
-
-
-def sides(race: Race, found: Finding) -> list[Side]:
-    """Steps, and time if steps were timed."""
-    best = found.comparisons[0]
-    steps = [float(np.median(s)) for s in (best.steps.without, best.steps.with_norm)]
-    units: list[tuple[str, str, tuple[float, float]]] = [("training steps", "steps", (1.0, 1.0))]
-    if found.step_seconds:
-        a, b = (1000 * float(np.median(found.step_seconds[arm])) for arm in race.arms)
-        units.append(("milliseconds of training", "ms", (a, b)))
-    made = []
-    for (unit, short, scale), effect in zip(units, best.effects, strict=True):
-        reach = (steps[0] * scale[0], steps[1] * scale[1])
-        budget = race.steps * min(scale)
-        end = min(budget, AHEAD * max(reach)) if np.isfinite(reach).all() else budget
-        made.append(Side(unit, short, scale, reach, end, effect))
-    return made
 
 
 def draw(race: Race, found: Finding, verdict: Verdict) -> Figure:

@@ -1,10 +1,11 @@
-"""How far a command has come: one live bar on a terminal, a line now and then elsewhere."""
+"""How far a command has come: live bars on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
@@ -18,8 +19,18 @@ LINE_SECONDS = 5.0
 
 
 class _Face(Protocol):
-    def show(self, text: str, done: int, total: int, new: bool) -> None: ...
+    def show(self, text: str, counts: Counts, claim: str, new: bool) -> None: ...
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Trainings done and expected: of everything, and of the claim at hand."""
+
+    done: int
+    total: int
+    claim_done: int
+    claim_total: int
 
 
 class Watcher:
@@ -28,16 +39,21 @@ class Watcher:
     Args:
         console: where to show it; None for nowhere.
         guesses: for each experiment, how many trainings it will probably need.
+        claims: the claim of each experiment.
 
     How many there will be is only known round by round, so the total is corrected as rounds come.
     """
 
-    def __init__(self, console: Console | None, guesses: Mapping[str, int]) -> None:
+    def __init__(
+        self, console: Console | None, guesses: Mapping[str, int], claims: Sequence[str] = ()
+    ) -> None:
         self.totals = dict(guesses)
         self.done = dict.fromkeys(guesses, 0)
+        self.claims = dict(zip(guesses, claims or [""] * len(guesses), strict=True))
         self._face: _Face | None = None
         if console is not None:
-            self._face = _Bar(console) if console.is_terminal else _Lines(console)
+            several = len(guesses) > 1
+            self._face = _Bars(console, several) if console.is_terminal else _Lines(console)
 
     def __enter__(self) -> Watcher:
         return self
@@ -53,17 +69,19 @@ class Watcher:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Take the bar away while something else is printed."""
-        bar = self._face if isinstance(self._face, _Bar) else None
-        if bar is not None:
-            bar.progress.stop()
+        """Take the bars away while something else is printed."""
+        bars = self._face if isinstance(self._face, _Bars) else None
+        if bars is not None:
+            bars.progress.stop()
         yield
-        if bar is not None:
-            bar.progress.start()
+        if bars is not None:
+            bars.progress.start()
 
     def of(self, name: str, title: str) -> Watch:
         """The `watch` argument of `carry_out` for one experiment, shown under `title`."""
         before = 0
+        claim = self.claims[name]
+        about = f"{claim}, {title}" if claim else title
 
         def watch(round_: Round, done: int) -> None:
             nonlocal before
@@ -72,18 +90,29 @@ class Watcher:
             self.done[name] = before + done
             self.totals[name] = before + len(round_.trials) + round_.later
             if self._face is not None:
-                counts = sum(self.done.values()), sum(self.totals.values())
-                self._face.show(f"{title}: {round_.title}", *counts, new=done == 0)
+                text = f"{about}: {round_.title}"
+                self._face.show(text, self._counts(claim), claim, new=done == 0)
 
         return watch
+
+    def _counts(self, claim: str) -> Counts:
+        own = [name for name, its in self.claims.items() if its == claim]
+        return Counts(
+            sum(self.done.values()),
+            sum(self.totals.values()),
+            sum(self.done[name] for name in own),
+            sum(self.totals[name] for name in own),
+        )
 
     def finish(self, name: str) -> None:
         """The experiment has ended, whatever was expected of it."""
         self.totals[name] = self.done[name]
 
 
-class _Bar:
-    def __init__(self, console: Console) -> None:
+class _Bars:
+    """One bar for the claim at hand and, if there are several experiments, one for all."""
+
+    def __init__(self, console: Console, several: bool) -> None:
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -92,11 +121,19 @@ class _Bar:
             console=console,
             transient=True,
         )
+        self.whole = self.progress.add_task("all claims", total=None) if several else None
         self.task = self.progress.add_task("starting", total=None)
+        self.claim: str | None = None
         self.progress.start()
 
-    def show(self, text: str, done: int, total: int, new: bool) -> None:
+    def show(self, text: str, counts: Counts, claim: str, new: bool) -> None:
+        if claim != self.claim and self.claim is not None:
+            self.progress.reset(self.task)
+        self.claim = claim
+        done, total = counts.claim_done, counts.claim_total
         self.progress.update(self.task, description=text, completed=done, total=total)
+        if self.whole is not None:
+            self.progress.update(self.whole, completed=counts.done, total=counts.total)
 
     def close(self) -> None:
         self.progress.stop()
@@ -110,8 +147,8 @@ class _Lines:
         self.last = time.monotonic()
         self.first: tuple[float, int] | None = None
 
-    def show(self, text: str, done: int, total: int, new: bool) -> None:
-        now = time.monotonic()
+    def show(self, text: str, counts: Counts, claim: str, new: bool) -> None:
+        now, done, total = time.monotonic(), counts.done, counts.total
         if self.first is None and done:
             self.first = now, done  # what came before may have been compiling
         if not new and now - self.last < LINE_SECONDS:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from evenbatch.engine import Curve
-from evenbatch.engine.machine import machine, versions
+from evenbatch.engine.machine import code, machine, versions
 from evenbatch.experiments.carry_out import Outcome
 from evenbatch.experiments.protocol import Experiment, Verdict
 from evenbatch.experiments.race import Comparison, Finding, Race
 from evenbatch.experiments.speed import Speed
+from evenbatch.report.results import factored
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever a field of the record changes its meaning."""
 
 
@@ -31,28 +32,58 @@ def record(
         "complete": complete,
         "versions": versions(),
         "machine": machine(),
+        "code": code(),
         "sentence": sentence,
         "experiments": parts,
     }
 
 
-def part(claim: str, experiment: Experiment, outcome: Outcome, verdict: Verdict) -> dict[str, Any]:
-    """One experiment. Numbers that do not exist (a goal never reached) are null."""
+def part(
+    claim: str,
+    experiment: Experiment,
+    outcome: Outcome,
+    verdict: Verdict,
+    phrase: str = "",
+    seconds: float = 0.0,
+) -> dict[str, Any]:
+    """One experiment. Numbers that do not exist (a goal never reached) are null.
+
+    A trial's settings are those of `shared` with its own laid over them, level by level
+    (`results.overlaid`; in jq ``.shared * .trials[$key]``).
+    """
     content: dict[str, Any] = {
         "claim": claim,
+        "phrase": phrase,
+        "on": next(iter(experiment.datasets)),
         "complete": not outcome.interrupted,
+        "seconds": round(seconds, 3),
         "verdict": asdict(verdict),
         "statement": asdict(experiment.statement),
     }
     if isinstance(experiment, Speed):
         found = experiment.race.finding(outcome.curves, outcome.timed)
         content |= _race(experiment.race, found)
-    content["trials"] = {
-        key: {**curve.trial.as_dict(), "ended": curve.ended, "ended_at": curve.ended_at}
-        for key, curve in outcome.curves.items()
-    }
+    curves = outcome.curves | {curve.trial.key: curve for curve in outcome.timed}
+    content["shared"], content["trials"] = factored(
+        {
+            key: {**curve.trial.as_dict(), "ended": curve.ended, "ended_at": curve.ended_at}
+            for key, curve in curves.items()
+        }
+    )
     clean: dict[str, Any] = finite(content)
     return clean
+
+
+def skipped(claim: str, phrase: str, data: str, reason: str) -> dict[str, Any]:
+    """A claim that was not measured, and why."""
+    return {
+        "claim": claim,
+        "phrase": phrase,
+        "on": data,
+        "complete": True,
+        "seconds": 0.0,
+        "skipped": reason,
+    }
 
 
 def _race(race: Race, found: Finding | None) -> dict[str, Any]:
@@ -128,8 +159,32 @@ def finite(value: Any) -> Any:
 
 
 def dumps(content: dict[str, Any]) -> str:
-    """The record as text; anything JSON has no word for is an error, not a guess."""
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """The record as text; anything JSON has no word for is an error, not a guess.
+
+    Lists of numbers and short mappings stand on one line each: a trial is a line.
+    """
+    return _lines(content, "") + "\n"
+
+
+ONE_LINE = 200
+
+
+def _lines(value: Any, indent: str) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    items = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list) or len(text) <= ONE_LINE:
+        return text
+    if isinstance(value, list) and not any(isinstance(item, dict | list | str) for item in items):
+        return text
+    deeper = indent + " "
+    if isinstance(value, dict):
+        inner = [
+            f"{deeper}{json.dumps(name, ensure_ascii=False)}: {_lines(item, deeper)}"
+            for name, item in value.items()
+        ]
+        return "{\n" + ",\n".join(inner) + f"\n{indent}}}"
+    inner = [deeper + _lines(item, deeper) for item in value]
+    return "[\n" + ",\n".join(inner) + f"\n{indent}]"
 
 
 def write(path: Path, content: dict[str, Any]) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -13,13 +12,17 @@ from rich.table import Table
 
 from evenbatch.experiments.protocol import CANNOT_TELL, FAILS, HOLDS, IN_PART, Verdict
 from evenbatch.experiments.race import BEST, Comparison, Finding, Race
-from evenbatch.experiments.wording import amount, ratio, span
+from evenbatch.experiments.race_exhibits import arm_cells
+from evenbatch.experiments.wording import amount, ratio
+from evenbatch.report.results import SKIPPED
+from evenbatch.report.words import duration, told
 
 SIGNS = {
     HOLDS: ("✓", "bold green"),
-    IN_PART: ("~", "bold yellow"),
+    IN_PART: ("◐", "bold yellow"),
     FAILS: ("✗", "bold red"),
     CANNOT_TELL: ("?", "bold blue"),
+    SKIPPED: ("–", "dim"),
 }
 
 
@@ -54,6 +57,49 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
         console.print(f"  [dim]{escape(note)}[/dim]")
 
 
+def show_line(
+    console: Console, claim: str, data: str, verdict: Verdict | None, seconds: float
+) -> None:
+    """A verdict in one line."""
+    answer = SKIPPED if verdict is None else verdict.answer
+    sign, style = SIGNS[answer]
+    about = f"{claim}, {data}" if data else claim
+    effect = ""
+    if verdict is not None and verdict.effects:
+        value, between = told(verdict.effects[0])
+        effect = f"{value} ({between})"
+    text = f"[{style}]{sign} {answer:<13}[/{style}]  {escape(about):<28}  {escape(effect)}"
+    console.print(f"{text.rstrip()}  [dim]{duration(seconds)}[/dim]", soft_wrap=True)
+
+
+def show_summary(console: Console, results: Sequence[Any]) -> None:
+    """All verdicts (`job.Result`) in a table."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("claim", "data", "verdict", "effect [95 % interval]"):
+        table.add_column(escape(name))
+    table.add_column("time", justify="right", no_wrap=True)
+    last = ""
+    for result in results:
+        part, verdict = result.part, result.verdict
+        answer = SKIPPED if verdict is None else verdict.answer
+        sign, style = SIGNS[answer]
+        effect = part.skipped
+        if verdict is not None:
+            effect = verdict.reason
+            if verdict.effects:
+                value, between = told(verdict.effects[0])
+                effect = f"{value} [{between}]"
+        table.add_row(
+            escape(part.claim) if part.claim != last else "",
+            escape(part.data),
+            f"[{style}]{sign} {answer}[/{style}]",
+            escape(effect),
+            duration(result.seconds),
+        )
+        last = part.claim
+    console.print(table)
+
+
 def arms_table(race: Race, found: Finding, best: Comparison) -> Table:
     """One line for each arm at its own best learning rate."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -62,19 +108,8 @@ def arms_table(race: Race, found: Finding, best: Comparison) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column(f"{race.metric}\nat end", justify="right", no_wrap=True)
     names = ("without", race.norm_name)
-    for place, (arm, name) in enumerate(zip(race.arms, names, strict=True)):
-        steps = (best.steps.without, best.steps.with_norm)[place]
-        seconds = (found.step_seconds or {}).get(arm)
-        each = float(np.median(seconds)) if seconds else None
-        table.add_row(
-            name,
-            f"{best.rates[place]:g}",
-            median_steps(steps),
-            span(each) if each else "–",
-            span(each * float(np.median(steps))) if each and np.isfinite(np.median(steps)) else "–",
-            f"{np.isfinite(steps).sum()} of {len(steps)}",
-            final_metric(race, [pair[place].metric[-1] for pair in best.curves]),
-        )
+    for place, name in enumerate(names):
+        table.add_row(name, *arm_cells(race, found, best, place))
     return table
 
 
@@ -94,23 +129,3 @@ def ratios_table(race: Race, found: Finding) -> Table:
             escape(cells[1]) if len(cells) > 1 else "–",
         )
     return table
-
-
-def median_steps(steps: NDArray[np.float64]) -> str:
-    """Median and range of steps to the goal; "never" where more than half did not get there.
-
-    >>> median_steps(np.array([20.0, 24, 30])), median_steps(np.array([20.0, np.inf, np.inf]))
-    ('24 (20–30)', 'never (20–∞)')
-    """
-    low, middle, high = (float(v) for v in (steps.min(), np.median(steps), steps.max()))
-    text = [f"{v:.0f}" if np.isfinite(v) else "∞" for v in (low, high)]
-    if not np.isfinite(middle):
-        return "never" if not np.isfinite(low) else f"never ({text[0]}–{text[1]})"
-    return f"{middle:.0f} ({text[0]}–{text[1]})"
-
-
-def final_metric(race: Race, values: list[float]) -> str:
-    """The median metric at the end of the budget."""
-    finite = [v if np.isfinite(v) else -np.inf for v in values]
-    middle = float(np.median(finite))
-    return amount(race.data, middle) if np.isfinite(middle) else "diverged"

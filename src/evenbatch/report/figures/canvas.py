@@ -1,0 +1,172 @@
+"""A sheet of SVG: text, lines and rooms, with coordinates in tenths of a pixel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from itertools import pairwise
+
+from evenbatch.report.looks import MARKERS, Look
+
+SIZE = 13.0
+"""Height of the letters in pixels, at which the sheet is meant to be seen."""
+_NARROW, _BROAD = frozenset("iljtfrI.,:;|!'()[] ·"), frozenset("mwMWOQ%@—×÷")
+
+Point = tuple[float, float]
+
+
+def length(text: str, size: float = SIZE) -> float:
+    """About how long a text is in pixels; a little more rather than less."""
+    ems = 0.0
+    for letter in text:
+        if letter in _NARROW:
+            ems += 0.33
+        elif ord(letter) >= 0x2E80:
+            ems += 1.0
+        else:
+            ems += 0.88 if letter in _BROAD else 0.68 if letter.isupper() else 0.57
+    return ems * size
+
+
+def places(*values: float) -> str:
+    """Coordinates as SVG writes them.
+
+    >>> places(1.04, 20.0)
+    '1 20'
+    """
+    return " ".join(f"{round(value, 1) + 0.0:.1f}".removesuffix(".0") for value in values)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: Box) -> bool:
+        return not (
+            self.right <= other.left
+            or self.left >= other.right
+            or self.bottom <= other.top
+            or self.top >= other.bottom
+        )
+
+    def holds(self, point: Point) -> bool:
+        return self.left <= point[0] <= self.right and self.top <= point[1] <= self.bottom
+
+
+@dataclass
+class Canvas:
+    """Collects the elements of one picture.
+
+    Args:
+        width: in pixels.
+    """
+
+    width: float
+    parts: list[str] = field(default_factory=list)
+
+    def add(self, tag: str, style: str = "", inner: str = "", **attributes: str | float) -> None:
+        """An element; `style` is its class, `inner` is markup, a `_` in a name is a hyphen."""
+        self.parts.append(element(tag, style, inner, **attributes))
+
+    def text(self, x: float, y: float, text: str, style: str = "", anchor: str = "start") -> None:
+        """Text with its baseline at y."""
+        where: dict[str, str | float] = {"x": x, "y": y}
+        if anchor != "start":
+            where["text_anchor"] = anchor
+        self.add("text", style, escape(text), **where)
+
+    def line(self, x1: float, y1: float, x2: float, y2: float, style: str, dash: str = "") -> None:
+        extra = {"stroke_dasharray": dash} if dash else {}
+        self.add("path", style, d=f"M{places(x1, y1)}L{places(x2, y2)}", **extra)
+
+    def open(self, style: str) -> None:
+        self.parts.append(f'<g class="{style}">')
+
+    def close(self) -> None:
+        self.parts.append("</g>")
+
+    def markers(self, look: Look, points: Sequence[Point], title: str = "") -> None:
+        """A marker at each of these points."""
+        shape = MARKERS[look.marker]
+        inner = f"<title>{escape(title)}</title>" if title else ""
+        self.add("path", "m", inner, d="".join(f"M{places(*p)}{shape}" for p in points))
+
+    def svg(self, height: float, ident: str, title: str, alt: str, style: str) -> str:
+        """The picture, with its text alternative."""
+        head = (
+            f'<svg class="{style}" viewBox="0 0 {places(self.width, height)}" role="img" '
+            f'aria-labelledby="{ident}-t {ident}-d" xmlns="http://www.w3.org/2000/svg">'
+            f'<title id="{ident}-t">{escape(title)}</title>'
+            f'<desc id="{ident}-d">{escape(alt)}</desc>'
+        )
+        return "\n".join([head, *self.parts, "</svg>"])
+
+
+def element(tag: str, style: str = "", inner: str = "", **attributes: str | float) -> str:
+    """Markup of one element."""
+    words = [tag]
+    if style:
+        words.append(f'class="{style}"')
+    for name, value in attributes.items():
+        shown = places(value) if isinstance(value, float | int) else escape(value)
+        words.append(f'{name.replace("_", "-")}="{shown}"')
+    return f"<{' '.join(words)}>{inner}</{tag}>" if inner else f"<{' '.join(words)}/>"
+
+
+@dataclass
+class Room:
+    """Where labels may stand: inside `area`, off the lines and off each other."""
+
+    area: Box
+    taken: list[Box] = field(default_factory=list)
+    lines: list[list[Point]] = field(default_factory=list)
+
+    def fits(self, box: Box) -> bool:
+        area = self.area
+        if box.left < area.left or box.right > area.right:
+            return False
+        if box.top < area.top or box.bottom > area.bottom:
+            return False
+        if any(box.meets(other) for other in self.taken):
+            return False
+        return not any(box.holds(point) for line in self.lines for point in line)
+
+    def distances(self, point: Point) -> list[float]:
+        """How far a point is from each line."""
+        return [
+            min((math.dist(point, other) for other in line), default=math.inf)
+            for line in self.lines
+        ]
+
+
+def dense(points: Sequence[Point], step: float = 4.0) -> list[Point]:
+    """Points along straight lines through these, no farther apart than `step`."""
+    found: list[Point] = list(points[:1])
+    for (x1, y1), (x2, y2) in pairwise(points):
+        parts = max(1, math.ceil(math.hypot(x2 - x1, y2 - y1) / step))
+        found += [
+            (x1 + (x2 - x1) * k / parts, y1 + (y2 - y1) * k / parts) for k in range(1, parts + 1)
+        ]
+    return found
+
+
+def runs(points: Sequence[Point]) -> list[list[Point]]:
+    """Points without a place (NaN) left out, and the rest cut where they were.
+
+    >>> runs([(0, 1), (1, 2), (2, math.nan), (3, 4)])
+    [[(0, 1), (1, 2)], [(3, 4)]]
+    """
+    found: list[list[Point]] = [[]]
+    for point in points:
+        if math.isnan(point[0]) or math.isnan(point[1]):
+            found.append([])
+        else:
+            found[-1].append(point)
+    return [run for run in found if run]

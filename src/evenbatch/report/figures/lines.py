@@ -1,0 +1,154 @@
+"""LINES: y over x, an arm a line, a band around it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from evenbatch.experiments.exhibits import Figure, Series
+from evenbatch.report.figures.canvas import (
+    Box,
+    Canvas,
+    Point,
+    dense,
+    length,
+    places,
+    runs,
+)
+from evenbatch.report.figures.frame import BELOW, NARROW, Frame, framed, legend, marks
+from evenbatch.report.looks import Look, looks
+
+FEW = 26
+"""Up to so many points each gets its marker; more get one now and then."""
+MOST_LABELS = 6
+
+
+def lines(canvas: Canvas, figure: Figure) -> float | None:
+    """Draw the figure; gives its height, or None if there is nothing to show."""
+    names = [series.name for series in figure.series]
+    styles = looks(names)
+    height = 200.0 if canvas.width < NARROW else 250.0
+    trial = framed(Canvas(canvas.width), figure, 0, height)
+    if trial is None:
+        return None
+    labels = _labels(trial, figure, styles)
+    top = 0.0
+    if labels is None and len(names) > 1:
+        top = legend(canvas, names, styles, 0)
+    frame = framed(canvas, figure, top, height)
+    assert frame is not None
+    frame.room.lines = [_way(frame, series) for series in figure.series]
+    if labels is not None:
+        frame.room.taken = list(labels)
+    marks(frame, figure.marks)
+    for series, look in zip(figure.series, styles, strict=True):
+        canvas.open(f"s-{look.color}")
+        _band(frame, series)
+        canvas.close()
+    for place, (series, look) in enumerate(zip(figure.series, styles, strict=True)):
+        canvas.open(f"s-{look.color}")
+        _line(frame, series, look, place)
+        canvas.close()
+    for name, look, box in zip(names, styles, labels or [], strict=False):
+        canvas.open(f"s-{look.color}")
+        canvas.text(box.left, box.bottom - 4, name, "n h")
+        canvas.close()
+    return frame.area.bottom + BELOW
+
+
+def _points(frame: Frame, series: Series, values: Sequence[float]) -> list[Point]:
+    """Where each value lies; NaN for those that do not exist."""
+    return [
+        frame.at(x, y) if math.isfinite(y) else (math.nan, math.nan)
+        for x, y in zip(series.x, values, strict=True)
+    ]
+
+
+def _way(frame: Frame, series: Series) -> list[Point]:
+    """Points all along the series' line."""
+    return [p for run in runs(_points(frame, series, series.y)) for p in dense(run)]
+
+
+def _band(frame: Frame, series: Series) -> None:
+    if not series.low or not series.high:
+        return
+    both = [(x, low, high) for x, low, high in zip(series.x, series.low, series.high, strict=True)]
+    edges: list[list[tuple[float, float, float]]] = [[]]
+    for x, low, high in both:
+        place = frame.x(x), frame.y(low), frame.y(high)
+        if any(math.isnan(v) for v in place):
+            edges.append([])
+        else:
+            edges[-1].append(place)
+    for edge in edges:
+        if len(edge) == 1:
+            x, low, high = edge[0]
+            frame.canvas.line(x, low, x, high, "r")
+        elif edge:
+            up = "L".join(places(x, high) for x, _, high in edge)
+            down = "L".join(places(x, low) for x, low, _ in reversed(edge))
+            frame.canvas.add("path", "d", d=f"M{up}L{down}z")
+
+
+def _line(frame: Frame, series: Series, look: Look, place: int) -> None:
+    points = _points(frame, series, series.y)
+    found = runs(points)
+    way = "".join("M" + "L".join(places(*p) for p in run) for run in found if len(run) > 1)
+    if way:
+        extra = {"stroke_dasharray": look.dash} if look.dash else {}
+        frame.canvas.add("path", "l", d=way, **extra)
+    there = [point for run in found for point in run]
+    shown = there
+    if len(there) > FEW:
+        every = len(there) // 5
+        shown = there[(place + 1) * every // 3 % every :: every]
+        shown += [run[0] for run in found if len(run) == 1]
+    if shown:
+        frame.canvas.markers(look, shown)
+
+
+def _labels(frame: Frame, figure: Figure, styles: Sequence[Look]) -> list[Box] | None:
+    """A free place for each name beside its own line; None if one finds none, or none is needed."""
+    if not 1 < len(figure.series) <= MOST_LABELS or len(styles) < 2:
+        return None
+    room = frame.room
+    room.lines = [_way(frame, series) for series in figure.series]
+    levels = [frame.y(mark.value) for mark in figure.marks if mark.axis == "y"]
+    uprights = [frame.x(mark.value) for mark in figure.marks if mark.axis == "x"]
+    area = frame.area
+    room.taken = [Box(area.left, y - 1, area.right, y + 1) for y in levels if math.isfinite(y)]
+    room.taken += [Box(x - 1, area.top, x + 1, area.bottom) for x in uprights if math.isfinite(x)]
+    found: list[Box] = []
+    for place, series in enumerate(figure.series):
+        box = _label(frame, series, place)
+        if box is None:
+            return None
+        found.append(box)
+        room.taken.append(box)
+    return found
+
+
+def _label(frame: Frame, series: Series, place: int) -> Box | None:
+    """Where a name is free of all lines and nearer to its own than to any other."""
+    room, wide = frame.room, length(series.name) + 4
+    own = room.lines[place]
+    if not own:
+        return None
+    best: tuple[float, Box] | None = None
+    for x, y in own[:: max(1, len(own) // 80)]:
+        for left in (x - wide / 2, x + 8, x - 8 - wide):
+            for top in (y - 24, y + 7, y - 9):
+                box = Box(left, top, left + wide, top + 17)
+                if not room.fits(box):
+                    continue
+                centre = (left + wide / 2, top + 8.5)
+                near, *others = _nearness(room.distances(centre), place)
+                clear = min([*others, 90.0]) - near
+                if clear > 6 and (best is None or clear > best[0]):
+                    best = clear, box
+    return best[1] if best else None
+
+
+def _nearness(distances: Sequence[float], place: int) -> list[float]:
+    """The distance to the own line, then those to the others."""
+    return [distances[place], *(d for k, d in enumerate(distances) if k != place)]

@@ -1,0 +1,204 @@
+"""The report as one HTML file: nothing is loaded, and no script is needed to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+from evenbatch.experiments.wording import count
+from evenbatch.report.appendix import appendix
+from evenbatch.report.html_claim import claim as claim_section
+from evenbatch.report.html_parts import Names, Place, badge, style
+from evenbatch.report.results import Report, Settings
+from evenbatch.report.words import (
+    TITLE,
+    day,
+    duration,
+    flat,
+    machine_words,
+    setting,
+    tally,
+    told,
+    version_words,
+)
+
+# Without it everything can be read too. It opens what a link leads to in older browsers, and all
+# but the lists of trials on paper.
+SCRIPT = """
+function reveal() {
+  var e = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (var p = e; p; p = p.parentElement) if (p.tagName === "DETAILS") p.open = true;
+  if (e) e.scrollIntoView();
+}
+addEventListener("hashchange", reveal);
+if (location.hash) reveal();
+addEventListener("beforeprint", function () {
+  document.querySelectorAll("details.how").forEach(function (d) { d.open = true; });
+});
+"""
+
+
+@cache
+def stylesheet() -> str:
+    """The page's style sheet."""
+    return files("evenbatch.report").joinpath("report.css").read_text(encoding="utf-8")
+
+
+def render(report: Report) -> str:
+    """The page.
+
+    Args:
+        report: what was measured (`results.read` makes one from a report.json).
+    """
+    names = Names({"summary", "trials"})
+    claims = {claim: names(claim) for claim in report.claims}
+    found = [
+        Place(e, names(e.claim, e.data), names(e.claim, e.data, "trials"), appendix(e))
+        for e in report.entries
+    ]
+    sections = [
+        claim_section(ident, [place for place in found if place.entry.claim == claim])
+        for claim, ident in claims.items()
+    ]
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<meta name="color-scheme" content="light dark">',
+            f"<title>{TITLE}</title>",
+            f"<style>\n{stylesheet()}</style>",
+            "</head>",
+            "<body>",
+            _head(report),
+            "<main>",
+            _summary(report, claims, found),
+            *sections,
+            _trials(found),
+            "</main>",
+            f"<script>{SCRIPT}</script>",
+            "</body>",
+            "</html>",
+            "",
+        ]
+    )
+
+
+def _head(report: Report) -> str:
+    counts = ", ".join(
+        f'<span class="t-{style(answer)}"><b>{number}</b> {verb}</span>'
+        for answer, number, verb in tally(report)
+    )
+    facts = [
+        ("measured", f"{day(report.created)}, in {duration(report.seconds)}"),
+        ("on", machine_words(report)),
+        ("with", version_words(report)),
+        ("commit", report.code),
+        ("command", f"<code>{escape(report.command)}</code>"),
+    ]
+    rows = "".join(
+        f"<dt>{name}</dt><dd>{text if text.startswith('<code>') else escape(text)}</dd>"
+        for name, text in facts
+        if text
+    )
+    partial = ""
+    if not report.complete:
+        partial = (
+            '<p class="partial"><b>Partial.</b> The run was interrupted. What follows is what its '
+            "finished trainings show. Run the command again to measure it all.</p>"
+        )
+    claims = count(len(report.claims), "claim")
+    data = count(len({e.data for e in report.entries}), "data set")
+    return (
+        f"<header><h1>{TITLE}</h1>\n"
+        f'<p class="tally">{claims} on {data}, {count(len(report.entries), "verdict")}: '
+        f"{counts}.</p>\n{partial}<dl>{rows}</dl></header>"
+    )
+
+
+# The summary.
+
+
+def _summary(report: Report, claims: dict[str, str], places: Sequence[Place]) -> str:
+    rows = []
+    for claim, ident in claims.items():
+        own = [place for place in places if place.entry.claim == claim]
+        for k, place in enumerate(own):
+            first = ""
+            if k == 0:
+                link = f'<a href="#{ident}">{escape(own[0].entry.phrase)}</a>'
+                first = f'<th scope="rowgroup" rowspan="{len(own)}">{link}</th>'
+            rows.append(f"<tr>{first}{_summary_cells(place)}</tr>")
+        rows.append("</tbody><tbody>")
+    head = "".join(
+        f'<th scope="col">{name}</th>'
+        for name in ("claim", "data", "verdict", "effect", "95 % interval", "time")
+    )
+    body = "\n".join(rows[:-1])
+    return (
+        '<section id="summary"><h2>Summary</h2>\n'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Summary">'
+        f'<table class="summary"><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>'
+        f"</div></section>"
+    )
+
+
+def _summary_cells(place: Place) -> str:
+    entry = place.entry
+    value, between = "", ""
+    if entry.verdict is None:
+        value = entry.skipped
+    elif entry.verdict.effects:
+        value, between = told(entry.verdict.effects[0])
+    else:
+        value = entry.verdict.reason
+    partial = "" if entry.complete else ' <span class="faint">partial</span>'
+    return (
+        f'<td><a href="#{place.ident}">{escape(entry.data)}</a></td>'
+        f"<td>{badge(entry.answer)}{partial}</td><td>{escape(value)}</td>"
+        f'<td class="n">{between}</td><td class="n">{duration(entry.seconds)}</td>'
+    )
+
+
+# The trials.
+
+
+def _trials(places: Sequence[Place]) -> str:
+    parts = [
+        '<section class="trials" id="trials"><h2>Trials</h2>',
+        "<p>Every number above comes from these trainings. A table’s last column names their "
+        "groups; a group’s trials differ only in the seed, which stands before each key. The key "
+        "is a hash of all settings and names the trial in report.json, in the store and in "
+        "exports.</p>",
+    ]
+    parts += [_trial_list(place) for place in places]
+    return "\n".join([*parts, "</section>"])
+
+
+def _trial_list(place: Place) -> str:
+    entry = place.entry
+    total = len(entry.trials or {})
+    shared = {k: v for k, v in flat(dict(entry.shared or {})).items() if not k.startswith("ended")}
+    groups = []
+    for group in place.appendix.groups:
+        keys = "\n".join(
+            f"{seed} {key}" + (f" {ending}" if ending else "") for seed, key, ending in group.trials
+        )
+        groups.append(
+            f'<h5 id="{place.trials}-{group.number}">{group.number}. {_settings(group.settings)}'
+            f"</h5><pre>{keys}</pre>"
+        )
+    title = f"{entry.phrase}, {entry.data}" if entry.phrase else entry.data
+    return (
+        f'<details id="{place.trials}"><summary>{escape(title)}: {count(total, "trial")}</summary>'
+        f'<p class="faint">All: {_settings(shared)}.</p>{"".join(groups)}</details>'
+    )
+
+
+def _settings(settings: Settings) -> str:
+    words = [f"{name.replace('_', ' ')} {setting(value)}" for name, value in settings.items()]
+    return escape(", ".join(words)) or "as above"

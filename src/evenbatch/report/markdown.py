@@ -1,0 +1,159 @@
+"""The report as Markdown, for wherever only text goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evenbatch.experiments.exhibits import Table
+from evenbatch.experiments.wording import count
+from evenbatch.report.results import Entry, Report
+from evenbatch.report.words import (
+    SIGNS,
+    TITLE,
+    cell,
+    day,
+    duration,
+    links,
+    machine_words,
+    shared_words,
+    tally,
+    told,
+    version_words,
+)
+
+_SPECIAL = {letter: f"\\{letter}" for letter in "\\`*_[]|#~$"} | {
+    "<": "&lt;",
+    ">": "&gt;",
+    "&": "&amp;",
+    "\n": " ",
+    "\r": " ",
+}
+
+
+def plain(text: str) -> str:
+    """Text that Markdown leaves as it is.
+
+    >>> plain("a|b <i> *c*")
+    'a\\\\|b &lt;i&gt; \\\\*c\\\\*'
+    """
+    return "".join(_SPECIAL.get(letter, letter) for letter in text)
+
+
+def render(report: Report) -> str:
+    """The report.
+
+    Args:
+        report: what was measured (`results.read` makes one from a report.json).
+    """
+    counts = ", ".join(f"{number} {verb}" for _, number, verb in tally(report))
+    parts = [f"# {TITLE}", f"{count(len(report.entries), 'verdict')}: {counts}."]
+    if not report.complete:
+        parts.append("**Partial.** The run was interrupted; this is what it had finished.")
+    facts = [
+        ("measured", f"{day(report.created)}, in {duration(report.seconds)}"),
+        ("on", machine_words(report)),
+        ("with", version_words(report)),
+        ("commit", report.code),
+        ("command", report.command),
+    ]
+    parts.append("\n".join(f"- {name}: {plain(text)}" for name, text in facts if text))
+    parts += ["## Summary", _summary(report)]
+    for entries in report.claims.values():
+        parts += _claim(entries)
+    parts.append("Settings and key of every trial are in report.json, which lies beside this file.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _summary(report: Report) -> str:
+    rows = []
+    for entry in report.entries:
+        value, between = "", ""
+        if entry.verdict is None:
+            value = entry.skipped
+        elif entry.verdict.effects:
+            value, between = told(entry.verdict.effects[0])
+        else:
+            value = entry.verdict.reason
+        cells = (plain(entry.phrase), plain(entry.data), _answer(entry), plain(value), between)
+        rows.append((*cells, duration(entry.seconds)))
+    return _grid(("claim", "data", "verdict", "effect", "95 % interval", "time"), rows)
+
+
+def _answer(entry: Entry) -> str:
+    partial = "" if entry.complete else ", partial"
+    return f"{SIGNS[entry.answer]} {entry.answer}{partial}"
+
+
+def _claim(entries: Sequence[Entry]) -> list[str]:
+    parts = [f"## {plain(_capital(entries[0].phrase))}"]
+    stated = [entry for entry in entries if entry.statement is not None]
+    for name in ("claim", "question", "arms", "grid", "fairness", "measure", "rule"):
+        texts = shared_words(stated, lambda e, name=name: _stated(e, name))  # type: ignore[misc]
+        if not texts:
+            continue
+        if name == "claim":
+            parts.append("\n".join(f"> {plain(text)}" for _, text in texts))
+            continue
+        title = "rule, fixed beforehand" if name == "rule" else name
+        parts.append("\n\n".join(_about(f"{_capital(title)}", *text) for text in texts))
+    for entry in entries:
+        parts += _entry(entry)
+    for title, texts in (
+        ("What would change the answer", shared_words(entries, _change)),
+        ("Source", shared_words(stated, lambda e: _stated(e, "source"))),
+    ):
+        parts += [_about(title, names, text) for names, text in texts]
+    return parts
+
+
+def _about(title: str, names: str, text: str) -> str:
+    where = f" ({plain(names)})" if names else ""
+    linked = "".join(
+        f"[{plain(piece)}]({target})" if target else plain(piece) for piece, target in links(text)
+    )
+    return f"**{title}{where}.** {linked}"
+
+
+def _stated(entry: Entry, name: str) -> str:
+    value = getattr(entry.statement, name)
+    return value if isinstance(value, str) else "; ".join(f"{arm}: {words}" for arm, words in value)
+
+
+def _change(entry: Entry) -> str:
+    return entry.verdict.change if entry.verdict else ""
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _entry(entry: Entry) -> list[str]:
+    parts = [f"### {plain(entry.data)}: {_answer(entry)}"]
+    verdict = entry.verdict
+    if verdict is None:
+        return [*parts, plain(entry.skipped)]
+    parts.append(plain(verdict.sentence))
+    effects = []
+    for effect in verdict.effects:
+        value, between = told(effect)
+        label = f", {plain(effect.label)}" if effect.label else ""
+        effects.append(f"- {plain(value)} (95 % interval {between}){label}")
+    if effects:
+        parts.append("\n".join(effects))
+    parts += [f"*{plain(figure.title)}.* {plain(figure.alt)}" for figure in verdict.figures]
+    parts += [_table(table) for table in verdict.tables]
+    if verdict.notes:
+        parts.append("\n".join(f"- {plain(note)}" for note in verdict.notes))
+    trained = count(len(entry.trials or {}), "trial")
+    parts.append(f"{plain(verdict.measured_on)}; {trained}, {duration(entry.seconds)}.")
+    return parts
+
+
+def _table(table: Table) -> str:
+    rows = [[plain(cell(value)) for value in row] for row in table.rows]
+    return f"**{plain(table.title)}**\n\n{_grid([plain(c) for c in table.columns], rows)}"

@@ -1,0 +1,119 @@
+"""Axes: from values to places on the paper, and the values worth a label."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A straight or logarithmic axis.
+
+    Args:
+        low, high: the values at its ends.
+        start, end: where these lie, in pixels.
+        log: decades.
+
+    >>> Scale(0, 10, 100, 200)(5), Scale(0.01, 1, 0, 100, log=True)(0.1)
+    (150.0, 50.0)
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def __call__(self, value: float) -> float:
+        """The place of a value; NaN for one that has no place."""
+        if math.isnan(value) or (self.log and value <= 0):
+            return math.nan
+        if math.isinf(value):
+            return self.end if value > 0 else self.start
+        low, high = self.low, self.high
+        if self.log:
+            low, high, value = math.log10(low), math.log10(high), math.log10(value)
+        return self.start + (value - low) / (high - low) * (self.end - self.start)
+
+    def ticks(self, most: int) -> list[float]:
+        """At most about `most` round values between the ends."""
+        return (
+            log_ticks(self.low, self.high, most) if self.log else ticks(self.low, self.high, most)
+        )
+
+
+def extent(values: Iterable[float], log: bool, pad: float = 0.04) -> tuple[float, float] | None:
+    """Ends of an axis that holds all these values, with some room; None if there is no value."""
+    found = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
+    if not found:
+        return None
+    low, high = min(found), max(found)
+    if log:
+        if low == high:
+            return low / 2, high * 2
+        room = (high / low) ** pad
+        return low / room, high * room
+    if low == high:
+        room = abs(low) / 2 or 1.0
+        return low - room, high + room
+    room = pad * (high - low)
+    return low - room, high + room
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Round values from low to high: steps of 1, 2 or 5 times a power of ten.
+
+    >>> ticks(0, 1, 5)
+    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    """
+    rough = (high - low) / max(most, 1)
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * k for k in (1, 2, 5, 10) if size * k >= rough * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(k * step, 12) for k in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float, most: int) -> list[float]:
+    """Powers of ten from low to high; less than two decades get 2 and 5 times these as well.
+
+    >>> log_ticks(0.001, 10, 5), log_ticks(3, 60, 5)
+    ([0.001, 0.01, 0.1, 1.0, 10.0], [5.0, 10.0, 20.0, 50.0])
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    inside = [k for k in range(first, last + 1) if low * 0.999 <= 10.0**k <= high * 1.001]
+    if len(inside) >= 3:
+        every = -(-len(inside) // max(most, 1))
+        return [10.0**k for k in inside if k % every == 0]
+    found = [round(m * 10.0**k, 12 - k) for k in range(first, last + 1) for m in (1, 2, 5)]
+    fine = [v for v in found if low * 0.999 <= v <= high * 1.001]
+    return fine if len(fine) > 1 else ticks(low, high, most)
+
+
+def tick_label(value: float, percent: bool = False) -> str:
+    """A round value as an axis shows it.
+
+    >>> [tick_label(v) for v in (0.25, 1000, 1e-5, 1e6, 3e7, 0)]
+    ['0.25', '1,000', '10⁻⁵', '10⁶', '3·10⁷', '0']
+    >>> tick_label(0.5, percent=True)
+    '50 %'
+    """
+    if percent:
+        return f"{_short(100 * value)} %"
+    size = abs(value)
+    if size and not 1e-4 < size < 1e5:
+        power = math.floor(math.log10(size) + 1e-9)
+        digit = round(value / 10.0**power, 6)
+        exponent = f"10{str(power).translate(SUPERSCRIPTS)}"
+        if abs(digit) == 1:
+            return exponent if digit > 0 else f"−{exponent}"
+        return f"{_short(digit)}·{exponent}"
+    return _short(value)
+
+
+def _short(value: float) -> str:
+    text = f"{value:,.6f}".rstrip("0").rstrip(".") if value else "0"
+    return text.replace("-", "−")
