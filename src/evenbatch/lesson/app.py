@@ -1,0 +1,198 @@
+"""The web application: the page's files, one WebSocket, and the headers that keep both in bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from evenbatch.lesson import chapters, messages
+from evenbatch.lesson.hub import Busy, Hub, Watcher
+
+PAGE = Path(__file__).parent / "page"
+UPDATE_SECONDS = 1 / 25
+BURST, PER_SECOND = 40, 20.0
+"""Messages a client may send at once, and for long; more are answered late, not dropped."""
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+class Guard:
+    """Refuses requests whose Host, or whose Origin, is not this page's own.
+
+    A web site elsewhere could otherwise point a name of its own at 127.0.0.1 and talk to the
+    lesson (DNS rebinding), or open a WebSocket to it from its own page.
+
+    Args:
+        app: what is guarded.
+        hosts: names and ports the page may be reached by, "127.0.0.1:8765".
+    """
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+        self.app, self.hosts = app, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        given = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        host, origin = given.get("host", ""), given.get("origin")
+        allowed = host.lower() in self.hosts and (origin is None or _host(origin) in self.hosts)
+        if scope["type"] == "websocket" and origin is None:
+            allowed = False
+        if not allowed:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008, "reason": "another origin"})
+            else:
+                answer = PlainTextResponse("This page answers only to its own address.\n", 403)
+                await answer(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                extra = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
+                message["headers"] = [*message.get("headers", []), *extra]
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+def _host(origin: str) -> str:
+    scheme, _, host = origin.lower().partition("://")
+    return host if scheme in ("http", "https") else ""
+
+
+class Allowance:
+    """How fast a client may send: a bucket of `BURST` that fills by `PER_SECOND`."""
+
+    def __init__(self) -> None:
+        self.left, self.at = float(BURST), time.monotonic()
+
+    def wait(self) -> float:
+        """Seconds until the next message may be acted on."""
+        now = time.monotonic()
+        self.left = min(float(BURST), self.left + (now - self.at) * PER_SECOND) - 1
+        self.at = now
+        return max(0.0, -self.left / PER_SECOND)
+
+
+def create_app(hub: Hub, hosts: frozenset[str]) -> ASGIApp:
+    """The application around a hub."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await hub.start()
+        try:
+            yield
+        finally:
+            await hub.close()
+
+    async def index(_request: Request) -> Response:
+        page = PAGE / "index.html"
+        if not page.is_file():
+            return PlainTextResponse(
+                "The page is not built. Run `make lesson`, or `npm run build` in web/.\n", 503
+            )
+        return Response(page.read_bytes(), media_type="text/html", headers=_fresh())
+
+    async def live(socket: WebSocket) -> None:
+        await socket.accept()
+        watcher = hub.join()
+        watcher.note({"type": "hello", "chapters": chapters.described()})
+        sender = asyncio.create_task(_send(socket, watcher))
+        try:
+            await _listen(socket, hub, watcher)
+        except (WebSocketDisconnect, RuntimeError):
+            pass
+        finally:
+            sender.cancel()
+            hub.leave(watcher)
+
+    routes = [
+        Route("/", index),
+        WebSocketRoute("/live", live),
+    ]
+    if (PAGE / "assets").is_dir():
+        routes.append(Mount("/assets", StaticFiles(directory=PAGE / "assets")))  # type: ignore[arg-type]
+    return Guard(Starlette(routes=routes, lifespan=lifespan), hosts)
+
+
+def _fresh() -> dict[str, str]:
+    return {"Cache-Control": "no-cache"}
+
+
+async def _send(socket: WebSocket, watcher: Watcher) -> None:
+    """Send what is new, as often as the connection takes it and no more than 25 times a second."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            await watcher.news.wait()
+            texts, frame = watcher.take()
+            for text in texts:
+                await socket.send_text(json.dumps(_finite(text), ensure_ascii=False))
+            if frame:
+                await socket.send_bytes(frame)
+            await asyncio.sleep(UPDATE_SECONDS)
+
+
+async def _listen(socket: WebSocket, hub: Hub, watcher: Watcher) -> None:
+    allowance = Allowance()
+    while True:
+        received = await socket.receive()
+        if received["type"] == "websocket.disconnect":
+            return
+        wait = allowance.wait()
+        if wait:
+            await asyncio.sleep(wait)
+        ask: int | None = None
+        try:
+            message = messages.read(received.get("text") or received.get("bytes") or b"")
+            ask = getattr(message, "ask", None)
+            act(hub, watcher, message)
+        except (messages.BadMessage, chapters.BadSettings, Busy) as error:
+            watcher.note({"type": "error", "ask": ask, "text": str(error)})
+
+
+def act(hub: Hub, watcher: Watcher, message: messages.Message) -> None:
+    """Do what a message asks for."""
+    if isinstance(message, messages.Start):
+        settings = chapters.normal(message.chapter, bytes(message.settings))
+        run = hub.start_run(watcher, message.chapter, settings)
+        watcher.note({"type": "run", "ask": message.ask, "run": run.number})
+    elif isinstance(message, messages.Stop):
+        hub.unwatch(watcher, message.run)
+    else:
+        hub.trust(watcher, message.ask)
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinity become null: JSON has neither."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not (-1e308 < value < 1e308):
+        return None
+    return value

@@ -1,0 +1,317 @@
+"""Runs, shared by all who watch them, and what each watcher has yet to be sent.
+
+A run is named by its chapter and settings: who asks for what is already training, or trained,
+joins it and gets all of its points at once. Each client has a cursor into every curve it watches,
+and its sender asks for what is new whenever the connection has room: a slow client gets fewer,
+larger updates, and nothing is queued for it without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+
+from evenbatch.lesson import wire
+from evenbatch.lesson.training import main
+
+KEPT_RUNS = 200
+"""Finished runs kept in memory; older ones come from the store again."""
+QUEUED_PER_CLIENT = 4
+QUEUED = 64
+
+
+class Busy(Exception):
+    """Too much is queued already; the text is for the page."""
+
+
+@dataclass(eq=False)
+class SharedRun:
+    """What is known of one run.
+
+    Attributes:
+        number: its name on the wire.
+        name: chapter and settings.
+        log: every JSON event so far but the latest of those that replace each other.
+        latest: the newest event of each kind that replaces the one before.
+        points: for each trial the points so far.
+        over: no more will come.
+    """
+
+    number: int
+    name: tuple[str, bytes]
+    log: list[dict[str, Any]] = field(default_factory=list)
+    latest: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
+    points: dict[int, list[wire.Points]] = field(default_factory=dict)
+    counts: dict[int, int] = field(default_factory=dict)
+    over: bool = False
+    watchers: set[Watcher] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class Cursor:
+    """How far a watcher has come in one run."""
+
+    log: int = 0
+    latest: dict[str, int] = field(default_factory=dict)
+    points: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Watcher:
+    """One connection."""
+
+    cursors: dict[SharedRun, Cursor] = field(default_factory=dict)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    notes: list[dict[str, Any]] = field(default_factory=list)
+
+    def note(self, message: dict[str, Any]) -> None:
+        """Something for this connection alone."""
+        self.notes.append(message)
+        self.news.set()
+
+    def take(self) -> tuple[list[dict[str, Any]], bytes]:
+        """What is new since the last time: JSON messages, and one frame of points."""
+        messages, self.notes = self.notes, []
+        frame: list[bytes] = []
+        for run, cursor in list(self.cursors.items()):
+            messages += run.log[cursor.log :]
+            cursor.log = len(run.log)
+            for kind, (version, message) in run.latest.items():
+                if cursor.latest.get(kind) != version:
+                    cursor.latest[kind] = version
+                    messages.append(message)
+            for trial, count in run.counts.items():
+                sent = cursor.points.get(trial, 0)
+                if count > sent:
+                    frame.append(wire.record(run.number, trial, sent, _tail(run, trial, sent)))
+                    cursor.points[trial] = count
+        self.news.clear()
+        return messages, b"".join(frame)
+
+
+def _tail(run: SharedRun, trial: int, sent: int) -> wire.Points:
+    parts = run.points[trial]
+    if len(parts) > 1:
+        parts[:] = [np.concatenate(parts)]
+    return parts[0][sent:]
+
+
+class Hub:
+    """All runs and the process that trains them.
+
+    Args:
+        store_path: where finished trials are kept; None for nowhere.
+    """
+
+    def __init__(self, store_path: str | None) -> None:
+        self.store_path = store_path
+        self.watchers: set[Watcher] = set()
+        self.runs: dict[tuple[str, bytes], SharedRun] = {}
+        self.by_number: dict[int, SharedRun] = {}
+        self.asks: dict[int, tuple[Watcher, int]] = {}
+        self.numbers = itertools.count(1)
+        self.state: dict[str, Any] = {"type": "state", "state": "starting"}
+        self._context: SpawnContext = get_context("spawn")
+        self._process: Any = None
+        self._pipe: Connection | None = None
+        self._versions = itertools.count(1)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
+
+    async def start(self) -> None:
+        """Start the training process and listen to it."""
+        self._launch()
+        self._tasks.append(asyncio.create_task(self._listen()))
+
+    async def close(self) -> None:
+        """End the training process."""
+        self._closing = True
+        with contextlib.suppress(OSError, AttributeError):
+            self._pipe.send(("quit",))  # type: ignore[union-attr]
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.to_thread(self._process.join, 3)
+        if self._process.is_alive():
+            self._process.kill()
+
+    def _launch(self) -> None:
+        ours, theirs = self._context.Pipe()
+        self._process = self._context.Process(
+            target=main, args=(theirs, self.store_path), daemon=True, name="evenbatch training"
+        )
+        self._process.start()
+        theirs.close()
+        self._pipe = ours
+
+    async def _listen(self) -> None:
+        """Take events; when the process dies, start another and ask again for what was under way."""
+        while not self._closing:
+            pipe = self._pipe
+            assert pipe is not None
+            try:
+                events = await asyncio.to_thread(_receive, pipe)
+            except (EOFError, OSError):
+                if self._closing:
+                    return
+                await self._restart()
+                continue
+            for event in events:
+                self._handle(event)
+
+    async def _restart(self) -> None:
+        self._set_state("restarting")
+        await asyncio.to_thread(self._process.join, 1)
+        self._launch()
+        for run in list(self.by_number.values()):
+            if not run.over:
+                # The store answers what was finished; places and points are told anew.
+                run.log.append({"type": "again", "run": run.number})
+                run.points.clear()
+                run.counts.clear()
+                for watcher in run.watchers:
+                    watcher.cursors[run].points.clear()
+                self._order("start", run.number, *run.name)
+        self._wake(self.watchers)
+
+    def _order(self, *order: Any) -> None:
+        # A broken pipe is noticed, and mended, by the listener; the run is asked for again then.
+        with contextlib.suppress(OSError):
+            assert self._pipe is not None
+            self._pipe.send(order)
+
+    def _set_state(self, state: str) -> None:
+        self.state = {"type": "state", "state": state}
+        for watcher in self.watchers:
+            watcher.note(self.state)
+
+    @staticmethod
+    def _wake(watchers: Iterable[Watcher]) -> None:
+        for watcher in watchers:
+            watcher.news.set()
+
+    # What clients ask for.
+
+    def join(self) -> Watcher:
+        """A new connection."""
+        watcher = Watcher()
+        self.watchers.add(watcher)
+        watcher.note(self.state)
+        return watcher
+
+    def leave(self, watcher: Watcher) -> None:
+        """The connection is gone; runs that nobody watches end early."""
+        self.watchers.discard(watcher)
+        for run in list(watcher.cursors):
+            self.unwatch(watcher, run.number)
+
+    def start_run(self, watcher: Watcher, chapter: str, settings: bytes) -> SharedRun:
+        """The run of this chapter with these settings, started if it is not there.
+
+        Raises:
+            Busy: the client, or everyone together, has too many runs waiting.
+        """
+        name = (chapter, settings)
+        run = self.runs.get(name)
+        if run is None:
+            mine = sum(not run.over for run in watcher.cursors)
+            under_way = sum(not run.over for run in self.runs.values())
+            if mine >= QUEUED_PER_CLIENT or under_way >= QUEUED:
+                whose = "this page has" if mine >= QUEUED_PER_CLIENT else "everyone together has"
+                raise Busy(f"{whose} {max(mine, 1)} runs waiting; stop one, or wait for it to end")
+            run = SharedRun(next(self.numbers), name)
+            self.runs[name] = self.by_number[run.number] = run
+            self._forget()
+            self._order("start", run.number, chapter, settings)
+        run.watchers.add(watcher)
+        watcher.cursors.setdefault(run, Cursor())
+        watcher.news.set()
+        return run
+
+    def unwatch(self, watcher: Watcher, number: int) -> None:
+        """This client no longer watches that run."""
+        run = self.by_number.get(number)
+        if run is None:
+            return
+        run.watchers.discard(watcher)
+        watcher.cursors.pop(run, None)
+        if not run.watchers and not run.over:
+            self._drop(run)
+            self._order("stop", number)
+
+    def trust(self, watcher: Watcher, ask: int) -> None:
+        """Have the gradients checked; the answer goes to this client."""
+        number = next(self.numbers)
+        self.asks[number] = (watcher, ask)
+        self._order("trust", number)
+
+    def _drop(self, run: SharedRun) -> None:
+        self.runs.pop(run.name, None)
+        self.by_number.pop(run.number, None)
+
+    def _forget(self) -> None:
+        old = [run for run in self.runs.values() if run.over and not run.watchers]
+        for run in old[: max(0, len(self.runs) - KEPT_RUNS)]:
+            self._drop(run)
+
+    # What the training process tells.
+
+    def _handle(self, event: tuple[Any, ...]) -> None:
+        kind = event[0]
+        if kind in ("busy", "ready"):
+            self._set_state("ready" if kind == "ready" else event[1])
+            return
+        if kind == "trust":
+            watcher, ask = self.asks.pop(event[1], (None, 0))
+            if watcher is not None:
+                watcher.note({"type": "trust", "ask": ask, "checked": event[2]})
+            return
+        run = self.by_number.get(event[1])
+        if run is None:
+            return
+        self._keep(run, kind, event)
+        self._wake(run.watchers)
+
+    def _keep(self, run: SharedRun, kind: str, event: tuple[Any, ...]) -> None:
+        number = run.number
+        if kind == "points":
+            _, _, trial, first, points = event
+            have = run.counts.get(trial, 0)
+            if first + len(points) > have:
+                run.points.setdefault(trial, []).append(points[max(0, have - first) :])
+                run.counts[trial] = first + len(points)
+        elif kind == "trials":
+            run.log.append({"type": "trials", "run": number, "first": event[2], "trials": event[3]})
+        elif kind == "ended":
+            fields = {"trial": event[2], "how": event[3], "at": event[4]}
+            run.log.append({"type": "ended", "run": number, **fields})
+        elif kind in ("round", "layers"):
+            message: dict[str, Any] = {"type": kind, "run": number}
+            if kind == "round":
+                message |= {"title": event[2], "done": event[3], "total": event[4]}
+            else:
+                message |= {"layers": event[2]}
+            run.latest[kind] = (next(self._versions), message)
+        elif kind in ("verdict", "failed", "stopped"):
+            run.over = True
+            fields = {"verdict": event[2]} if kind == "verdict" else {}
+            if kind == "failed":
+                fields = {"text": event[2]}
+                self.runs.pop(run.name, None)  # the next one who asks tries again
+            run.log.append({"type": kind, "run": number, **fields})
+
+
+def _receive(pipe: Connection) -> list[tuple[Any, ...]]:
+    """Wait for an event; take all that are there."""
+    events = [pipe.recv()]
+    while len(events) < 1000 and pipe.poll():
+        events.append(pipe.recv())
+    return events

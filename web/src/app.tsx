@@ -1,0 +1,146 @@
+// The page: a way through the chapters, and the tools that are always at hand.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import { CHAPTERS, type ChapterShown } from "./chapters";
+import { useConnection } from "./live/use";
+import { memory, useMemory } from "./memory";
+import { Check, Prediction } from "./parts/choice";
+import { Levelled } from "./parts/prose";
+import { Trust } from "./parts/trust";
+import { currentLanguage, LANGUAGES, setLanguage, t, tt, useLanguage, type Language } from "./words";
+
+function usePlace(): string {
+  const read = () => location.hash.replace(/^#\/?/, "").split("?")[0] || "home";
+  const [place, setPlace] = useState(read());
+  useEffect(() => {
+    const listener = () => setPlace(read());
+    addEventListener("hashchange", listener);
+    return () => removeEventListener("hashchange", listener);
+  }, []);
+  return place;
+}
+
+function Tools() {
+  const level = useMemory().get("level");
+  return (
+    <div class="tools">
+      <div class="switch" role="group" aria-label={t("level.title")}>
+        {(["cookie", "maths"] as const).map((one) => (
+          <button key={one} type="button" aria-pressed={level === one} onClick={() => memory.set("level", one)}>
+            {t(`level.${one}`)}
+          </button>
+        ))}
+      </div>
+      <div class="switch" role="group" aria-label={t("language.title")}>
+        {(Object.keys(LANGUAGES) as Language[]).map((code) => (
+          <button key={code} type="button" lang={code} aria-pressed={currentLanguage() === code} onClick={() => void setLanguage(code)}>
+            {LANGUAGES[code]}
+          </button>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function Way({ place }: { place: string }) {
+  const visited = useMemory().get("visited");
+  return (
+    <nav class="way" aria-label={t("way.title")}>
+      <ol>
+        {CHAPTERS.map((chapter, i) => (
+          <li key={chapter.id}>
+            <a href={`#/${chapter.id}`} aria-current={place === chapter.id ? "page" : undefined} class={visited.includes(chapter.id) ? "visited" : ""} title={tt(`${chapter.id}.title`)}>
+              <span aria-hidden="true">{i + 1}</span>
+              <span class="name">{tt(`${chapter.id}.title`)}</span>
+            </a>
+          </li>
+        ))}
+      </ol>
+    </nav>
+  );
+}
+
+function Home() {
+  const minutes = CHAPTERS.reduce((sum, chapter) => sum + chapter.minutes, 0);
+  return (
+    <div class="home">
+      <p class="lead">{t("home.lead")}</p>
+      <Levelled k="home.story" />
+      <a class="button primary" href={`#/${CHAPTERS[0]!.id}`}>{t("home.start")}</a>
+      <h2>{t("home.chapters", { minutes })}</h2>
+      <ol class="contents">
+        {CHAPTERS.map((chapter) => (
+          <li key={chapter.id}>
+            <a href={`#/${chapter.id}`}>{tt(`${chapter.id}.title`)}</a>
+            <span class="quiet">{t("minutes", { n: chapter.minutes })}</span>
+            <p>{tt(`${chapter.id}.brief`)}</p>
+          </li>
+        ))}
+      </ol>
+      <p class="quiet">{t("home.private")}</p>
+    </div>
+  );
+}
+
+function ChapterPage({ chapter, place }: { chapter: ChapterShown; place: number }) {
+  const { id, Scene, Touch, Experiment } = chapter;
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    heading.current?.focus({ preventScroll: true });
+    scrollTo({ top: 0 });
+    const visited = memory.get("visited");
+    if (!visited.includes(id)) memory.set("visited", [...visited, id]);
+  }, [id]);
+  const next = CHAPTERS[place + 1];
+  const before = CHAPTERS[place - 1];
+  return (
+    <article class="chapter">
+      <header>
+        <p class="quiet">{t("chapter.number", { n: place + 1, of: CHAPTERS.length, minutes: chapter.minutes })}</p>
+        <h1 tabIndex={-1} ref={heading}>{tt(`${id}.title`)}</h1>
+      </header>
+      <Scene />
+      <section class="story"><Levelled k={`${id}.story`} /></section>
+      {Touch && <section class="card touch"><h3>{tt(`${id}.touch.title`)}</h3><Levelled k={`${id}.touch`} /><Touch /></section>}
+      {chapter.predict.length > 0 && <Prediction id={id} options={chapter.predict} />}
+      {Experiment && <section class="card experiment"><h3>{tt(`${id}.experiment.title`)}</h3><Levelled k={`${id}.experiment`} /><Experiment /></section>}
+      <section class="explain"><h2>{t("chapter.explain")}</h2><Levelled k={`${id}.explain`} /></section>
+      {chapter.check.options.length > 0 && <Check id={id} options={chapter.check.options} right={chapter.check.right} />}
+      <nav class="onward" aria-label={t("way.onward")}>
+        {before ? <a href={`#/${before.id}`}>← {tt(`${before.id}.title`)}</a> : <a href="#/home">← {t("way.home")}</a>}
+        {next && <a class="button primary" href={`#/${next.id}`}>{tt(`${next.id}.title`)} →</a>}
+      </nav>
+    </article>
+  );
+}
+
+function Connection() {
+  const state = useConnection();
+  if (state === "ready") return null;
+  return <p class={`connection ${state}`} role="status">{tt(`state.${state}`)}</p>;
+}
+
+export function App() {
+  useLanguage();
+  const place = usePlace();
+  const at = CHAPTERS.findIndex((chapter) => chapter.id === place);
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>{t("way.skip")}</a>
+      <header class="top">
+        <a class="brand" href="#/home">{t("page.title")}</a>
+        <Tools />
+      </header>
+      <Way place={place} />
+      <Connection />
+      <main id="main" tabIndex={-1}>
+        {at < 0 ? <Home /> : <ChapterPage key={place} chapter={CHAPTERS[at]!} place={at} />}
+      </main>
+      <footer class="bottom">
+        <Trust />
+        <p class="quiet">{t("page.foot")}</p>
+      </footer>
+    </>
+  );
+}

@@ -1,0 +1,80 @@
+// Chapter 1: the mixed-up factory.
+
+import { useState } from "preact/hooks";
+
+import { LayerHistograms } from "../charts/histogram";
+import { LiveChart } from "../charts/live";
+import { useRun } from "../live/use";
+import { Controls, useExperiment, VerdictCard } from "../parts/experiment";
+import { Slider } from "../parts/knobs";
+import { Text } from "../parts/prose";
+import { usePredicted } from "../parts/choice";
+import { t, tt } from "../words";
+import type { ChapterShown } from ".";
+
+const ID = "factory";
+const INGREDIENTS = ["sugar_cups", "flour_g", "butter_g", "oven_c"];
+
+function Scene() {
+  const heights = [30, 74, 18, 52, 96, 24, 64];
+  return (
+    <svg viewBox="0 0 640 150" class="scene" role="img" aria-label={t("factory.scene")}>
+      <path d="M20 132H620" class="ground" />
+      {heights.map((height, i) => (
+        <g key={i} transform={`translate(${60 + i * 62} 132)`}>
+          <rect x="-20" y={-height} width="40" height={height} rx="5" class={i % 2 ? "sack flour" : "sack sugar"} />
+          <path d={`M-20 ${-height + 12}h40`} class="line" />
+        </g>
+      ))}
+      <g transform="translate(545 92)">
+        <rect x="-34" y="-34" width="68" height="58" rx="12" class="robot robot-0" />
+        <circle cx="-12" cy="-12" r="6" class="eye" />
+        <circle cx="12" cy="-12" r="6" class="eye" />
+        <path d="M-14 10q7-9 14 0t14 0" class="mouth" />
+        <path d="M-20 24v16M20 24v16" class="line" />
+        <text x="40" y="-36" class="question">?</text>
+      </g>
+    </svg>
+  );
+}
+
+function Experiment() {
+  const experiment = useExperiment(ID);
+  const predicted = usePredicted(ID);
+  const [amounts, setAmounts] = useState<{ [name: string]: number }>({});
+  const { run } = experiment;
+  useRun(run);
+  const verdict = run?.verdict;
+  const less = verdict?.effects[0];
+  const names = { none: tt("arm.none"), batch: tt("arm.batch") };
+  return (
+    <>
+      <fieldset class="knobs">
+        <legend>{t("factory.amounts")}</legend>
+        {INGREDIENTS.map((name) => {
+          const power = Math.log2(amounts[name] ?? 1);
+          return (
+            <Slider key={name} label={tt(`ingredient.${name}`)} min={-3} max={3} step={1} value={power} shown={power < 0 ? `÷ ${2 ** -power}` : `× ${2 ** power}`} change={(v) => setAmounts({ ...amounts, [name]: 2 ** v })} />
+          );
+        })}
+      </fieldset>
+      <Controls experiment={experiment} settings={{ amounts }} locked={!predicted} label={t("factory.start")} />
+      <LayerHistograms layers={run?.layers ?? null} names={names} />
+      <LiveChart run={run} quantity="metric" percent title={t("factory.chart")} label={t("chart.seeds")} most={400} arms={["no normalization", "batch norm"]} name={(trial) => trial.arm} />
+      <VerdictCard run={run} id={ID}>
+        {verdict && less && (
+          <Text words={tt(`factory.happened.${verdict.answer.replaceAll(" ", "-")}`, { times: less.value === null ? "?" : +less.value.toPrecision(2) })} />
+        )}
+      </VerdictCard>
+    </>
+  );
+}
+
+export const chapter: ChapterShown = {
+  id: ID,
+  minutes: 6,
+  predict: ["still", "drift", "only-first"],
+  check: { options: ["moving", "big", "slow"], right: "moving" },
+  Scene,
+  Experiment,
+};

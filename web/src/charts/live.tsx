@@ -1,0 +1,200 @@
+// Curves that grow while networks train: the median of each arm's seeds, the middle half as a band.
+
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+
+import type { Run, TrialShown } from "../live/live";
+import { useRun } from "../live/use";
+import { t } from "../words";
+import { colorOf, Key, look } from "./arms";
+import { shown } from "./scale";
+
+export type Quantity = "metric" | "testLoss" | "trainLoss";
+
+export interface ArmCurve {
+  name: string;
+  step: number[];
+  low: (number | null)[];
+  middle: (number | null)[];
+  high: (number | null)[];
+  runs: number;
+  diverged: number;
+}
+
+function quantile(sorted: number[], q: number): number {
+  const at = (sorted.length - 1) * q;
+  const low = Math.floor(at);
+  const a = sorted[low]!;
+  const b = sorted[Math.min(low + 1, sorted.length - 1)]!;
+  return a + (b - a) * (at - low);
+}
+
+// The curves of a run by arm: at each step, over the seeds that have come that far.
+export function armCurves(run: Run, quantity: Quantity, name: (trial: TrialShown) => string | null): ArmCurve[] {
+  const arms = new Map<string, { at: Map<number, number[]>; runs: number; diverged: number }>();
+  run.trials.forEach((trial, place) => {
+    const arm = name(trial);
+    if (arm === null) return;
+    const found = arms.get(arm) ?? { at: new Map(), runs: 0, diverged: 0 };
+    arms.set(arm, found);
+    found.runs++;
+    if (run.ended.get(place)?.how === "diverged") found.diverged++;
+    const curve = run.curves[place];
+    curve?.step.forEach((step, i) => {
+      const value = curve[quantity][i]!;
+      if (!Number.isFinite(value)) return;
+      const there = found.at.get(step);
+      if (there) there.push(value);
+      else found.at.set(step, [value]);
+    });
+  });
+  return [...arms].map(([arm, found]) => {
+    const step = [...found.at.keys()].sort((a, b) => a - b);
+    const most = Math.max(1, ...[...found.at.values()].map((v) => v.length));
+    const some = step.map((s) => found.at.get(s)!.sort((a, b) => a - b));
+    // A step that only some seeds evaluate would make the line jump.
+    const q = (share: number) => some.map((v) => (v.length * 2 >= most ? quantile(v, share) : null));
+    return { name: arm, step, low: q(0.25), middle: q(0.5), high: q(0.75), runs: found.runs, diverged: found.diverged };
+  });
+}
+
+function aligned(arms: ArmCurve[]): uPlot.AlignedData {
+  const steps = [...new Set(arms.flatMap((arm) => arm.step))].sort((a, b) => a - b);
+  const data: (number | null)[][] = [];
+  for (const arm of arms) {
+    const place = new Map(arm.step.map((s, i) => [s, i]));
+    const column = (values: (number | null)[]) => steps.map((s) => values[place.get(s) ?? -1] ?? null);
+    data.push(column(arm.low), column(arm.middle), column(arm.high));
+  }
+  return [steps, ...data] as uPlot.AlignedData;
+}
+
+function options(box: HTMLElement, names: string[], percent: boolean, most: number): uPlot.Options {
+  const ink = getComputedStyle(box).getPropertyValue("--faint-ink").trim();
+  const rule = getComputedStyle(box).getPropertyValue("--rule").trim();
+  const series: uPlot.Series[] = [{}];
+  const bands: uPlot.Band[] = [];
+  names.forEach((name, place) => {
+    const one = look(name, place);
+    const color = colorOf(box, one);
+    const edge: uPlot.Series = { stroke: "transparent", spanGaps: true, points: { show: false } };
+    series.push(edge, { label: name, stroke: color, width: 2.5, dash: one.dash, spanGaps: true, points: { show: false } }, edge);
+    bands.push({ series: [3 * place + 3, 3 * place + 1], fill: `${color}2e` });
+  });
+  const axis: uPlot.Axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 }, font: "12px system-ui, sans-serif" };
+  return {
+    width: box.clientWidth || 600,
+    height: 300,
+    legend: { show: false },
+    cursor: { drag: { x: false, y: false }, points: { show: false } },
+    scales: { x: { time: false, range: [0, most] }, y: { range: (_u, low, high) => (percent ? [Math.max(0, Math.min(low, 0.9) - 0.02), 1] : uPlot.rangeNum(low, high, 0.1, true)) } },
+    axes: [
+      { ...axis, values: (_u, ticks) => ticks.map((v) => `${v}`) },
+      { ...axis, size: 56, values: (_u, ticks) => ticks.map((v) => shown(v, percent)) },
+    ],
+    series,
+    bands,
+  };
+}
+
+export function LiveChart(props: {
+  run: Run | null;
+  quantity: Quantity;
+  percent: boolean;
+  title: string;
+  label: string;
+  most: number;
+  arms: string[];
+  name: (trial: TrialShown) => string | null;
+}) {
+  const { run, arms: names, percent, most } = props;
+  useRun(run);
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const arms = run ? armCurves(run, props.quantity, props.name) : [];
+  const ordered = names.map((name) => arms.find((arm) => arm.name === name) ?? { name, step: [], low: [], middle: [], high: [], runs: 0, diverged: 0 });
+  const signature = names.join("|") + most + percent;
+
+  useEffect(() => {
+    const element = box.current!;
+    const make = () => {
+      plot.current?.destroy();
+      plot.current = new uPlot(options(element, names, percent, most), aligned(ordered), element);
+    };
+    make();
+    const resize = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: 300 }));
+    resize.observe(element);
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", make);
+    return () => {
+      resize.disconnect();
+      dark.removeEventListener("change", make);
+      plot.current?.destroy();
+      plot.current = null;
+    };
+  }, [signature]);
+
+  useEffect(() => {
+    plot.current?.setData(aligned(ordered));
+  }, [run?.version]);
+
+  const summary = useMemo(() => sentence(ordered, percent), [run?.status, Math.floor((run?.version ?? 0) / 40)]);
+  return (
+    <figure class="figure live" role="figure" aria-label={props.title}>
+      <figcaption>
+        <strong>{props.title}</strong> <span class="quiet">{props.label}</span>
+      </figcaption>
+      <div class="plot" ref={box} aria-hidden="true" />
+      <p class="axis-name" aria-hidden="true">{t("chart.step")}</p>
+      <Key names={names} />
+      <p class="summary" aria-live="polite">{summary}</p>
+      <details>
+        <summary>{t("chart.numbers")}</summary>
+        <LiveNumbers arms={ordered} percent={percent} />
+      </details>
+    </figure>
+  );
+}
+
+function sentence(arms: ArmCurve[], percent: boolean): string {
+  const said = arms
+    .filter((arm) => arm.step.length)
+    .map((arm) => {
+      const last = arm.step.length - 1;
+      const value = arm.middle[last];
+      const lost = arm.diverged ? t("chart.diverged", { n: arm.diverged, of: arm.runs }) : "";
+      return t("chart.at", { arm: arm.name, step: arm.step[last]!, value: value === null || value === undefined ? "–" : shown(value, percent) }) + lost;
+    });
+  return said.join(" ");
+}
+
+function LiveNumbers({ arms, percent }: { arms: ArmCurve[]; percent: boolean }) {
+  const steps = [...new Set(arms.flatMap((arm) => arm.step))].sort((a, b) => a - b);
+  const every = Math.ceil(steps.length / 12) || 1;
+  const some = steps.filter((_, i) => i % every === 0 || i === steps.length - 1);
+  return (
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">{t("chart.step")}</th>
+            {arms.map((arm) => <th scope="col" key={arm.name}>{arm.name}</th>)}
+          </tr>
+        </thead>
+        <tbody>
+          {some.map((s) => (
+            <tr key={s}>
+              <th scope="row">{s}</th>
+              {arms.map((arm) => {
+                const i = arm.step.indexOf(s);
+                const value = i < 0 ? null : arm.middle[i];
+                return <td key={arm.name}>{value === null || value === undefined ? "–" : shown(value, percent)}</td>;
+              })}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,64 @@
+// A question with a few answers: as a prediction it locks, as a check it explains.
+
+import { useId, useState } from "preact/hooks";
+
+import { memory, useMemory } from "../memory";
+import { t, tt } from "../words";
+import { inline } from "./prose";
+
+export function Prediction({ id, options }: { id: string; options: string[] }) {
+  const kept = useMemory().get("predictions")[id];
+  const [chosen, choose] = useState(kept ?? "");
+  const name = useId();
+  return (
+    <section class="card prediction" aria-labelledby={`${name}-title`}>
+      <h3 id={`${name}-title`}>{t("predict.title")}</h3>
+      <fieldset disabled={Boolean(kept)}>
+        <legend>{inline(tt(`${id}.predict`))}</legend>
+        {options.map((option) => (
+          <label key={option} class={(kept ?? chosen) === option ? "option chosen" : "option"}>
+            <input type="radio" name={name} value={option} checked={(kept ?? chosen) === option} onChange={() => choose(option)} />
+            <span>{inline(tt(`${id}.predict.${option}`))}</span>
+          </label>
+        ))}
+      </fieldset>
+      {kept ? (
+        <p class="locked">{t("predict.locked")}</p>
+      ) : (
+        <button type="button" class="primary" disabled={!chosen} onClick={() => memory.put("predictions", id, chosen)}>
+          {t("predict.lock")}
+        </button>
+      )}
+    </section>
+  );
+}
+
+export function usePredicted(id: string): boolean {
+  return Boolean(useMemory().get("predictions")[id]);
+}
+
+export function Check({ id, options, right }: { id: string; options: string[]; right: string }) {
+  const kept = useMemory().get("answers")[id];
+  const name = useId();
+  return (
+    <section class="card check" aria-labelledby={`${name}-title`}>
+      <h3 id={`${name}-title`}>{t("check.title")}</h3>
+      <fieldset>
+        <legend>{inline(tt(`${id}.check`))}</legend>
+        {options.map((option) => (
+          <label key={option} class={kept === option ? "option chosen" : "option"}>
+            <input type="radio" name={name} value={option} checked={kept === option} onChange={() => memory.put("answers", id, option)} />
+            <span>{inline(tt(`${id}.check.${option}`))}</span>
+          </label>
+        ))}
+      </fieldset>
+      <p class={kept === right ? "feedback right" : "feedback"} aria-live="polite">
+        {kept && (
+          <>
+            <strong>{kept === right ? t("check.right") : t("check.wrong")}</strong> {inline(tt(`${id}.check.${kept}.why`))}
+          </>
+        )}
+      </p>
+    </section>
+  );
+}

@@ -1,0 +1,171 @@
+// One live experiment: Start, the run as it goes, and the verdict when it is there.
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import { Figure } from "../charts/figure";
+import { live, type Run } from "../live/live";
+import { useConnection, useRun } from "../live/use";
+import { memory, type Result } from "../memory";
+import { t, tt } from "../words";
+import { inline } from "./prose";
+
+const SIGNS: { [answer: string]: string } = { holds: "✓", "holds in part": "◐", "does not hold": "✗", "cannot tell": "?" };
+const NAMES: { [answer: string]: string } = { holds: "holds", "holds in part": "part", "does not hold": "fails", "cannot tell": "unclear" };
+
+export function answerName(answer: string): string {
+  return tt(`answer.${NAMES[answer] ?? "unclear"}`);
+}
+
+export interface Experiment {
+  run: Run | null;
+  start: (settings: object) => void;
+  stop: () => void;
+}
+
+// Runs outlive the page they were started on, so that going back shows them again.
+const latest = new Map<string, Run>();
+
+export function useExperiment(name: string, chapter = name): Experiment {
+  const [run, setRun] = useState<Run | null>(latest.get(name) ?? null);
+  useRun(run);
+  const kept = useRef("");
+  useEffect(() => {
+    if (run?.status === "done" && run.verdict && kept.current !== `${run.ask}`) {
+      kept.current = `${run.ask}`;
+      const { answer, sentence, effects, measured_on } = run.verdict;
+      const result: Result = {
+        answer,
+        sentence,
+        effects,
+        measuredOn: measured_on,
+        settings: run.settings,
+        keys: run.trials.map((trial) => trial.key),
+        when: new Date().toISOString(),
+      };
+      memory.put("results", name, result);
+    }
+  }, [run?.version]);
+  return {
+    run,
+    start(settings) {
+      if (run && (run.status === "running" || run.status === "waiting")) live.stop(run);
+      const next = live.start(chapter, settings);
+      latest.set(name, next);
+      setRun(next);
+    },
+    stop() {
+      if (run) live.stop(run);
+    },
+  };
+}
+
+export function busy(run: Run | null): boolean {
+  return run?.status === "running" || run?.status === "waiting";
+}
+
+// Start and Stop, and how far it has come.
+export function Controls(props: { experiment: Experiment; settings: object; locked?: boolean; label?: string }) {
+  const { run, start, stop } = props.experiment;
+  const connection = useConnection();
+  const waiting = busy(run);
+  const round = run?.round;
+  return (
+    <div class="controls">
+      <button type="button" class="primary" disabled={props.locked || waiting} onClick={() => start(props.settings)} aria-describedby="start-note">
+        {run && !waiting ? t("run.again") : (props.label ?? t("run.start"))}
+      </button>
+      {waiting && (
+        <button type="button" onClick={stop}>
+          {t("run.stop")}
+        </button>
+      )}
+      <div class="progress" role="status">
+        {props.locked && <span id="start-note">{t("run.predict")}</span>}
+        {connection !== "ready" && <span>{tt(`state.${connection}`)}</span>}
+        {waiting && connection === "compiling" && <progress aria-label={t("state.compiling")} />}
+        {waiting && round && round.total > 0 && (
+          <>
+            <progress max={round.total} value={round.done} aria-label={t("run.progress")} />
+            <span class="quiet">{t("run.done", { done: round.done, total: round.total })}</span>
+          </>
+        )}
+        {run?.status === "failed" && <span class="failed">{t("run.failed", { why: run.error })}</span>}
+        {run?.status === "stopped" && <span class="quiet">{t("run.stopped")}</span>}
+      </div>
+    </div>
+  );
+}
+
+// The verdict in words made from the numbers, its figures, and what stands behind them.
+export function VerdictCard({ run, id, children }: { run: Run | null; id: string; children?: ComponentChildren }) {
+  useRun(run);
+  const verdict = run?.verdict;
+  const heading = useRef<HTMLHeadingElement>(null);
+  if (!run || !verdict) return null;
+  const predicted = memory.get("predictions")[id];
+  const diverged = [...run.ended.values()].filter((end) => end.how === "diverged").length;
+  return (
+    <section class={`card verdict ${NAMES[verdict.answer]}`} aria-live="polite">
+      <h3 ref={heading}>
+        <span class="badge" aria-hidden="true">{SIGNS[verdict.answer]}</span> {t("verdict.title")} <em>{answerName(verdict.answer)}</em>
+      </h3>
+      {predicted && <p class="predicted">{t("verdict.predicted")} {inline(tt(`${id}.predict.${predicted}`))}</p>}
+      {children}
+      <p lang="en" class="exact">{verdict.sentence}</p>
+      {verdict.figures.map((figure) => (
+        <Figure figure={figure} key={figure.title} />
+      ))}
+      {diverged > 0 && <p class="quiet">{t("verdict.diverged", { n: diverged, of: run.trials.length })}</p>}
+      <Behind run={run} />
+    </section>
+  );
+}
+
+function Behind({ run }: { run: Run }) {
+  const verdict = run.verdict!;
+  const s = verdict.statement;
+  return (
+    <details class="behind">
+      <summary>{t("verdict.behind")}</summary>
+      <dl lang="en">
+        <dt>{t("verdict.question")}</dt><dd>{s.question}</dd>
+        <dt>{t("verdict.measure")}</dt><dd>{s.measure}</dd>
+        <dt>{t("verdict.fairness")}</dt><dd>{s.fairness}</dd>
+        <dt>{t("verdict.rule")}</dt><dd>{s.rule}</dd>
+        <dt>{t("verdict.setting")}</dt><dd>{verdict.measured_on}</dd>
+        {verdict.effects.map((effect) => (
+          <>
+            <dt>{effect.label || t("verdict.effect")}</dt>
+            <dd>{`${effect.bound} ${number(effect.value)} ${effect.unit} [${number(effect.low)} – ${number(effect.high)}]`}</dd>
+          </>
+        ))}
+        {verdict.notes.length > 0 && (
+          <>
+            <dt>{t("verdict.notes")}</dt>
+            <dd>{verdict.notes.join(" ")}</dd>
+          </>
+        )}
+        {verdict.change && (
+          <>
+            <dt>{t("verdict.change")}</dt>
+            <dd>{verdict.change}</dd>
+          </>
+        )}
+        <dt>{t("verdict.source")}</dt><dd>{s.source}</dd>
+      </dl>
+      <h4>{t("verdict.trials", { n: run.trials.length })}</h4>
+      <ul class="keys">
+        {run.trials.slice(0, 60).map((trial) => (
+          <li key={trial.key}>
+            <code>{trial.key}</code> {`${trial.arm}, ${t("trial.seed")} ${trial.seed}, ${t("trial.rate")} ${trial.rate}`}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+function number(value: number | null): string {
+  return value === null ? "∞" : `${+value.toPrecision(3)}`;
+}
