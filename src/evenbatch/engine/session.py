@@ -196,6 +196,10 @@ class Session:
         for state in self._states:
             state.stopped = True
 
+    def weights(self, place: int) -> Weights:
+        """A copy of the parameters of one trial as they are now, in PyTorch's layout."""
+        return self._states[place].weights()
+
     def curves(self) -> list[Curve]:
         """The curves so far, in the order of the trials."""
         return [state.curve(self.keep_weights) for state in self._states]

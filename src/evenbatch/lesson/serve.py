@@ -77,7 +77,7 @@ def serve(
         app,
         log_level="warning",
         access_log=False,
-        ws="websockets",
+        ws="websockets-sansio",
         ws_max_size=1 << 16,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,

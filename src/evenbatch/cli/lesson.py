@@ -1,0 +1,43 @@
+"""`evenbatch lesson`: the hour in the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evenbatch.cli.door import UserError, app, readable_errors
+from evenbatch.cli.options import StoreFile
+
+
+@app.command()
+def lesson(
+    host: Annotated[
+        str, typer.Option(help="Address to answer at; others than 127.0.0.1 let others in.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8765,
+    browser: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
+    ] = True,
+    store: StoreFile = None,
+) -> None:
+    """Open the lesson: one hour in the browser, every curve trained live.
+
+    Nothing leaves this machine. Ctrl-C ends it.
+    """
+    with readable_errors():
+        from evenbatch.lesson.serve import LessonError, serve
+
+        try:
+            serve(host, port, browser, kept(store))
+        except LessonError as error:
+            raise UserError(str(error)) from None
+
+
+def kept(store: Path | None) -> str | None:
+    """The store's file, or None where trials are kept nowhere."""
+    from evenbatch.store.place import default_path
+
+    path = store if store is not None else default_path()
+    return None if path is None else str(path)
