@@ -3,6 +3,7 @@
 import type { ComponentType } from "preact";
 
 import * as factory from "./factory";
+import * as machine from "./machine";
 import * as race from "./race";
 import * as rates from "./rates";
 
@@ -16,4 +17,4 @@ export interface ChapterShown {
   Experiment?: ComponentType;
 }
 
-export const CHAPTERS: ChapterShown[] = [factory.chapter, race.chapter, rates.chapter];
+export const CHAPTERS: ChapterShown[] = [factory.chapter, machine.chapter, race.chapter, rates.chapter];
