@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: prove test lint bench clean help
+.PHONY: prove lesson test lint bench clean help
 
 help:
 	@echo "make prove   measure on this machine what batch normalization buys (about a minute)"
+	@echo "make lesson  open the lesson in the browser"
 	@echo "make test    run every test"
 	@echo "make lint    check style and types"
 	@echo "make bench   time evenbatch against PyTorch and JAX"
@@ -29,6 +30,11 @@ help:
 
 prove: .venv/core.done
 	$(BIN)/evenbatch prove $(ARGS)
+
+lesson: .venv/core.done
+	@node=$$($(BIN)/python web/build.py --wants); [ -z "$$node" ] || $(INSTALL) $$node
+	$(BIN)/python web/build.py
+	$(BIN)/evenbatch lesson $(ARGS)
 
 test: .venv/dev.done
 	$(BIN)/python -m pytest -n 2 $(ARGS)

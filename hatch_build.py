@@ -1,4 +1,4 @@
-"""Puts the lesson's page into wheels and source archives; an editable install builds it on demand."""
+"""Puts the lesson's page into wheels and source archives; `make lesson` builds it elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 def _builder(root: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location("web_build", Path(root) / "web" / "build.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

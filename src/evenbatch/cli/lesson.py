@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,7 +34,7 @@ def lesson(
             raise UserError(str(error)) from None
 
 
-def kept(store: Path | None) -> str | None:
+def kept(store: str | None) -> str | None:
     """The store's file, or None where trials are kept nowhere."""
     from evenbatch.store.place import default_path
 

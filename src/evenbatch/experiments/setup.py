@@ -127,8 +127,8 @@ class Setup:
         trial = Trial(made, data=data.name, seed=seed, **given)
         if data.n_train < trial.batch_size:
             raise ExperimentError(
-                f"{data.name} has {count(data.n_train, 'training row')}, and this claim is measured "
-                f"with batches of {trial.batch_size}: give a table with more rows"
+                f"{data.name} has {count(data.n_train, 'training row')}, and this claim is "
+                f"measured with batches of {trial.batch_size}: give a table with more rows"
             )
         return trial
 

@@ -1,4 +1,4 @@
-"""The web application: the page's files, one WebSocket, and the headers that keep both in bounds."""
+"""The web application: the page's files, one WebSocket, and the headers that guard both."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BURST, PER_SECOND = 40, 20.0
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; "
         "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"
     ),
@@ -58,7 +58,9 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        given = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        given = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
         host, origin = given.get("host", ""), given.get("origin")
         allowed = host.lower() in self.hosts and (origin is None or _host(origin) in self.hosts)
         if scope["type"] == "websocket" and origin is None:
@@ -136,7 +138,7 @@ def create_app(hub: Hub, hosts: frozenset[str]) -> ASGIApp:
         WebSocketRoute("/live", live),
     ]
     if (PAGE / "assets").is_dir():
-        routes.append(Mount("/assets", StaticFiles(directory=PAGE / "assets")))  # type: ignore[arg-type]
+        routes.append(Mount("/assets", StaticFiles(directory=PAGE / "assets")))
     return Guard(Starlette(routes=routes, lifespan=lifespan), hosts)
 
 

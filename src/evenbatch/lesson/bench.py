@@ -92,7 +92,9 @@ class Bench(Untimed):
         higher = mean_effect("last arm − first arm", ends[-1] - ends[0], "higher at the end")
         told = int(np.isfinite(ends[-1] - ends[0]).sum())
         if told < MIN_SEEDS:
-            reason = f"only {count(told, 'seed')} can be compared, and at least {MIN_SEEDS} are needed"
+            reason = (
+                f"only {count(told, 'seed')} can be compared, and at least {MIN_SEEDS} are needed"
+            )
             answer = CANNOT_TELL
         elif higher.low > 0:
             answer, reason = HOLDS, "the interval lies above zero"
@@ -117,5 +119,3 @@ class Bench(Untimed):
                 Table("Test metric at the end", ("arm", "mean", "lost"), tuple(rows), tuple(keys)),
             ),
         )
-
-

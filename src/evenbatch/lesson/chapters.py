@@ -23,6 +23,9 @@ Placement = Literal["before", "after", "input"]
 Init = Literal["torch", "he", "xavier"]
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]
 Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid", "gelu"]
+Look = Callable[[Session, Sequence[Trial]], dict[str, Any] | None]
+"""A look inside networks while they train: what it shows, or None for nothing new."""
+
 Seeds = Annotated[int, msgspec.Meta(ge=1, le=10)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Depth = Annotated[int, msgspec.Meta(ge=1, le=100)]
@@ -45,7 +48,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """Common to all chapters."""
 
 
-class FactorySettings(Settings):
+class FactorySettings(Settings, frozen=True):
     """Chapter 1: factors of the ingredients' amounts."""
 
     amounts: Annotated[dict[Column, Amount], msgspec.Meta(max_length=12)] = {}
@@ -53,7 +56,7 @@ class FactorySettings(Settings):
     seeds: Seeds = 5
 
 
-class RaceSettings(Settings):
+class RaceSettings(Settings, frozen=True):
     """Chapter 3."""
 
     data: Data = "digits"
@@ -64,7 +67,7 @@ class RaceSettings(Settings):
     seeds: Seeds = 5
 
 
-class RatesSettings(Settings):
+class RatesSettings(Settings, frozen=True):
     """Chapter 4."""
 
     data: Data = "digits"
@@ -90,7 +93,7 @@ class Arm(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
     weight_decay: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
 
 
-class BenchSettings(Settings):
+class BenchSettings(Settings, frozen=True):
     """The workbench."""
 
     data: Data = "digits"
@@ -162,10 +165,12 @@ class Chapter:
 
     settings: type[Settings]
     make: Callable[[Any], Experiment]
-    watch: Callable[[Any], Callable[[Session, Sequence[Trial]], dict[str, Any] | None]] | None = None
+    watch: Callable[[Any], Callable[[Session, Sequence[Trial]], dict[str, Any] | None]] | None = (
+        None
+    )
 
 
-def _watch_factory(experiment: Any) -> Callable[[Session, Sequence[Trial]], dict[str, Any] | None]:
+def _watch_factory(experiment: Any) -> Look:
     from evenbatch.lesson.factory import watched
 
     return watched(experiment)
@@ -229,9 +234,7 @@ def experiment(chapter: str, settings: bytes) -> Experiment:
         raise BadSettings(str(error)) from None
 
 
-def watched(
-    chapter: str, made: Experiment
-) -> Callable[[Session, Sequence[Trial]], dict[str, Any] | None] | None:
+def watched(chapter: str, made: Experiment) -> Look | None:
     """The chapter's look inside the layers, if it has one."""
     watch = CHAPTERS[chapter].watch
     return None if watch is None else watch(made)
@@ -239,9 +242,7 @@ def watched(
 
 def described() -> dict[str, Any]:
     """For each chapter, its knobs as they stand at first."""
-    return {
-        name: msgspec.to_builtins(chapter.settings()) for name, chapter in CHAPTERS.items()
-    }
+    return {name: msgspec.to_builtins(chapter.settings()) for name, chapter in CHAPTERS.items()}
 
 
 def describe(trial: Trial) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from evenbatch.data import Dataset, load
+from evenbatch.data import Dataset
 from evenbatch.engine import Session, Trial
 from evenbatch.experiments.effects import ratio_effect
 from evenbatch.experiments.exhibits import LINES, Axis, Figure, Series, numbers
@@ -143,7 +143,9 @@ class Factory(Untimed):
         answer, reason = judge(ratio, int(both.sum()))
         means = [float(np.mean(d[both])) if both.any() else float("nan") for d in drifts]
         lost = int(self.seeds - both.sum())
-        notes = (f"{lost} of {self.seeds} pairs could not be compared: a run diverged.",) * (lost > 0)
+        notes = (f"{lost} of {self.seeds} pairs could not be compared: a run diverged.",) * (
+            lost > 0
+        )
         return Verdict(
             answer=answer,
             reason=reason,

@@ -13,9 +13,9 @@ import contextlib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -153,8 +153,8 @@ class Hub:
         self._pipe = ours
 
     async def _listen(self) -> None:
-        """Take events; when the process dies, start another and ask again for what was under way."""
-        while not self._closing:
+        """Take events; when the process dies, start another and ask again for what it was doing."""
+        while True:
             pipe = self._pipe
             assert pipe is not None
             try:

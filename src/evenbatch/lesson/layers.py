@@ -23,17 +23,18 @@ def activate(name: str, z: Floats) -> Floats:
     """The activation functions of `Network`."""
     from scipy.special import erf, expit
 
+    done: Floats = z
     if name == "relu":
-        return np.maximum(z, 0)
-    if name == "leaky_relu":
-        return np.where(z > 0, z, 0.01 * z)
-    if name == "tanh":
-        return np.tanh(z)
-    if name == "sigmoid":
-        return np.asarray(expit(z))
-    if name == "gelu":
-        return np.asarray(0.5 * z * (1 + erf(z / np.sqrt(2))))
-    return z
+        done = np.maximum(z, 0)
+    elif name == "leaky_relu":
+        done = np.where(z > 0, z, 0.01 * z)
+    elif name == "tanh":
+        done = np.tanh(z)
+    elif name == "sigmoid":
+        done = expit(z)
+    elif name == "gelu":
+        done = 0.5 * z * (1 + erf(z / np.sqrt(2)))
+    return np.asarray(done)
 
 
 def normalize(network: Network, x: Floats, gamma: Floats, beta: Floats) -> Floats:
@@ -48,11 +49,13 @@ def normalize(network: Network, x: Floats, gamma: Floats, beta: Floats) -> Float
         parts = x.reshape(len(x), network.groups, -1)
         mean, variance = parts.mean(2, keepdims=True), parts.var(2, keepdims=True)
         normal = (parts - mean) / np.sqrt(variance + network.eps)
-        return normal.reshape(x.shape) * gamma + beta
-    return (x - mean) / np.sqrt(variance + network.eps) * gamma + beta
+        return np.asarray(normal.reshape(x.shape) * gamma + beta)
+    return np.asarray((x - mean) / np.sqrt(variance + network.eps) * gamma + beta)
 
 
-def layer_inputs(network: Network, weights: Weights, x: NDArray[Any]) -> tuple[list[Floats], Floats]:
+def layer_inputs(
+    network: Network, weights: Weights, x: NDArray[Any]
+) -> tuple[list[Floats], Floats]:
     """What every linear layer receives, and what every activation receives, in rows × columns.
 
     Only plain stacks: no residual connections and no recurrence; dropout is off.

@@ -94,7 +94,9 @@ class LiveRunner:
 class Run:
     """One experiment under way, in a thread of its own."""
 
-    def __init__(self, number: int, chapter: str, settings: bytes, send: Callable[..., None]) -> None:
+    def __init__(
+        self, number: int, chapter: str, settings: bytes, send: Callable[..., None]
+    ) -> None:
         self.number, self.chapter, self.settings, self.send = number, chapter, settings, send
         self.stop = threading.Event()
         self.places: dict[str, int] = {}

@@ -43,11 +43,9 @@ def gradient_error(norm: str, seed: int = 0) -> float:
     given = [start]
     for d in directions:
         given += [_shifted(start, d, H), _shifted(start, d, -H)]
-    trial = Trial(network, "digits", learning_rate=RATE, steps=1, seed=seed)
+    trial = Trial(network, "digits", learning_rate=RATE, steps=1, seed=seed, dtype="float64")
     trials = [trial] * len(given)
-    with Session(
-        trials, weights=dict(enumerate(given)), dtype=np.float64, keep_weights=True, threads=1
-    ) as session:
+    with Session(trials, weights=dict(enumerate(given)), keep_weights=True, threads=1) as session:
         session.advance(1)
         curves = session.curves()
     loss = [float(curve.train_loss[-1]) for curve in curves]
