@@ -108,6 +108,10 @@ def assert_same_curves(one: Any, other: Any) -> None:
     if one.probes is not None:
         for name, values in vars(one.probes).items():
             assert same_bits(values, getattr(other.probes, name)), f"probe {name}"
+    assert (one.landscape is None) == (other.landscape is None)
+    if one.landscape is not None:
+        for name, values in vars(one.landscape).items():
+            assert same_bits(values, getattr(other.landscape, name)), f"landscape {name}"
     assert (one.weights is None) == (other.weights is None)
     if one.weights is not None:
         for (name, a), (_, b) in zip(arrays(one.weights), arrays(other.weights), strict=True):

@@ -64,6 +64,7 @@ def trials() -> tuple[Trial, ...]:
                     evaluate_train=i % 2 == 0,
                     probe_every=20 * (len(found) % 2),
                     statistics=STATISTICS[len(found) % 3],
+                    landscape_every=30 * (len(found) % 3 == 1),
                     dtype=DTYPES[len(found) % 5 == 4],
                 )
             )

@@ -163,7 +163,7 @@ def test_cores() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_curve_rounded_to_float32_survives_being_kept_as_float32(dtype: str) -> None:
-    made = trial(steps=40, evaluate_train=True, probe_every=20, dtype=dtype)
+    made = trial(steps=40, evaluate_train=True, probe_every=20, landscape_every=9, dtype=dtype)
     [curve] = train([made], DATA, keep_weights=True)
     rounded = curve.rounded()
     for name in MEASURED:
@@ -173,6 +173,14 @@ def test_a_curve_rounded_to_float32_survives_being_kept_as_float32(dtype: str) -
         np.testing.assert_allclose(found, exact, rtol=1e-7)
     assert not same_bits(rounded.test_loss, curve.test_loss), "float64 holds more than that"
     assert_same_curves(rounded.rounded(), rounded)
+    assert curve.landscape is not None
+    assert rounded.landscape is not None
+    for name, found in vars(rounded.landscape).items():
+        exact = getattr(curve.landscape, name)
+        assert found.dtype == exact.dtype
+        if name != "step":
+            assert same_bits(found, found.astype(np.float32).astype(np.float64)), name
+            np.testing.assert_allclose(found, exact, rtol=1e-7)
     assert (rounded.step, rounded.probes, rounded.weights, rounded.ended_at) == (
         curve.step, curve.probes, curve.weights, curve.ended_at,
     )  # fmt: skip
@@ -193,7 +201,8 @@ def test_a_loss_beyond_float32_is_rounded_to_infinity() -> None:
 
 
 def test_a_curve_can_be_pickled() -> None:
-    [curve] = train([trial(steps=40, probe_every=20)], DATA, keep_weights=True)
+    made = trial(steps=40, probe_every=20, landscape_every=9)
+    [curve] = train([made], DATA, keep_weights=True)
     copied = pickle.loads(pickle.dumps(curve))
     assert_same_curves(copied, curve)
     assert same_bits(copied.seconds, curve.seconds)

@@ -141,6 +141,8 @@ BAD_TRIAL = {
         "evaluation_batch is 8 with statistics='running': a row is then evaluated the same in any "
         "batch; use statistics='batch', or leave evaluation_batch at 0"
     ),
+    ("landscape_every", 2.5): "landscape_every is 2.5; it must be a whole number",
+    ("landscape_every", -1): "landscape_every is -1; it must be from 0 to 10000000",
     ("dtype", "float16"): (
         "dtype is 'float16'; it must be one of float32, float64; did you mean 'float64'?"
     ),
@@ -293,14 +295,14 @@ def test_a_key_is_for_good() -> None:
     curve unreachable; change the line below deliberately, and say so in the changelog.
     """
     assert ENGINE_VERSION == 2
-    assert KEYED.key == "134ffbdef8839f9f5efae239"
+    assert KEYED.key == "291a10fc897ab7054b4c9646"
 
 
 OTHER = {
     "data": "cookies", "optimizer": "adam", "learning_rate": 0.2, "batch_size": 16, "steps": 101,
     "seed": 4, "schedule": "cosine", "warmup": 5, "momentum": 0.8, "weight_decay": 0.1,
     "evaluate_every": 5, "evaluate_train": True, "statistics": "batch", "evaluation_batch": 8,
-    "probe_every": 3, "dtype": "float64",
+    "probe_every": 3, "landscape_every": 7, "dtype": "float64",
 }  # fmt: skip
 OTHER_NETWORK = {
     "inputs": 63, "hidden": (32,), "outputs": 11, "activation": "tanh", "norm": "layer",

@@ -3,7 +3,7 @@
 `Network` and `Trial` describe, `train` runs to the end, `Session` streams, a `Curve` is the result.
 """
 
-from evenbatch.engine.curve import Curve, LayerWeights, NormWeights, Probes, Weights
+from evenbatch.engine.curve import Curve, Landscape, LayerWeights, NormWeights, Probes, Weights
 from evenbatch.engine.network import Network, SettingError
 from evenbatch.engine.parameters import initial_weights
 from evenbatch.engine.session import Session, cores, kernels_ready, train
@@ -12,6 +12,7 @@ from evenbatch.engine.trial import Trial
 
 __all__ = [
     "Curve",
+    "Landscape",
     "LayerWeights",
     "Network",
     "NormWeights",

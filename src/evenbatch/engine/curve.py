@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +60,37 @@ def _to_float32(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, eq=False)
+class Landscape:
+    """Loss and gradient along the negative gradient, at each surveyed step (P), for each eta (K).
+
+    On the minibatch of the step, in training mode, before its update: at theta, and at
+    theta − eta · gradient (Santurkar et al. 2018, arXiv:1805.11604, figure 4).
+
+    Attributes:
+        step: (P,) the minibatch, counted from 0, that was surveyed.
+        eta: (K,) 1/2, 1, … 4 times the trial's learning rate.
+        loss_here: (P,) loss at theta.
+        loss: (P, K) loss at theta − eta · gradient; infinity where it is not finite.
+        gradient_norm: (P,) Euclidean norm of the gradient at theta, by all that learns.
+        gradient_change: (P, K) Euclidean distance of the gradient there from the one at theta; NaN
+            where the loss is not finite.
+    """
+
+    step: NDArray[np.int64]
+    eta: NDArray[np.float64]
+    loss_here: NDArray[np.float64]
+    loss: NDArray[np.float64]
+    gradient_norm: NDArray[np.float64]
+    gradient_change: NDArray[np.float64]
+
+    def rounded(self) -> Landscape:
+        """The same with everything but steps rounded to float32."""
+        names = [f.name for f in fields(self) if f.name != "step"]
+        parts: dict[str, Any] = {name: _to_float32(getattr(self, name)) for name in names}
+        return replace(self, **parts)
+
+
+@dataclass(frozen=True, eq=False)
 class LayerWeights:
     """Parameters of one linear layer in PyTorch's layout: weight (outputs, inputs), bias
     (outputs)."""
@@ -103,6 +134,7 @@ class Curve:
             "running" while it is still training.
         ended_at: the step it ended at; for a diverged trial the step whose loss was not finite.
         probes: what was read inside the network, if the trial asked for it.
+        landscape: how the loss lies around the steps, if the trial asked for it.
         weights: parameters at the end, if `train` was asked to keep them.
     """
 
@@ -117,6 +149,7 @@ class Curve:
     ended: str
     ended_at: int
     probes: Probes | None = None
+    landscape: Landscape | None = None
     weights: Weights | None = field(default=None, repr=False)
 
     @property
@@ -131,6 +164,8 @@ class Curve:
         the same to the bit. Steps are whole numbers and stay; so do the weights.
         """
         parts: dict[str, Any] = {name: _to_float32(getattr(self, name)) for name in MEASURED}
+        if self.landscape is not None:
+            parts["landscape"] = self.landscape.rounded()
         return replace(self, **parts)
 
     def steps_to(self, target: float) -> float:

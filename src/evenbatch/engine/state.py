@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import initialize, loop, probing
 from evenbatch.engine.curve import PROBE_FIELDS, Curve, Probes, Weights
+from evenbatch.engine.landscape import Survey
 from evenbatch.engine.network import SettingError
 from evenbatch.engine.parameters import get_weights, set_weights
 from evenbatch.engine.tape import Tape, compile_tape
@@ -172,6 +173,7 @@ class TrialState:
         self.hyper[loop.EPS] = trial.network.eps
         self.hyper[loop.STAT_MOMENTUM] = trial.network.momentum
         self.hyper[loop.SST_TRAIN], self.hyper[loop.SST_TEST] = feed.sst
+        self.survey = Survey(trial)
         self.stopped = False
 
     def _check_batches(self, batches: NDArray[np.int64], data: Dataset) -> NDArray[np.int64]:
@@ -234,7 +236,15 @@ class TrialState:
         return bool(self.counters[loop.STATUS] != loop.RUNNING)
 
     def advance(self, until: int, scratch: Scratch) -> None:
-        """Train until step `until`, or to the trial's end."""
+        """Train until step `until`, or to the trial's end; survey the steps that are to be."""
+        while (step := self.survey.next_before(until)) is not None:
+            self.train(step, scratch)
+            if self.done or not self.survey.measure(self, scratch):
+                break  # it has diverged, or does at the very next step
+        self.train(until, scratch)
+
+    def train(self, until: int, scratch: Scratch) -> Array:
+        """Train until step `until`; the gradient of the last step."""
         tape, feed = self.tape, self.feed
         workspace, grad = scratch.for_tape(tape, self.dtype)
         order = self.batches
@@ -247,6 +257,7 @@ class TrialState:
             self.evaluations, self.probe_steps, self.counters, self.sums, self.curve_points,
             self.probed, until,
         )  # fmt: skip
+        return grad
 
     def weights(self) -> Weights:
         """A copy of the parameters, in PyTorch's layout."""
@@ -277,6 +288,7 @@ class TrialState:
             ended=ended,
             ended_at=self.step,
             probes=probes,
+            landscape=self.survey.result(),
             weights=self.weights() if keep_weights else None,
         )
 

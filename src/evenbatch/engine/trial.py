@@ -58,6 +58,8 @@ class Trial:
             over is a smaller batch of its own; in a batch of one the variance is 0, so every
             normalized value is beta.
         probe_every: steps between probes of the layers; 0 for none.
+        landscape_every: steps between surveys of the loss along the gradient (`Curve.landscape`); 0
+            for none. Each costs about as much as ten steps.
         dtype: precision of weights, activations and data: "float32", or "float64" (for checking;
             slower).
 
@@ -89,6 +91,7 @@ class Trial:
     statistics: str = "running"
     evaluation_batch: int = 0
     probe_every: int = 0
+    landscape_every: int = 0
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
@@ -119,6 +122,7 @@ class Trial:
             evaluate_every=whole("evaluate_every", self.evaluate_every, 0, MAX_STEPS),
             evaluation_batch=whole("evaluation_batch", self.evaluation_batch, 0, 1 << 20),
             probe_every=whole("probe_every", self.probe_every, 0, MAX_STEPS),
+            landscape_every=whole("landscape_every", self.landscape_every, 0, MAX_STEPS),
         )
         if self.batch_size == 1 and self.network.norm == "batch":
             raise SettingError(
