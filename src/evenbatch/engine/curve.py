@@ -21,7 +21,6 @@ PROBE_FIELDS = (
     "beta_shift",
     "gamma_mean",
 )
-MEASURED = ("seconds", "train_loss", "test_loss", "metric", "train_eval_loss", "train_metric")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +53,14 @@ class Probes:
     gamma_mean: NDArray[np.float32]
 
 
-def _to_float32(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(over="ignore"):  # a loss beyond float32's range becomes infinite
-        return values.astype(np.float32).astype(values.dtype)
+def _rounded(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # a loss beyond float32 is infinite, as it is in training
+            return value.astype(np.float32).astype(value.dtype)
+    if isinstance(value, (Curve, Probes, Landscape)):
+        parts = {f.name: _rounded(getattr(value, f.name)) for f in fields(value)}
+        return replace(value, **parts)
+    return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +86,6 @@ class Landscape:
     loss: NDArray[np.float64]
     gradient_norm: NDArray[np.float64]
     gradient_change: NDArray[np.float64]
-
-    def rounded(self) -> Landscape:
-        """The same with everything but steps rounded to float32."""
-        names = [f.name for f in fields(self) if f.name != "step"]
-        parts: dict[str, Any] = {name: _to_float32(getattr(self, name)) for name in names}
-        return replace(self, **parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,10 +161,8 @@ class Curve:
         A store that keeps float32 gives this curve back; rounded, one that has just been trained is
         the same to the bit. Steps are whole numbers and stay; so do the weights.
         """
-        parts: dict[str, Any] = {name: _to_float32(getattr(self, name)) for name in MEASURED}
-        if self.landscape is not None:
-            parts["landscape"] = self.landscape.rounded()
-        return replace(self, **parts)
+        found: Curve = _rounded(self)
+        return found
 
     def steps_to(self, target: float) -> float:
         """First evaluated step at which the metric reached `target`; infinity if it never did.

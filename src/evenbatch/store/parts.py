@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenbatch import engine
-from evenbatch.engine import Curve, Trial
+from evenbatch.engine import Curve
 
 LEFT_OUT = ("trial", "weights")
 _WHOLE = ("i1", "i2", "i4", "i8")
@@ -34,17 +34,7 @@ def rounded(curve: Curve) -> Curve:
     Every curve of an experiment goes through this, stored or not, so that a result does not depend
     on where its curves came from.
     """
-    found: Curve = _rounded(replace(curve, weights=None))
-    return found
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        return _single(value).astype(value.dtype)
-    if is_dataclass(value) and not isinstance(value, (type, Trial)):
-        new = {f.name: _rounded(getattr(value, f.name)) for f in fields(value)}
-        return replace(value, **new)
-    return value
+    return replace(curve, weights=None).rounded()
 
 
 def _single(array: NDArray[Any]) -> NDArray[np.float32]:
