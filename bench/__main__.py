@@ -2,7 +2,8 @@
 
     python -m bench [--quick] [--out FOLDER]
 
-Writes engine.json, norms.json and matmul.json, each with machine, versions, commit and every round.
+Writes engine.json, norms.json, matmul.json and torch_layers.json, each with machine, versions,
+commit and what was measured.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import engine, matmul, norms
+from bench import engine, matmul, norms, torch_layers
 from bench.peers.work import WORKLOADS
 
 
@@ -23,6 +24,9 @@ def main() -> None:
     engine.run(options.quick, list(WORKLOADS), options.out / "engine.json")
     norms.main(str(options.out / "norms.json"))
     matmul.main(options.out / "matmul.json")
+    torch_layers.main(
+        str(options.out / "torch_layers.json"), *((3, False) if options.quick else ())
+    )
     print(f"Every round is in {options.out}/")
 
 

@@ -1,6 +1,7 @@
 """Normalization in your own PyTorch model.
 
     evenbatch.torch.auditing  audit(model), watch(model): what is wrong with its normalization
+    evenbatch.torch.layers    torch.nn's normalization layers, faster on the CPU
 
 The names below are imported when first used.
 
@@ -9,14 +10,26 @@ The names below are imported when first used.
 >>> model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8, momentum=0.99))
 >>> [finding.code for finding in audit(model)]
 ['EB205', 'EB101']
+>>> from evenbatch.torch import BatchNorm2d
+>>> BatchNorm2d(8, activation="relu")(torch.randn(4, 8, 5, 5)).min()
+tensor(0., grad_fn=<MinBackward1>)
 """
 
 from importlib import import_module
 from typing import Any
 
 _WHERE = {
+    "BatchNorm1d": "layers",
+    "BatchNorm2d": "layers",
+    "BatchNorm3d": "layers",
     "Context": "auditing",
     "Finding": "auditing",
+    "GroupNorm": "layers",
+    "InstanceNorm1d": "layers",
+    "InstanceNorm2d": "layers",
+    "InstanceNorm3d": "layers",
+    "LayerNorm": "layers",
+    "RMSNorm": "layers",
     "Report": "auditing",
     "Severity": "auditing",
     "audit": "auditing",

@@ -1,0 +1,75 @@
+"""What the layers share: when the kernels run, when PyTorch's own layer does, and the activation.
+
+Every layer is a subclass of PyTorch's: same constructor, parameters, buffers, hooks and errors, and
+``isinstance(layer, torch.nn.BatchNorm2d)`` holds. Its `forward` asks `reached`; where the answer is
+no, PyTorch's own code runs, so an input that is wrong is refused in PyTorch's words.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from evenbatch.torch.layers._arrays import WIDE
+
+FEWEST = 1 << 15
+"""Elements from which the kernels are used: below, calling them costs more than they save."""
+
+ACTIVATIONS = (None, "relu")
+
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+
+def reached(x: Tensor, shape: tuple[int, ...], *parameters: Tensor | None) -> bool:
+    """Whether the kernels can take x with parameters of this shape, and are worth calling."""
+    if type(x) not in _PLAIN or x.device.type != "cpu" or x.dtype not in WIDE:
+        return False
+    if x.layout is not torch.strided or x.numel() < FEWEST or torch.compiler.is_exporting():
+        return False
+    for p in parameters:
+        if p is None:
+            continue
+        if p.shape != shape or p.device.type != "cpu" or p.dtype not in (x.dtype, WIDE[x.dtype]):
+            return False
+    if torch.compiler.is_compiling():
+        return True
+    return forward_ad._current_level < 0 and not torch._C._are_functorch_transforms_active()
+
+
+class Activated:
+    """The two things these layers add to PyTorch's: `activation`, and a mask when called."""
+
+    activation: str | None = None
+
+    def _set_activation(self, activation: str | None) -> None:
+        if activation not in ACTIVATIONS:
+            raise ValueError(
+                f"{type(self).__name__}: activation must be None or 'relu', got {activation!r}"
+            )
+        self.activation = activation
+
+    @property
+    def _relu(self) -> bool:
+        return self.activation == "relu"
+
+    def _activate(self, y: Tensor) -> Tensor:
+        return torch.relu(y) if self._relu else y
+
+    def _mentioned(self, text: str) -> str:
+        return text if self.activation is None else f"{text}, activation={self.activation!r}"
+
+
+def check_mask(name: str, mask: Tensor, expected: tuple[int, ...], words: str) -> None:
+    """Raise unless the mask is boolean and of this shape.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if mask.dtype != torch.bool:
+        raise ValueError(
+            f"{name}: mask is {mask.dtype}, must be bool (True = valid); compare, for example "
+            "mask > 0"
+        )
+    if tuple(mask.shape) != expected:
+        raise ValueError(f"{name}: mask has shape {tuple(mask.shape)}, must be {expected}: {words}")

@@ -1,0 +1,257 @@
+"""The three pairs of operators: statistics over the batch, over groups of channels, over rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evenbatch.kernels.parallel import using_threads
+from evenbatch.norms import _over_batch, _over_rows
+from evenbatch.torch.layers._arrays import (
+    Array,
+    channels_last,
+    dense,
+    floor,
+    parameter,
+    planes,
+    result,
+    view,
+)
+from evenbatch.torch.layers._formula import batch_formula, group_formula, row_formula
+from evenbatch.torch.layers._register import register
+
+Three = tuple[Tensor, Tensor, Tensor]
+
+
+def _affine(
+    weight: Tensor | None, bias: Tensor | None, size: int, dtype: Any
+) -> tuple[Array, Array]:
+    return parameter(weight, size, 1.0, dtype), parameter(bias, size, 0.0, dtype)
+
+
+def _copied(statistics: Tensor) -> Array:
+    return view(statistics.to(torch.float64, copy=True))
+
+
+def _gradients(dx: Tensor, x: Tensor, pairs: list[tuple[Array, Tensor | None]]) -> Three:
+    """dx in x's dtype, and each parameter's gradient in its own shape and dtype."""
+    found = [
+        x.new_empty(0) if p is None else torch.from_numpy(g).to(p.dtype).view(p.shape)
+        for g, p in pairs
+    ]
+    return dx.to(x.dtype), found[0], found[1]
+
+
+def _flags(mask: Tensor | None, layout: torch.memory_format | None, batch: int) -> Array | None:
+    """The mask (N, *spatial) as the kernels take it, None where it leaves nothing out."""
+    if mask is None or bool(mask.all()):
+        return None
+    flags = mask.contiguous().numpy()
+    return flags.reshape(batch, -1) if layout is None else flags.reshape(-1, 1)
+
+
+# ---- over the batch ------------------------------------------------------------------------------
+
+
+def _batch_forward(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    fixed_mean: Tensor | None,
+    fixed_var: Tensor | None,
+    mask: Tensor | None,
+    eps: float,
+    relu: bool,
+) -> Three:
+    layout = channels_last(x)
+    y = result(x, layout)
+    array, out = planes(dense(x, layout), layout), planes(y, layout)
+    flags = _flags(mask, layout, len(x))
+    if array.size == 0 or (flags is not None and not flags.any()):
+        y.zero_()
+        nothing, one = (torch.full((x.shape[1],), v, dtype=torch.float64) for v in (0.0, 1.0))
+        return y.to(x.dtype), nothing, one
+    fixed = None
+    if fixed_mean is not None and fixed_var is not None:
+        fixed = _copied(fixed_mean), _copied(fixed_var)
+    with using_threads(torch.get_num_threads()):
+        used = _over_batch.forward(
+            array, flags, *_affine(weight, bias, x.shape[1], array.dtype), eps,
+            floor(relu, array.dtype), fixed, out,
+        )  # fmt: skip
+    return y.to(x.dtype), torch.from_numpy(used[0]), torch.from_numpy(used[1])
+
+
+def _batch_backward(
+    dy: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor,
+    var: Tensor,
+    fixed_mean: Tensor | None,
+    fixed_var: Tensor | None,
+    mask: Tensor | None,
+    eps: float,
+    relu: bool,
+) -> Three:
+    layout = channels_last(x)
+    dx = result(x, layout)
+    array, slopes = (planes(dense(t, layout), layout) for t in (x, dy))
+    flags = _flags(mask, layout, len(x))
+    if array.size == 0 or (flags is not None and not flags.any()):
+        nothing = np.zeros(x.shape[1])
+        return _gradients(dx.zero_(), x, [(nothing, weight), (nothing, bias)])
+    with using_threads(torch.get_num_threads()):
+        dweight, dbias = _over_batch.backward(
+            array, slopes, flags, *_affine(weight, bias, x.shape[1], array.dtype), eps,
+            floor(relu, array.dtype), view(mean), view(var), fixed_mean is None,
+            planes(dx, layout),
+        )  # fmt: skip
+    return _gradients(dx, x, [(dweight, weight), (dbias, bias)])
+
+
+batch_norm = register(
+    "batch_norm",
+    "Tensor? fixed_mean, Tensor? fixed_var, Tensor? mask, float eps, bool relu",
+    _batch_forward,
+    _batch_backward,
+    batch_formula,
+    lambda x, *_: (x.shape[1],),
+    channels_last,
+)
+"""y, mean and biased variance of ``(x, weight, bias, fixed_mean, fixed_var, mask, eps, relu)``.
+
+Given a fixed mean and variance, these are used; else those of x (N, C, *spatial).
+"""
+
+
+# ---- over groups of channels ---------------------------------------------------------------------
+
+
+def _group_forward(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mask: Tensor | None,
+    groups: int,
+    eps: float,
+    relu: bool,
+) -> Three:
+    y = result(x, None)
+    array = planes(dense(x, None), None)
+    with using_threads(torch.get_num_threads()):
+        mean, var = _over_rows.forward_groups(
+            array, _flags(mask, None, len(x)), groups,
+            *_affine(weight, bias, x.shape[1], array.dtype), eps, floor(relu, array.dtype),
+            planes(y, None),
+        )  # fmt: skip
+    return y.to(x.dtype), torch.from_numpy(mean), torch.from_numpy(var)
+
+
+def _group_backward(
+    dy: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor,
+    var: Tensor,
+    mask: Tensor | None,
+    groups: int,
+    eps: float,
+    relu: bool,
+) -> Three:
+    dx = result(x, None)
+    array, slopes = (planes(dense(t, None), None) for t in (x, dy))
+    with using_threads(torch.get_num_threads()):
+        dweight, dbias = _over_rows.backward_groups(
+            array, slopes, _flags(mask, None, len(x)), groups,
+            *_affine(weight, bias, x.shape[1], array.dtype), eps, floor(relu, array.dtype),
+            view(mean), view(var), planes(dx, None),
+        )  # fmt: skip
+    return _gradients(dx, x, [(dweight, weight), (dbias, bias)])
+
+
+group_norm = register(
+    "group_norm",
+    "Tensor? mask, int groups, float eps, bool relu",
+    _group_forward,
+    _group_backward,
+    group_formula,
+    lambda x, _mask, groups, *_: (x.shape[0], groups),
+)
+"""y, mean and biased variance of ``(x, weight, bias, mask, groups, eps, relu)``."""
+
+
+# ---- over rows -----------------------------------------------------------------------------------
+
+
+def _row_flags(mask: Tensor | None, x: Tensor, features: int) -> Array | None:
+    if mask is None or bool(mask.all()):
+        return None
+    wide = mask.view(*mask.shape, *(1,) * (x.dim() - mask.dim())).expand_as(x)
+    array: Array = wide.contiguous().numpy().reshape(-1, features)
+    return array
+
+
+def _row_forward(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mask: Tensor | None,
+    dims: int,
+    centered: bool,
+    eps: float,
+    relu: bool,
+) -> Three:
+    features = math.prod(x.shape[-dims:])
+    y = result(x, None)
+    array = view(dense(x, None)).reshape(-1, 1, features)
+    gamma, beta = _affine(weight, bias, features, array.dtype)
+    with using_threads(torch.get_num_threads()):
+        mean, var = _over_rows.forward(
+            array, _row_flags(mask, x, features), gamma[None], beta[None], eps,
+            floor(relu, array.dtype), centered, view(y).reshape(array.shape),
+        )  # fmt: skip
+    return y.to(x.dtype), torch.from_numpy(mean[:, 0]), torch.from_numpy(var[:, 0])
+
+
+def _row_backward(
+    dy: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor,
+    var: Tensor,
+    mask: Tensor | None,
+    dims: int,
+    centered: bool,
+    eps: float,
+    relu: bool,
+) -> Three:
+    features = math.prod(x.shape[-dims:])
+    dx = result(x, None)
+    array, slopes = (view(dense(t, None)).reshape(-1, 1, features) for t in (x, dy))
+    gamma, beta = _affine(weight, bias, features, array.dtype)
+    with using_threads(torch.get_num_threads()):
+        dweight, dbias = _over_rows.backward(
+            array, slopes, _row_flags(mask, x, features), gamma[None], beta[None], eps,
+            floor(relu, array.dtype), centered, view(mean)[:, None], view(var)[:, None],
+            view(dx).reshape(array.shape),
+        )  # fmt: skip
+    return _gradients(dx, x, [(dweight, weight), (dbias, bias)])
+
+
+row_norm = register(
+    "row_norm",
+    "Tensor? mask, int dims, bool centered, float eps, bool relu",
+    _row_forward,
+    _row_backward,
+    row_formula,
+    lambda x, _mask, dims, *_: (math.prod(x.shape[: x.dim() - dims]),),
+)
+"""y, mean and biased variance of ``(x, weight, bias, mask, dims, centered, eps, relu)``."""

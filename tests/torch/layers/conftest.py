@@ -1,0 +1,34 @@
+"""Settings of the layers' tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+
+from evenbatch.torch.layers import _base
+
+
+@pytest.fixture(autouse=True)
+def kernels_for_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small inputs go to PyTorch otherwise, and the tests' inputs are small."""
+    monkeypatch.setattr(_base, "FEWEST", 0)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> Iterator[None]:
+    """The same numbers in any order of the tests, and the generator as it was found."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+@pytest.fixture
+def tally(record_property: Callable[[str, object], None]) -> Callable[[str, int, int], None]:
+    """Report (suite, cases run, cases passed) for the summary at the end."""
+
+    def note(suite: str, ran: int, passed: int) -> None:
+        record_property("conformance", (suite, ran, passed))
+
+    return note
