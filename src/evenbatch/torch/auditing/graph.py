@@ -155,7 +155,7 @@ def _connect(op: Op, node: fx.Node, ops: dict[Any, Op]) -> None:
     ops[node] = op
 
 
-class _Tracer(fx.Tracer):  # type: ignore[misc]  # torch has no types here
+class _Tracer(fx.Tracer):
     """Norm layers that are not torch.nn's are looked at from outside, too."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
