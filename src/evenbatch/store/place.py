@@ -131,8 +131,10 @@ def _connect(path: Path, read_only: bool, vfs: str) -> sqlite3.Connection:
 
     if not read_only:
         return connect("mode=rwc")
-    connection = connect("mode=ro")
+    # Not "mode=ro": such a connection leaves the files of write-ahead mode behind when it closes.
+    connection = connect("mode=rw")
     try:
+        connection.execute("PRAGMA query_only=1")
         connection.execute("PRAGMA schema_version")
         return connection
     except sqlite3.OperationalError as error:
@@ -140,7 +142,7 @@ def _connect(path: Path, read_only: bool, vfs: str) -> sqlite3.Connection:
         # In a folder that cannot be written, write-ahead mode has no place for its index. With
         # nothing left to recover the file can be read as it stands.
         log = Path(f"{path}-wal")
-        if not error.sqlite_errorname.startswith("SQLITE_CANTOPEN") or (
+        if not error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) or (
             log.exists() and log.stat().st_size
         ):
             raise

@@ -82,11 +82,11 @@ class Store:
         data = _Fingerprints(datasets)
         wanted = {data.key(trial): trial for trial in trials}
         found = {}
-        for key, check_sum, parts in self._rows(
-            "SELECT key, check_sum, parts FROM curves WHERE key IN ", list(wanted)
+        for key, *row in self._rows(
+            "SELECT key, check_sum, trial, parts FROM curves WHERE key IN ", list(wanted)
         ):
             trial = wanted[key]
-            found[trial.key] = self._curve(trial, key, check_sum, parts)
+            found[trial.key] = self._curve(trial, key, *row)
         return found
 
     def known(self, trials: Iterable[Trial], datasets: Datasets | None = None) -> set[str]:
@@ -104,7 +104,7 @@ class Store:
         key = _timing_key(trials, _Fingerprints(datasets))
         with self._lock, explained(self.path):
             rows = self._connection.execute(
-                "SELECT check_sum, parts FROM timings WHERE key = ? ORDER BY place", (key,)
+                "SELECT check_sum, '', parts FROM timings WHERE key = ? ORDER BY place", (key,)
             ).fetchall()
         if len(rows) != len(trials):
             return None
@@ -122,8 +122,8 @@ class Store:
                 rows = self._connection.execute(f"{query}({marks})", some).fetchall()
             yield from rows
 
-    def _curve(self, trial: Trial, key: bytes, check_sum: int, parts: bytes) -> Curve:
-        if zlib.crc32(key + parts) != check_sum:
+    def _curve(self, trial: Trial, key: bytes, check_sum: int, said: str, parts: bytes) -> Curve:
+        if _check_sum(key, said, parts) != check_sum:
             raise damaged(self.path, f"the curve of trial {trial.key} has changed")
         return Curve(trial, **unpack(parts))
 
@@ -151,11 +151,11 @@ class Store:
         rows = []
         for curve in curves:
             _check_ended(curve)
-            trial, parts = curve.trial, pack(curve)
-            key = data.key(trial)
+            trial, key, parts = curve.trial, data.key(curve.trial), pack(curve)
+            said = json.dumps(trial.as_dict(), sort_keys=True)
             rows.append(
-                (key, json.dumps(trial.as_dict(), sort_keys=True), data.of(trial), ENGINE_VERSION,
-                 curve.ended, now, zlib.crc32(key + parts), parts)
+                (key, said, data.of(trial), ENGINE_VERSION, curve.ended, now,
+                 _check_sum(key, said, parts), parts)
             )  # fmt: skip
         with self._writing() as connection:
             made = self._made_id(made_on)
@@ -169,7 +169,7 @@ class Store:
             _check_ended(curve)
         key = _timing_key([curve.trial for curve in curves], _Fingerprints(datasets))
         now, packed = int(time.time()), [pack(curve) for curve in curves]
-        rows = [(key, i, now, zlib.crc32(key + p), p) for i, p in enumerate(packed)]
+        rows = [(key, i, now, _check_sum(key, "", p), p) for i, p in enumerate(packed)]
         with self._writing() as connection:
             made = self._made_id(None)
             connection.execute("DELETE FROM timings WHERE key = ?", (key,))
@@ -220,7 +220,7 @@ class Store:
                 "code FROM curves JOIN made ON made = made.id ORDER BY key"
             )
             for key, trial, data, engine, stored, check_sum, parts, *made in rows:
-                if zlib.crc32(key + parts) != check_sum:
+                if _check_sum(key, trial, parts) != check_sum:
                     raise damaged(self.path, f"the curve {key.hex()} has changed")
                 yield {
                     "trial": json.loads(trial),
@@ -273,6 +273,11 @@ class _Fingerprints:
 
     def key(self, trial: Trial) -> bytes:
         return hashlib.sha256(f"{trial.key} {self.of(trial)}".encode()).digest()[:16]
+
+
+def _check_sum(key: bytes, trial: str, parts: bytes) -> int:
+    """SQLite does not notice when the disk changes a byte of a row; this does."""
+    return zlib.crc32(parts, zlib.crc32(trial.encode(), zlib.crc32(key)))
 
 
 def _timing_key(trials: Sequence[Trial], data: _Fingerprints) -> bytes:
