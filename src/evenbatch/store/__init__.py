@@ -11,6 +11,6 @@ engine's version and the data's own fingerprint. `Store` reads and writes it.
 
 from evenbatch.store.errors import StoreError
 from evenbatch.store.place import default_path
-from evenbatch.store.store import Store
+from evenbatch.store.store import Store, record_of
 
-__all__ = ["Store", "StoreError", "default_path"]
+__all__ = ["Store", "StoreError", "default_path", "record_of"]

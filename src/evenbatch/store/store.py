@@ -12,18 +12,23 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evenbatch import data as data_floor
 from evenbatch.data import Dataset
 from evenbatch.engine import Curve, Trial
 from evenbatch.engine.machine import code, machine, versions
 from evenbatch.engine.trial import ENGINE_VERSION
+from evenbatch.store import tidy
 from evenbatch.store.errors import StoreError, damaged, explained
 from evenbatch.store.parts import pack, unpack
 from evenbatch.store.place import default_path, open_file
+
+if TYPE_CHECKING:
+    import pandas
 
 Datasets = Mapping[str, Dataset]
 AT_ONCE = 500
@@ -211,27 +216,62 @@ class Store:
 
     # Everything, as a table.
 
-    def records(self) -> Iterator[dict[str, Any]]:
-        """All there is, row by row in the order of the keys: settings, parts of the curve, and
-        where it was made."""
-        with explained(self.path):
-            rows = self._connection.cursor().execute(
-                "SELECT key, trial, data, engine, stored, check_sum, parts, machine, versions, "
-                "code FROM curves JOIN made ON made = made.id ORDER BY key"
-            )
-            for key, trial, data, engine, stored, check_sum, parts, *made in rows:
-                if _check_sum(key, trial, parts) != check_sum:
-                    raise damaged(self.path, f"the curve {key.hex()} has changed")
-                yield {
-                    "trial": json.loads(trial),
-                    "fingerprint": data,
-                    "engine": engine,
-                    "stored": stored,
-                    "machine": json.loads(made[0]),
-                    "versions": json.loads(made[1]),
-                    "code": made[2],
-                    "curve": unpack(parts),
-                }
+    def records(
+        self, trials: Iterable[Trial] | None = None, datasets: Datasets | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Row by row: settings, parts of the curve, and where it was made.
+
+        Args:
+            trials: only these, in their order; those without a curve are left out. Without it: all
+                there is, in the order of the keys.
+            datasets: as for `get`.
+        """
+        query = (
+            "SELECT key, trial, data, engine, stored, check_sum, parts, machine, versions, code "
+            "FROM curves JOIN made ON made = made.id "
+        )
+        if trials is None:
+            with explained(self.path):
+                for row in self._connection.cursor().execute(f"{query}ORDER BY key"):
+                    yield self._record(*row)
+            return
+        data, waiting = _Fingerprints(datasets), iter(trials)
+        while some := [data.key(trial) for trial in islice(waiting, AT_ONCE)]:
+            found = {row[0]: row for row in self._rows(f"{query}WHERE key IN ", some)}
+            for key in some:
+                if key in found:
+                    yield self._record(*found[key])
+
+    def _record(
+        self, key: bytes, trial: str, data: str, engine: int, stored: int, check_sum: int,
+        parts: bytes, machine: str, versions: str, code: str,
+    ) -> dict[str, Any]:  # fmt: skip
+        if _check_sum(key, trial, parts) != check_sum:
+            raise damaged(self.path, f"the curve {key.hex()} has changed")
+        return {
+            "trial": json.loads(trial),
+            "fingerprint": data,
+            "engine": engine,
+            "stored": stored,
+            "machine": json.loads(machine),
+            "versions": json.loads(versions),
+            "code": code,
+            "curve": unpack(parts),
+        }
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """All curves as a tidy table: one row per trial and evaluation, each setting in a column
+        (needs pandas: ``pip install 'evenbatch[tables]'``)."""
+        return tidy.frame(self.records())
+
+    def export(self, path: str | os.PathLike[str]) -> int:
+        """Write all curves to a file; returns their number.
+
+        Args:
+            path: its ending says how: .csv and .parquet hold the table of `to_pandas`, .json
+                everything, with probes, machine and versions.
+        """
+        return tidy.write(Path(path).expanduser(), self.records())
 
     # Opening and closing.
 
@@ -289,6 +329,22 @@ def _timing_key(trials: Sequence[Trial], data: _Fingerprints) -> bytes:
     for trial in trials:
         digest.update(data.key(trial))
     return digest.digest()[:16]
+
+
+def record_of(
+    curve: Curve, datasets: Datasets | None = None, made_on: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What `Store.records` would give of a curve, had it been stored."""
+    return {
+        "trial": curve.trial.as_dict(),
+        "fingerprint": _Fingerprints(datasets).of(curve.trial),
+        "engine": ENGINE_VERSION,
+        "stored": int(time.time()),
+        "machine": dict(made_on or machine()),
+        "versions": versions(),
+        "code": code(),
+        "curve": unpack(pack(curve)),
+    }
 
 
 def _check_ended(curve: Curve) -> None:
