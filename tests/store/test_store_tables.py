@@ -74,9 +74,9 @@ def test_parquet(store: Store, curves: list[Curve], tmp_path: Path) -> None:
     assert store.export(tmp_path / "t.parquet") == len(curves)
     table = pandas.read_parquet(tmp_path / "t.parquet")
     expect(table, curves)
-    assert table.dtypes["metric"] == float
-    assert table.dtypes["step"] == int
-    assert table.dtypes["evaluate_train"] == bool
+    assert table.dtypes["metric"] == "float64"
+    assert table.dtypes["step"] == "int64"
+    assert table.dtypes["evaluate_train"] == "bool"
 
 
 def test_json_has_everything(store: Store, curves: list[Curve], tmp_path: Path) -> None:

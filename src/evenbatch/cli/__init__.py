@@ -7,7 +7,7 @@ can get wrong ends with one message and exit code 2, Ctrl-C with what is known s
 # The order here is the order in the help.
 # isort: off
 from evenbatch.cli.door import app, main
-from evenbatch.cli import race, prove, lesson, audit, info
+from evenbatch.cli import race, prove, sweep, export, lesson, audit, info
 # isort: on
 
-__all__ = ["app", "audit", "info", "lesson", "main", "prove", "race"]
+__all__ = ["app", "audit", "export", "info", "lesson", "main", "prove", "race", "sweep"]

@@ -25,6 +25,10 @@ class Shelf:
         store: where curves are kept; None for nowhere.
         datasets: data sets by the names trials use.
 
+    Attributes:
+        unsaved: what could not be stored, with the machine it was trained on; all there is without
+            a store.
+
     The first error of the store is said on standard error, once for each store; from then on
     nothing is looked up or kept, and at the end `try_again` tries to store what is missing.
     """
@@ -61,7 +65,7 @@ class Shelf:
     def flush(self) -> list[Curve]:
         """Commit what waits, and return it."""
         waiting = self.waiting
-        if waiting and self.store is not None:
+        if waiting:
             began = time.monotonic()
             self._commit(waiting)
             self._last = time.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -107,6 +107,12 @@ class Watcher:
     def finish(self, name: str) -> None:
         """The experiment has ended, whatever was expected of it."""
         self.totals[name] = self.done[name]
+
+
+def counted(watch: Watch, total: int) -> Callable[[int], None]:
+    """The same for work that is one round of `total` trainings."""
+    whole = Round("training", (), later=total)
+    return lambda done: watch(whole, done)
 
 
 class _Bars:

@@ -1,0 +1,81 @@
+"""`evenbatch sweep`: a grid of trials of one's own."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evenbatch.cli.door import INTERRUPTED, app, readable_errors
+from evenbatch.cli.options import Quiet, StoreFile, Threads, opened
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from evenbatch.experiments.sweep import SweepResult
+    from evenbatch.store import Store
+
+
+@app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The grid (docs/store.md).")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write every training here: .csv, .parquet or .json.",
+            show_default=False,
+        ),
+    ] = None,
+    threads: Threads = None,
+    store: StoreFile = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train a grid of settings of your own, and say which did best.
+
+    What was trained before is not trained again.
+    """
+    with readable_errors():
+        from evenbatch.experiments.sweep import run_sweep
+        from evenbatch.experiments.sweep_file import read_sweep
+        from evenbatch.report.progress import Watcher, counted
+        from evenbatch.report.sweep import show_sweep
+        from evenbatch.report.terminal import plain_console
+        from evenbatch.store import tidy
+
+        if out is not None:
+            tidy.check(out)
+        grid = read_sweep(file)
+        console, face = plain_console(), None if quiet else plain_console(stderr=True)
+        with opened(store) as kept:
+            with Watcher(face, {"sweep": len(grid)}) as watcher:
+                watch = counted(watcher.of("sweep", file.name), len(grid))
+                result = run_sweep(grid, threads=threads, watch=watch, store=kept)
+            if not quiet:
+                show_sweep(console, result)
+            if out is not None:
+                written = result.export(out)
+                if not quiet:
+                    console.print(f"Table: {out} ({written:,} trainings)", markup=False)
+            _close(console, result, kept)
+        if result.interrupted:
+            raise typer.Exit(INTERRUPTED)
+
+
+def _close(console: Console, result: SweepResult, store: Store | None) -> None:
+    """How many ended, where they are, and after Ctrl-C how to go on."""
+    said = f"{result.done:,} of {len(result.grid):,} trainings"
+    if result.found:
+        said += f", {result.found:,} of them known before"
+    if store is not None and not result.unsaved:
+        said += f"; they are kept in {store.path}"
+    elif result.unsaved:
+        said += f"; {result.unsaved:,} are stored nowhere"
+    if result.interrupted:
+        command = shlex.join(["evenbatch", *sys.argv[1:]])
+        go_on = "go on" if store is not None and not result.unsaved else "start again"
+        said = f"Interrupted after {said}. To {go_on}, run: {command}"
+    console.print(said, markup=False, soft_wrap=True)
