@@ -64,6 +64,6 @@ def prove(
                 )
             for name in data or CLAIMS[claim].data:
                 dataset = load_data(name, target)
-                parts.append(Part(claim, CLAIMS[claim].on(dataset, effort)))
+                parts.append(Part(claim, CLAIMS[claim].on(dataset, effort), on=dataset.name))
         outputs = Outputs(json, None, quiet, out if report else None, brief=True)
         finish(parts, threads, store, outputs)

@@ -16,6 +16,7 @@ from evenbatch.experiments import (
     layer_norm,
     learning_rate,
     placement,
+    regularization,
     speed,
 )
 from evenbatch.experiments.carry_out import Outcome, carry_out
@@ -77,5 +78,6 @@ CLAIMS: dict[str, Claim] = {
     "learning-rate": Claim(learning_rate.on, ("digits", "cookies"), learning_rate.CLAIM),
     "layer-norm": Claim(layer_norm.on, ("digits", "mnist1d"), layer_norm.CLAIM),
     "placement": Claim(placement.on, ("digits", "cookies"), placement.CLAIM),
+    "regularization": Claim(regularization.on, ("digits", "cookies"), regularization.CLAIM),
     "feature-scaling": Claim(feature_scaling.on, ("digits", "cookies"), feature_scaling.CLAIM),
 }

@@ -24,6 +24,28 @@ def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(values, np.float32)
 
 
+ALIKE = 5.0
+
+
+def spreads(data: Dataset) -> NDArray[np.float64]:
+    """Standard deviations of the columns that are not constant in training, largest last."""
+    found = np.sort(data.x_train.std(axis=0, dtype=np.float64))
+    found = found[found > 0]
+    return found if len(found) else np.ones(1)
+
+
+def alike(data: Dataset) -> bool:
+    """Whether the columns are of one scale: the middle half of their spreads lies within a factor
+    of `ALIKE`.
+
+    >>> from evenbatch.data import load
+    >>> alike(load("digits")), alike(load("cookies"))
+    (True, False)
+    """
+    low, high = np.quantile(spreads(data), [0.25, 0.75])
+    return bool(high < ALIKE * low)
+
+
 def standardized(data: Dataset) -> Dataset:
     """Each column minus the mean of its training rows, divided by their standard deviation.
 

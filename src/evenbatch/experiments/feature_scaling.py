@@ -6,13 +6,13 @@ evenbatch prove feature-scaling
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.data.split import random_order
-from evenbatch.experiments.derived import learnable, rescaled, standardized
+from evenbatch.experiments.derived import alike, learnable, rescaled, spreads, standardized
 from evenbatch.experiments.effects import mean_effect
 from evenbatch.experiments.exhibits import DOTS, Axis, Figure, Series
 from evenbatch.experiments.meeting import BEST, Arm, Meeting, Met
@@ -32,7 +32,7 @@ from evenbatch.experiments.protocol import (
 from evenbatch.experiments.rules import POINT, too_few
 from evenbatch.experiments.setup import DEFAULT, Effort, Setup
 from evenbatch.experiments.tuned import rates_between
-from evenbatch.experiments.wording import gain, points_unit, share
+from evenbatch.experiments.wording import compared, gain, points_unit, share
 
 CLAIM = "makes feature scaling needless"
 RAW, EVEN, BATCH, BOTH, INPUT = "raw", "standardized", "batch", "both", "input"
@@ -43,7 +43,6 @@ NAMES = {
     BOTH: "standardized input, batch norm",
     INPUT: "raw input, batch norm on the input only",
 }
-ALIKE = 5.0  # columns are alike if the middle half of their spreads differs by less than this
 MIXED = 1.5  # decades up and down that alike columns are rescaled by
 STEPS = 500  # the same at every effort: the average over the training depends on it
 
@@ -88,12 +87,12 @@ class FeatureScaling(Untimed):
     @property
     def statement(self) -> Statement:
         setup, rates = self.meeting.setup, self.meeting.rates
-        spreads = _spreads(setup.data)
+        sizes = spreads(setup.data)
         return Statement(
             claim="Batch norm makes ingredients of very different size even, as feature scaling "
             "does.",
             question=f"On {setup.data.name}, whose columns spread by factors of up to "
-            f"{spreads.max() / spreads.min():.3g}: is standardizing the input still of use once "
+            f"{sizes[-1] / sizes[0]:.3g}: is standardizing the input still of use once "
             "the network has batch norm?",
             arms=tuple((name, arm.name) for name, arm in self.meeting.arms.items()),
             grid=f"{len(rates)} learning rates from {rates[0]:g} to {rates[-1]:g} for each arm",
@@ -129,13 +128,12 @@ class FeatureScaling(Untimed):
             reason=reason,
             sentence=f"{data.name}: standardizing the input gained {gain(without)} without batch "
             f"norm and {gain(with_norm)} with it, on average over the training; raw input with "
-            f"batch norm was {_ahead(rival)} standardized input without. “{CLAIM}” {answer}: "
+            f"batch norm was {_ahead(rival)}. “{CLAIM}” {answer}: "
             f"{reason}.",
             effects=(*(effect for three in gains.values() for effect in three), rival),
             measured_on=setting,
             notes=(
-                f"Batch norm on the raw input only was {_ahead(met.gain(INPUT, EVEN))} "
-                "standardized input without.",
+                f"Batch norm on the raw input only was {_ahead(met.gain(INPUT, EVEN))}.",
                 *met.notes(),
             ),
             figures=(
@@ -158,18 +156,8 @@ def _gains(met: Met, label: str) -> tuple[Effect, Effect, Effect]:
 
 
 def _ahead(effect: Effect) -> str:
-    """
-    >>> _ahead(Effect("", -2, -3, -1, "points of accuracy"))
-    '2.0 points of accuracy (95 % interval 1.0 to 3.0) behind'
-    >>> _ahead(Effect("", 0.5, -1, 2, "points of accuracy"))
-    'level (0.5 points of accuracy, 95 % interval −1.0 to 2.0) with'
-    """
-    if effect.low > 0:
-        return f"{gain(effect)} ahead of"
-    if effect.high < 0:
-        turned = replace(effect, value=-effect.value, low=-effect.high, high=-effect.low)
-        return f"{gain(turned)} behind"
-    return f"level ({gain(effect).replace(' (', ', ', 1)} with"
+    plain = "standardized input without"
+    return compared(effect, "ahead of", "behind", "level with", plain)
 
 
 def _figure(met: Met, title: str) -> Figure:
@@ -203,13 +191,6 @@ def _figure(met: Met, title: str) -> Figure:
     )
 
 
-def _spreads(data: Dataset) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Standard deviations of the columns that are not constant."""
-    found = data.x_train.std(axis=0, dtype=np.float64)
-    found = found[found > 0]
-    return found if len(found) else np.ones(1)
-
-
 def uneven(data: Dataset) -> Dataset:
     """The data set itself if its columns differ in scale; else with columns in mixed units.
 
@@ -217,8 +198,7 @@ def uneven(data: Dataset) -> Dataset:
     >>> uneven(load("cookies")).name, uneven(load("digits")).name
     ('cookies', 'digits, columns in mixed units')
     """
-    low, high = np.quantile(_spreads(data), [0.25, 0.75])
-    if high >= ALIKE * low:
+    if not alike(data):
         return data
     n = data.n_features
     factors = 10 ** np.linspace(-MIXED, MIXED, n)[random_order(n, 0)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.experiments.protocol import (
@@ -114,6 +115,23 @@ def gain(effect: Effect) -> str:
     """
     value, low, high = (signed(v) for v in (effect.value, effect.low, effect.high))
     return f"{value} {effect.unit} (95 % interval {low} to {high})"
+
+
+def compared(effect: Effect, more: str, less: str, same: str, than: str = "") -> str:
+    """A difference in words that say which way it goes, if its interval does.
+
+    >>> compared(Effect("", -2, -3, -1, "points"), "ahead of", "behind", "level with", "dropout")
+    '2.0 points (95 % interval 1.0 to 3.0) behind dropout'
+    >>> compared(Effect("", 0.5, -1, 2, "points"), "ahead of", "behind", "level with", "dropout")
+    'level with dropout (0.5 points, 95 % interval −1.0 to 2.0)'
+    """
+    than = f" {than}" if than else ""
+    if effect.low > 0:
+        return f"{gain(effect)} {more}{than}"
+    if effect.high < 0:
+        turned = replace(effect, value=-effect.value, low=-effect.high, high=-effect.low)
+        return f"{gain(turned)} {less}{than}"
+    return f"{same}{than} ({gain(effect).replace(' (', ', ', 1)}"
 
 
 def signed(value: float) -> str:

@@ -32,7 +32,7 @@ class Part:
         claim: its name.
         experiment: None if it cannot be measured here.
         skipped: why not, in a sentence.
-        on: name of the data set of a skipped one.
+        on: name of the data set asked for; a claim may go by another that it makes from this.
     """
 
     claim: str
@@ -42,7 +42,9 @@ class Part:
 
     @property
     def data(self) -> str:
-        return self.on if self.experiment is None else next(iter(self.experiment.datasets))
+        if self.on or self.experiment is None:
+            return self.on
+        return next(iter(self.experiment.datasets))
 
     @property
     def phrase(self) -> str:
