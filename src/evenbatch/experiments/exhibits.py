@@ -64,12 +64,14 @@ class Axis:
 class Mark:
     """A line across the figure at a value worth knowing: "chance", "1/√N".
 
-    In STRIPS a mark on "y" outlines the cells whose value is at or above it.
+    In STRIPS a mark on "y" outlines the cells whose value is at or above it. A mark about one arm
+    names its `series`, and is drawn as that.
     """
 
     label: str
     value: float
     axis: str = "y"
+    series: str = ""
 
 
 @dataclass(frozen=True)

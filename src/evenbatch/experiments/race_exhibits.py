@@ -106,7 +106,7 @@ def _curves(race: Race, found: Finding, side: Side) -> Figure:
     for arm, reach in zip(race.arms, side.reach, strict=True):
         if np.isfinite(reach):
             needed = digits(reach) if side.short == "ms" else f"{reach:.0f}"
-            marks.append(Mark(f"{needed} {side.short}", reach, "x"))
+            marks.append(Mark(f"{needed} {side.short}", reach, "x", ARM_NAMES[arm]))
             told.append(f"{ARM_NAMES[arm]} after {needed} {side.short}")
         else:
             told.append(f"{ARM_NAMES[arm]} mostly never")
@@ -154,11 +154,11 @@ def _measured(race: Race, found: Finding) -> Table:
     for comparison in found.comparisons:
         for place, arm in enumerate(race.arms):
             cells = arm_cells(race, found, comparison, place)
-            row = (f"{ARM_NAMES[arm]}, {cells[0]}", *cells[1:])
+            row = (ARM_NAMES[arm], *cells)
             if row not in rows:
                 rows.append(row)
                 keys.append(tuple(pair[place].trial.key for pair in comparison.curves))
-    columns = ("arm, learning rate", "steps to goal", "one step", "time to goal", "reached goal")
+    columns = ("arm", "learning rate", "steps to goal", "one step", "time to goal", "reached goal")
     return Table(
         "Measured: both arms at each other's best learning rate; best against best comes first",
         (*columns, f"{race.metric} at end"),

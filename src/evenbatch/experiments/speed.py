@@ -101,7 +101,7 @@ class Speed:
         return Statement(
             claim=f"With normalization a network trains {CLAIM}.",
             question=f"How many times fewer steps, and how many times less time, does a network "
-            f"need with {norm} to reach the same {race.metric} on {race.data.name}?",
+            f"need with {norm} to reach the same {race.metric} as without?",
             arms=((WITHOUT, "without normalization"), (race.norm, f"with {norm}")),
             grid=grid,
             fairness="Same initial weights, minibatches and order in both arms, seed by seed. One "

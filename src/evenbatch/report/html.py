@@ -131,18 +131,19 @@ def _summary(report: Report, claims: dict[str, str], places: Sequence[Place]) ->
             first = ""
             if k == 0:
                 link = f'<a href="#{ident}">{escape(own[0].entry.phrase)}</a>'
-                first = f'<th scope="rowgroup" rowspan="{len(own)}">{link}</th>'
-            rows.append(f"<tr>{first}{_summary_cells(place)}</tr>")
-        rows.append("</tbody><tbody>")
+                first = f'<th scope="rowgroup" role="rowheader" rowspan="{len(own)}">{link}</th>'
+            rows.append(f'<tr role="row">{first}{_summary_cells(place)}</tr>')
+        rows.append('</tbody><tbody role="rowgroup">')
     head = "".join(
-        f'<th scope="col">{name}</th>'
+        f'<th scope="col" role="columnheader">{name}</th>'
         for name in ("claim", "data", "verdict", "effect", "95 % interval", "time")
     )
     body = "\n".join(rows[:-1])
     return (
         '<section id="summary"><h2>Summary</h2>\n'
         f'<div class="scroll" tabindex="0" role="region" aria-label="Summary">'
-        f'<table class="summary"><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>'
+        f'<table class="summary" role="table"><thead role="rowgroup"><tr role="row">{head}</tr>'
+        f'</thead>\n<tbody role="rowgroup">{body}</tbody></table>'
         f"</div></section>"
     )
 
@@ -157,11 +158,18 @@ def _summary_cells(place: Place) -> str:
     else:
         value = entry.verdict.reason
     partial = "" if entry.complete else ' <span class="faint">partial</span>'
-    return (
-        f'<td><a href="#{place.ident}">{escape(entry.data)}</a></td>'
-        f"<td>{badge(entry.answer)}{partial}</td><td>{escape(value)}</td>"
-        f'<td class="n">{between}</td><td class="n">{duration(entry.seconds)}</td>'
+    cells = (
+        ("", f'<a href="#{place.ident}">{escape(entry.data)}</a>'),
+        ("answer", f"{badge(entry.answer)}{partial}"),
+        ("what", escape(value)),
+        ("n", between),
+        ("n", duration(entry.seconds)),
     )
+    return "".join(f'<td role="cell"{_class(style)}>{text}</td>' for style, text in cells)
+
+
+def _class(name: str) -> str:
+    return f' class="{name}"' if name else ""
 
 
 # The trials.

@@ -10,6 +10,7 @@ from evenbatch.experiments.exhibits import Figure, Table
 from evenbatch.experiments.protocol import Verdict
 from evenbatch.experiments.wording import count
 from evenbatch.report import figures
+from evenbatch.report.figures.bars import bars
 from evenbatch.report.html_parts import Place, badge, paragraphs
 from evenbatch.report.results import Entry
 from evenbatch.report.words import cell, duration, shared_words, told
@@ -25,14 +26,25 @@ def claim(ident: str, places: Sequence[Place]) -> str:
     articles = "\n".join(_article(place) for place in places)
     alone = " alone" if len(places) == 1 else ""
     parts.append(f'<div class="parts{alone}">{articles}</div>')
-    change = shared_words(entries, lambda e: e.verdict.change if e.verdict else "")
-    if change:
-        parts.append(f"<h4>What would change the answer</h4>{paragraphs(change)}")
-    source = shared_words(stated, lambda e: e.statement.source if e.statement else "")
-    if source:
-        parts.append(f'<h4>Source</h4><div class="source">{paragraphs(source)}</div>')
+    ends = []
+    for title, texts in (
+        ("What would change the answer", shared_words(entries, _change)),
+        ("Source", shared_words(stated, _source)),
+    ):
+        if texts:
+            ends.append(f"<div><h4>{title}</h4>{paragraphs(texts)}</div>")
+    if ends:
+        parts.append(f'<div class="asked">{"".join(ends)}</div>')
     parts.append('<p class="up"><a href="#summary">↑ summary</a></p></section>')
     return "\n".join(parts)
+
+
+def _change(entry: Entry) -> str:
+    return entry.verdict.change if entry.verdict else ""
+
+
+def _source(entry: Entry) -> str:
+    return entry.statement.source if entry.statement else ""
 
 
 def _statement(entries: Sequence[Entry]) -> str:
@@ -72,60 +84,82 @@ def _article(place: Place) -> str:
     if verdict is None:
         parts.append(f"<p>{escape(entry.skipped)}</p></header></article>")
         return "\n".join(parts)
-    parts.append(f"<p>{escape(_capital(verdict.sentence))}</p>{_effects(verdict)}</header>")
+    parts.append(f"{_headline(verdict)}<p>{escape(_sentence(entry, verdict))}</p></header>")
     drawn = "".join(
-        _figure(figure, f"{place.ident}-f{k}") for k, figure in enumerate(verdict.figures)
+        _figure(figure, f"{place.ident}-f{k}", entry.data)
+        for k, figure in enumerate(verdict.figures)
     )
-    tables = "".join(_table(table, place) for table in verdict.tables)
+    tables = _effects(verdict, place.ident) + "".join(
+        _table(table, place, f"{place.ident}-t{k}") for k, table in enumerate(verdict.tables)
+    )
     notes = "".join(f"<li>{escape(note)}</li>" for note in verdict.notes)
     notes = f"<ul>{notes}</ul>" if notes else ""
     parts.append(f'<div class="figures">{drawn}</div>')
     parts.append(f'<div class="tables">{tables}</div>')
     trained = len(entry.trials or {})
     parts.append(
-        f'<footer>{notes}<p class="faint">{escape(_capital(verdict.measured_on))}. '
+        f'<footer>{notes}<p class="faint">{escape(verdict.measured_on)}. '
         f'<a href="#{place.trials}">{count(trained, "trial")}</a>, {duration(entry.seconds)}.</p>'
         "</footer></article>"
     )
     return "\n".join(parts)
 
 
-def _capital(text: str) -> str:
-    """The text as it is: names of data sets keep their small letters."""
-    return text
+def _sentence(entry: Entry, verdict: Verdict) -> str:
+    """The verdict's sentence without the name of the data set, which stands above it."""
+    text = verdict.sentence.removeprefix(f"{entry.data}: ")
+    return text[:1].upper() + text[1:]
 
 
-def _effects(verdict: Verdict) -> str:
-    """The first effect large, the others in lines below it."""
+def _headline(verdict: Verdict) -> str:
+    """The effect that is meant when one number is wanted."""
     if not verdict.effects:
         return ""
-    value, between = told(verdict.effects[0])
-    parts = [
-        f'<p class="effect"><b>{escape(value)}</b> <span>95 % interval {between}'
-        f"{_labelled(verdict.effects[0].label)}</span></p>"
-    ]
-    if len(verdict.effects) > 1:
-        rows = []
-        for effect in verdict.effects[1:]:
-            value, between = told(effect)
-            rows.append(
-                f"<li>{escape(value)} <span>({between}){_labelled(effect.label)}</span></li>"
-            )
-        parts.append(f'<ul class="effects">{"".join(rows)}</ul>')
-    return "".join(parts)
+    first = verdict.effects[0]
+    value, between = told(first)
+    label = f", {escape(first.label)}" if first.label else ""
+    return (
+        f'<p class="effect"><b>{escape(value)}</b> <span>95 % interval {between}{label}</span></p>'
+    )
 
 
-def _labelled(label: str) -> str:
-    return f", {escape(label)}" if label else ""
+def _effects(verdict: Verdict, ident: str) -> str:
+    """All effects with their intervals, drawn beside the numbers."""
+    if len(verdict.effects) < 2:
+        return ""
+    rows = []
+    for effect, bar in zip(verdict.effects, bars(verdict.effects), strict=True):
+        value, between = told(effect)
+        rows.append(
+            f"<tr><td>{escape(effect.label)}</td><td>{escape(value)}</td>"
+            f'<td class="bar">{bar}</td><td class="n">{between}</td></tr>'
+        )
+    heads = (
+        '<th scope="col">compared</th><th scope="col">effect</th>'
+        '<th scope="col" class="n" colspan="2">95 % interval</th>'
+    )
+    return _boxed("Effects", f"{ident}-e", heads, rows, "effects")
 
 
-def _figure(figure: Figure, ident: str) -> str:
+def _boxed(title: str, ident: str, heads: str, rows: Sequence[str], style: str = "") -> str:
+    """A table that scrolls in its own box, under its title."""
+    own = f' class="{style}"' if style else ""
+    return (
+        f'<p class="caption" id="{ident}">{escape(title)}</p>'
+        f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{ident}">'
+        f'<table{own} aria-labelledby="{ident}"><thead><tr>{heads}</tr></thead>\n'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _figure(figure: Figure, ident: str, data: str) -> str:
     wide = figures.draw(figure, figures.WIDE, f"{ident}w", "chart wide")
     narrow = figures.draw(figure, figures.NARROW, f"{ident}n", "chart narrow")
-    return f"<figure><figcaption>{escape(figure.title)}</figcaption>{wide}\n{narrow}</figure>"
+    title = escape(figure.title.removesuffix(f": {data}"))  # the name stands above
+    return f"<figure><figcaption>{title}</figcaption>{wide}\n{narrow}</figure>"
 
 
-def _table(table: Table, place: Place) -> str:
+def _table(table: Table, place: Place, ident: str) -> str:
     numeric = [all(_is_number(row[k]) for row in table.rows) for k in range(len(table.columns))]
     heads = [
         f'<th scope="col"{_n(number)}>{escape(name)}</th>'
@@ -142,12 +176,7 @@ def _table(table: Table, place: Place) -> str:
         if table.keys:
             cells.append(f'<td class="k">{_trial_links(table.keys[k], place)}</td>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    title = escape(table.title)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{title}"><table>'
-        f"<caption>{title}</caption><thead><tr>{''.join(heads)}</tr></thead>\n"
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
+    return _boxed(table.title, ident, "".join(heads), rows)
 
 
 def _n(number: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -93,7 +93,21 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     return fine if len(fine) > 1 else ticks(low, high, most)
 
 
-def tick_label(value: float, percent: bool = False) -> str:
+def tick_labels(values: Sequence[float], log: bool = False, percent: bool = False) -> list[str]:
+    """Values as an axis shows them; if one of a log axis needs a power of ten, all get it.
+
+    >>> tick_labels([0.001, 1, 1000], log=True), tick_labels([1e-9, 0.001, 1, 1000], log=True)
+    (['0.001', '1', '1,000'], ['10⁻⁹', '10⁻³', '1', '10³'])
+    """
+    powers = log and any(v and not LEAST < abs(v) < MOST for v in values)
+    return [tick_label(value, percent, powers) for value in values]
+
+
+LEAST, MOST = 9e-5, 1e5
+"""Numbers between these are written out."""
+
+
+def tick_label(value: float, percent: bool = False, power: bool = False) -> str:
     """A round value as an axis shows it.
 
     >>> [tick_label(v) for v in (0.25, 1000, 1e-5, 1e6, 3e7, 0)]
@@ -104,14 +118,23 @@ def tick_label(value: float, percent: bool = False) -> str:
     if percent:
         return f"{_short(100 * value)} %"
     size = abs(value)
-    if size and not 1e-4 < size < 1e5:
-        power = math.floor(math.log10(size) + 1e-9)
-        digit = round(value / 10.0**power, 6)
-        exponent = f"10{str(power).translate(SUPERSCRIPTS)}"
-        if abs(digit) == 1:
-            return exponent if digit > 0 else f"−{exponent}"
-        return f"{_short(digit)}·{exponent}"
+    if size and ((power and not 0.5 < size < 50) or not LEAST < size < MOST):
+        return scientific(value)
     return _short(value)
+
+
+def scientific(value: float) -> str:
+    """A number in two digits as a power of ten.
+
+    >>> scientific(2.6e-9), scientific(-1e6)
+    ('2.6·10⁻⁹', '−10⁶')
+    """
+    power = math.floor(math.log10(abs(value)) + 1e-9)
+    digit = float(f"{value / 10.0**power:.2g}")
+    exponent = f"10{str(power).translate(SUPERSCRIPTS)}"
+    if abs(digit) == 1:
+        return exponent if digit > 0 else f"−{exponent}"
+    return f"{_short(digit)}·{exponent}"
 
 
 def _short(value: float) -> str:

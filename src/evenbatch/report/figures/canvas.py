@@ -138,6 +138,14 @@ class Room:
             return False
         return not any(box.holds(point) for line in self.lines for point in line)
 
+    def crowd(self, box: Box) -> float:
+        """How much a box covers: 0 for nothing; lines are worse than the edge, labels worst."""
+        area = self.area
+        outside = max(0.0, area.left - box.left, box.right - area.right)
+        outside += max(0.0, area.top - box.top, box.bottom - area.bottom)
+        covered = sum(box.holds(point) for line in self.lines for point in line)
+        return outside + 2 * covered + 100 * sum(box.meets(other) for other in self.taken)
+
     def distances(self, point: Point) -> list[float]:
         """How far a point is from each line."""
         return [

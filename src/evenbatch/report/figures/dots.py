@@ -16,7 +16,8 @@ from evenbatch.report.figures.frame import (
     Frame,
     framed,
     legend,
-    marks,
+    mark_labels,
+    mark_lines,
     scale_of,
     tick_texts,
 )
@@ -44,7 +45,7 @@ def _columns(canvas: Canvas, figure: Figure, top: float) -> float | None:
     if frame is None:
         return None
     _zero(frame)
-    marks(frame, figure.marks)
+    mark_lines(frame, figure.marks, {})
     places_x = sorted({x for s in figure.series for x in s.x if not math.isnan(frame.x(x))})
     gaps = [frame.x(b) - frame.x(a) for a, b in pairwise(places_x)]
     aside = min([12.0, *(0.7 * gap / len(figure.series) for gap in gaps)])
@@ -59,6 +60,7 @@ def _columns(canvas: Canvas, figure: Figure, top: float) -> float | None:
             inner = f"M{places(across, frame.y(low))}L{places(across, frame.y(high))}"
             _dot(canvas, inner, across, frame.y(y), look.marker, _tip(figure, series, i))
         canvas.close()
+    mark_labels(frame, figure.marks, {})
     return frame.area.bottom + BELOW
 
 
@@ -88,11 +90,13 @@ def _rows(canvas: Canvas, figure: Figure, top: float) -> float:
     frame = Frame(canvas, area, scale, scale, Room(area))
     if scale.low < 0 < scale.high:
         canvas.line(scale(0), area.top, scale(0), area.bottom, "b")
-    marks(frame, [Mark(m.label, m.value, "x") for m in figure.marks if m.axis == "y"])
+    across = [Mark(m.label, m.value, "x") for m in figure.marks if m.axis == "y"]
+    mark_lines(frame, across, {})
     for k, name in enumerate(names):
         y = area.top + k * high + (high / 2 + 4.5 if beside else 15)
         canvas.text(0, y, name, "n")
     _row_dots(canvas, figure, area, scale, high, 0 if beside else LINE)
+    mark_labels(frame, across, {})
     return area.bottom + BELOW
 
 

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from evenbatch.experiments.exhibits import Axis, Figure, Mark
 from evenbatch.report.figures.canvas import SIZE, Box, Canvas, Point, Room, length
 from evenbatch.report.looks import Look
-from evenbatch.report.scale import Scale, extent, tick_label
+from evenbatch.report.scale import Scale, extent, tick_labels
 
 NARROW = 430.0
 """A picture for less than this many pixels is laid out for a phone."""
+FEW_COLUMNS = 9
 LINE = 18.0
 """From one line of text to the next."""
 
 
 def legend(canvas: Canvas, names: Sequence[str], looks: Sequence[Look], top: float) -> float:
-    """Names with a piece of each line, in as many rows as it takes; gives where it ends."""
-    x, y = 0.0, top
-    for name, look in zip(names, looks, strict=True):
-        wide = 34 + length(name) + 16
-        if x and x + wide - 16 > canvas.width:
-            x, y = 0.0, y + LINE
+    """Names with a piece of each line, in as many columns as fit; gives where it ends."""
+    wide = max(length(name) for name in names) + 33 + 14
+    columns = max(1, min(len(names), int((canvas.width + 14) / wide)))
+    if columns > 1:  # as many in each row: 4 names in 3 columns look odd
+        columns = math.ceil(len(names) / math.ceil(len(names) / columns))
+    for k, (name, look) in enumerate(zip(names, looks, strict=True)):
+        x, y = k % columns * wide, top + k // columns * LINE
         canvas.open(f"s-{look.color}")
         canvas.line(x, y + 9, x + 26, y + 9, "l", look.dash)
         canvas.markers(look, [(x + 13, y + 9)])
         canvas.text(x + 33, y + 13.5, name, "n")
         canvas.close()
-        x += wide
-    return y + LINE + 4
+    return top + math.ceil(len(names) / columns) * LINE + 9
 
 
 def values_of(figure: Figure, axis: str) -> Iterable[float]:
@@ -79,7 +81,8 @@ class Frame:
 
 def tick_texts(scale: Scale, axis: Axis, most: int) -> list[tuple[float, str]]:
     """Values and what is written beside them."""
-    return [(value, tick_label(value, axis.percent)) for value in scale.ticks(most)]
+    values = scale.ticks(most)
+    return list(zip(values, tick_labels(values, axis.log, axis.percent), strict=True))
 
 
 def framed(
@@ -104,20 +107,16 @@ def framed(
     canvas.close()
     for value, text in rows:
         canvas.text(area.left - 7, y(value) + 4, text, "k", "end")
-    _below(canvas, figure.x, x, area)
+    _below(canvas, figure, x, area)
     return Frame(canvas, area, x, y, Room(area))
 
 
-def _below(canvas: Canvas, axis: Axis, x: Scale, area: Box) -> None:
+def _below(canvas: Canvas, figure: Figure, x: Scale, area: Box) -> None:
     """The x axis with its ticks and label."""
     canvas.line(area.left, area.bottom, area.right, area.bottom, "b")
     y = area.bottom + 17
-    if axis.names:
-        columns = [(float(k), name) for k, name in enumerate(axis.names)]
-    else:
-        columns = tick_texts(x, axis, int((area.right - area.left) / 62))
     end = -math.inf
-    for value, text in columns:
+    for value, text in _columns(figure, x, area):
         place, half = x(value), length(text, SIZE - 1) / 2
         if place - half < end + 6 or not area.left - 1 <= place <= area.right + 1:
             continue
@@ -125,28 +124,58 @@ def _below(canvas: Canvas, axis: Axis, x: Scale, area: Box) -> None:
         place = min(place, canvas.width - half)
         canvas.text(place, y, text, "k", "middle")
         end = place + half
-    canvas.text((area.left + area.right) / 2, y + LINE + 2, axis.label, "a", "middle")
+    canvas.text((area.left + area.right) / 2, y + LINE + 2, figure.x.label, "a", "middle")
+
+
+def _columns(figure: Figure, x: Scale, area: Box) -> list[tuple[float, str]]:
+    """Ticks of the x axis: at the values themselves if these are few and stand apart."""
+    if figure.x.names:
+        return [(float(k), name) for k, name in enumerate(figure.x.names)]
+    there = sorted({v for s in figure.series for v in s.x if not math.isnan(x(v))})
+    if 1 < len(there) <= FEW_COLUMNS:
+        texts = tick_labels(there, figure.x.log, figure.x.percent)
+        room = [x(b) - x(a) for a, b in pairwise(there)]
+        need = [(length(a) + length(b)) / 2 + 6 for a, b in pairwise(texts)]
+        if all(has >= wants for has, wants in zip(room, need, strict=True)):
+            return list(zip(there, texts, strict=True))
+    return tick_texts(x, figure.x, int((area.right - area.left) / 62))
 
 
 BELOW = 2 * LINE + 6
 """Height of an x axis with its label."""
 
 
-def marks(frame: Frame, found: Sequence[Mark]) -> None:
-    """Lines across at values worth knowing, each with its label where there is room."""
+def mark_lines(frame: Frame, found: Sequence[Mark], colors: Mapping[str, str]) -> None:
+    """Lines across at values worth knowing; one about an arm has the arm's colour."""
     canvas, area = frame.canvas, frame.area
-    for mark in found:
-        scale = frame.x if mark.axis == "x" else frame.y
-        place = scale(mark.value)
-        if not math.isfinite(mark.value) or math.isnan(place):
-            continue
+    for mark, place in _placed(frame, found):
+        canvas.open(f"s-{colors[mark.series]}" if mark.series in colors else "s")
         if mark.axis == "x":
             canvas.line(place, area.top, place, area.bottom, "v")
         else:
             canvas.line(area.left, place, area.right, place, "v")
+        canvas.close()
+
+
+def mark_labels(frame: Frame, found: Sequence[Mark], colors: Mapping[str, str]) -> None:
+    """What each of these lines means, written over the curves, where there is most room."""
+    for mark, place in _placed(frame, found):
         box = _mark_box(frame, mark, place)
         frame.room.taken.append(box)
-        canvas.text(box.left, box.bottom - 4, mark.label, "w")
+        own = mark.series in colors
+        frame.canvas.open(f"s-{colors[mark.series]}" if own else "s")
+        frame.canvas.text(box.left, box.bottom - 4, mark.label, "h" if own else "w")
+        frame.canvas.close()
+
+
+def _placed(frame: Frame, found: Sequence[Mark]) -> list[tuple[Mark, float]]:
+    """Marks that lie in the plot, and where."""
+    placed = []
+    for mark in found:
+        scale = frame.x if mark.axis == "x" else frame.y
+        if math.isfinite(mark.value) and not math.isnan(scale(mark.value)):
+            placed.append((mark, scale(mark.value)))
+    return placed
 
 
 def _mark_box(frame: Frame, mark: Mark, place: float) -> Box:
@@ -167,4 +196,4 @@ def _mark_box(frame: Frame, mark: Mark, place: float) -> Box:
                 Box(left, place - 18, left + wide, place - 1),
                 Box(left, place + 1, left + wide, place + 18),
             ]
-    return next((box for box in boxes if frame.room.fits(box)), boxes[0])
+    return min(boxes, key=lambda box: frame.room.crowd(box))

@@ -15,7 +15,15 @@ from evenbatch.report.figures.canvas import (
     places,
     runs,
 )
-from evenbatch.report.figures.frame import BELOW, NARROW, Frame, framed, legend, marks
+from evenbatch.report.figures.frame import (
+    BELOW,
+    NARROW,
+    Frame,
+    framed,
+    legend,
+    mark_labels,
+    mark_lines,
+)
 from evenbatch.report.looks import Look, looks
 
 FEW = 26
@@ -40,7 +48,8 @@ def lines(canvas: Canvas, figure: Figure) -> float | None:
     frame.room.lines = [_way(frame, series) for series in figure.series]
     if labels is not None:
         frame.room.taken = list(labels)
-    marks(frame, figure.marks)
+    colors = {name: look.color for name, look in zip(names, styles, strict=True)}
+    mark_lines(frame, figure.marks, colors)
     for series, look in zip(figure.series, styles, strict=True):
         canvas.open(f"s-{look.color}")
         _band(frame, series)
@@ -51,8 +60,9 @@ def lines(canvas: Canvas, figure: Figure) -> float | None:
         canvas.close()
     for name, look, box in zip(names, styles, labels or [], strict=False):
         canvas.open(f"s-{look.color}")
-        canvas.text(box.left, box.bottom - 4, name, "n h")
+        canvas.text(box.left, box.bottom - 4, name, "h")
         canvas.close()
+    mark_labels(frame, figure.marks, colors)
     return frame.area.bottom + BELOW
 
 

@@ -7,9 +7,9 @@ from html import escape
 
 from evenbatch.experiments.exhibits import Axis, Figure
 from evenbatch.experiments.wording import digits
-from evenbatch.report.figures.canvas import SIZE, Canvas, length, places
+from evenbatch.report.figures.canvas import SIZE, Canvas, length
 from evenbatch.report.figures.frame import LINE, values_of
-from evenbatch.report.scale import Scale, extent, tick_label
+from evenbatch.report.scale import Scale, extent, scientific, tick_labels
 
 FAINTEST = 0.06
 """Shade of the lowest value, so that its cell is still seen."""
@@ -44,24 +44,26 @@ def strips(canvas: Canvas, figure: Figure) -> float | None:
         for k, x in enumerate(columns):
             value = by_x.get(x, math.nan)
             tip = f"{series.name}, {_column(figure, x)}: {_brief(value, figure.y, unit=True)}"
-            reached = any(value >= mark.value for mark in goals)
             _cell(
                 canvas,
                 (left + k * wide, y, wide, high),
                 shade,
                 value,
-                reached,
                 tip,
                 _brief(value, figure.y) if written else "",
             )
-        y += high + (6 if beside else 8)
+        for mark in goals:
+            _outline(
+                canvas, [by_x.get(x, math.nan) >= mark.value for x in columns], left, y, wide, high
+            )
+        y += high + 7
     y = _ticks(canvas, figure, columns, left, wide, y - 2)
     return _key(canvas, figure, shade, left if beside else 0.0, y)
 
 
 def _cell(
     canvas: Canvas, place: tuple[float, float, float, float], shade: Scale, value: float,
-    reached: bool, tip: str, text: str,
+    tip: str, text: str,
 ) -> None:  # fmt: skip
     x, y, wide, high = place
     inner = f"<title>{escape(tip)}</title>"
@@ -71,12 +73,24 @@ def _cell(
         canvas.add("rect", "o", inner, **where)
         return
     canvas.add("rect", "c", inner, fill_opacity=f"{strength:.2f}", **where)
-    if reached:
-        canvas.add("path", "e", d=f"M{places(x + 1, y + high + 2)}h{places(wide - 2)}")
     if text:
         canvas.text(
             x + wide / 2, y + high / 2 + 4, text, "on" if strength >= TURN else "off", "middle"
         )
+
+
+def _outline(
+    canvas: Canvas, reached: list[bool], left: float, y: float, wide: float, high: float
+) -> None:
+    """A frame around each stretch of cells that reached the mark."""
+    start = None
+    for k, inside in enumerate([*reached, False]):
+        if inside and start is None:
+            start = k
+        elif not inside and start is not None:
+            canvas.add("rect", "e", x=left + start * wide, y=y - 1, width=(k - start) * wide,
+                       height=high + 2)  # fmt: skip
+            start = None
 
 
 def _brief(value: float, axis: Axis, unit: bool = False) -> str:
@@ -85,7 +99,7 @@ def _brief(value: float, axis: Axis, unit: bool = False) -> str:
         return "none"
     if axis.percent:
         return f"{100 * value:.1f} %" if unit else f"{100 * value:.0f}"
-    return digits(value)
+    return digits(value) if not value or 1e-3 <= abs(value) < 1e5 else scientific(value)
 
 
 def _column(figure: Figure, x: float) -> str:
@@ -98,7 +112,9 @@ def _ticks(
 ) -> float:
     """What the cells stand for, below them: all of them, or as many as there is room for."""
     names = figure.x.names
-    texts = [_column(figure, x) if names else tick_label(x, figure.x.percent) for x in columns]
+    texts = [_column(figure, x) for x in columns]
+    if not names:
+        texts = tick_labels(columns, figure.x.log, figure.x.percent)
     if figure.x.log and not names:
         round_ = [x > 0 and abs(math.log10(x) - round(math.log10(x))) < 1e-9 for x in columns]
     else:
@@ -139,7 +155,7 @@ def _key(canvas: Canvas, figure: Figure, shade: Scale, left: float, y: float) ->
         text = f"{mark.label} or above: {_brief(mark.value, form, unit=True)}"
         if x + 24 + length(text, SIZE - 1) > canvas.width:
             x, y = left, y + LINE + 2
-        canvas.add("path", "e", d=f"M{places(x, y + 12)}h18")
+        canvas.add("rect", "e", x=x + 1, y=y + 1, width=17, height=14)
         canvas.text(x + 24, y + 12, text, "k")
         x += 24 + length(text, SIZE - 1) + 16
     return y + LINE + 2
