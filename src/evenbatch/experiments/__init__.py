@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.experiments import (
+    batch_size,
     feature_scaling,
     gradients,
     layer_norm,
@@ -79,5 +80,6 @@ CLAIMS: dict[str, Claim] = {
     "layer-norm": Claim(layer_norm.on, ("digits", "mnist1d"), layer_norm.CLAIM),
     "placement": Claim(placement.on, ("digits", "cookies"), placement.CLAIM),
     "regularization": Claim(regularization.on, ("digits", "cookies"), regularization.CLAIM),
+    "batch-size": Claim(batch_size.on, ("digits", "cookies"), batch_size.CLAIM),
     "feature-scaling": Claim(feature_scaling.on, ("digits", "cookies"), feature_scaling.CLAIM),
 }
