@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from evenbatch.data.dataset import Dataset
 from evenbatch.experiments import (
     batch_size,
+    depth,
     feature_scaling,
     gradients,
     layer_norm,
@@ -75,6 +76,7 @@ class Claim:
 
 CLAIMS: dict[str, Claim] = {
     "speed": Claim(speed.on, ("digits", "cookies"), speed.CLAIM, speed.summary),
+    "depth": Claim(depth.on, ("digits", "cookies"), depth.CLAIM),
     "gradients": Claim(gradients.on, ("digits", "cookies"), gradients.CLAIM),
     "learning-rate": Claim(learning_rate.on, ("digits", "cookies"), learning_rate.CLAIM),
     "layer-norm": Claim(layer_norm.on, ("digits", "mnist1d"), layer_norm.CLAIM),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +36,9 @@ def rate_at(decades: float) -> float:
 
 START = tuple(rate_at(k / 2) for k in range(-6, 1))  # 0.001 to 1 in half decades
 
-Arm = Mapping[float, Sequence[Curve]]
-"""The curves of one arm on the selection seeds, by learning rate."""
+Arm = Mapping[Any, Sequence[Curve]]
+"""The curves of one arm by learning rate (or whatever was varied), in a race those of the selection
+seeds."""
 
 
 def chance(data: Dataset) -> float:
@@ -147,10 +149,12 @@ def check_goal(data: Dataset, goal: float) -> None:
         )
 
 
-def choose_goal(data: Dataset, arms: Mapping[str, Arm], asked: float | None) -> Goal | None:
+def choose_goal(
+    data: Dataset, arms: Mapping[str, Arm], asked: float | None, share: float = SHARE
+) -> Goal | None:
     """The goal, by a rule that does not know which arm is which.
 
-    `SHARE` of the way from chance to the best level of the weaker arm, whichever it is: both arms
+    `share` of the way from chance to the best level of the weaker arm, whichever it is: both arms
     can reach it. If the weaker arm gained less than `NOTHING` of what the other gained, its best is
     no goal worth the name; the stronger arm's best then takes its place, and the ratio will only be
     a bound. None if no arm learned anything.
@@ -166,10 +170,10 @@ def choose_goal(data: Dataset, arms: Mapping[str, Arm], asked: float | None) -> 
     bar, least = weaker, levels[weaker] - floor
     if least < max(NOTHING * (levels[stronger] - floor), noise(data)):
         bar = stronger
-    value = floor + SHARE * (levels[bar] - floor)
+    value = floor + share * (levels[bar] - floor)
     which = "weaker" if bar == weaker else "stronger"
     rule = (
-        f"{100 * SHARE:.0f} % of the way from chance, {amount(data, floor)}, to the best the "
+        f"{100 * share:.0f} % of the way from chance, {amount(data, floor)}, to the best the "
         f"{which} arm reached, {amount(data, levels[bar])}"
     )
     if bar == stronger:

@@ -149,23 +149,27 @@ class Tuned:
             chosen |= dict.fromkeys(group, self.rates[int(np.argmax(total))])
         return chosen
 
-    def at_edge(self, curves: Curves) -> list[Any]:
-        """Cells whose best learning rate is the lowest or the highest tried."""
+    def at_edge(self, curves: Curves, least: float = -np.inf) -> list[Any]:
+        """Cells whose best learning rate is the lowest or the highest tried; not those that scored
+        below `least` everywhere: one that learns nothing is at an edge for no reason."""
         ends = (self.rates[0], self.rates[-1])
-        return [cell for cell, rate in self.best(curves).items() if rate in ends]
+        scores = self.scores(curves)
+        return [
+            cell
+            for cell, rate in self.best(curves).items()
+            if rate in ends and scores[cell].max() >= least
+        ]
 
     def edge_notes(
         self, curves: Curves, name: Callable[[Any], str], least: float = -np.inf
     ) -> list[str]:
-        """A sentence for each cell whose best rate is at an edge; not for cells that scored below
-        `least` everywhere: one that learns nothing is at an edge for no reason."""
-        scores = self.scores(curves)
+        """A sentence for each cell `at_edge`."""
+        best = self.best(curves)
         return [
             f"The best learning rate of {name(cell)} is the "
-            f"{'lowest' if np.argmax(scores[cell]) == 0 else 'highest'} tried, {rate:g}: a better "
-            "one may lie beyond."
-            for cell, rate in self.best(curves).items()
-            if rate in (self.rates[0], self.rates[-1]) and scores[cell].max() >= least
+            f"{'lowest' if best[cell] == self.rates[0] else 'highest'} tried, {best[cell]:g}: a "
+            "better one may lie beyond."
+            for cell in self.at_edge(curves, least)
         ]
 
     def measured(self, curves: Curves) -> Grid:
