@@ -33,6 +33,7 @@ _WHERE = {
     "Report": "auditing",
     "Severity": "auditing",
     "audit": "auditing",
+    "watch": "auditing",
 }
 """Every public name and the part of this package that holds it."""
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from planted import Case, conv_bn, frozen, images
+import torch
+from planted import Case, conv_bn, frozen, images, rows
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, update_bn
+
+from evenbatch.torch import Context
 
 
 def frozen_backbone() -> dict[str, Any]:
@@ -98,6 +102,257 @@ def momentum_of_a_layer_without_statistics() -> dict[str, Any]:
     return {"model": conv_bn(momentum=0.9, track_running_stats=False)}
 
 
+def trained(scale: float = 1.0, steps: int = 60) -> nn.Sequential:
+    """A pair whose statistics were estimated on images times `scale`."""
+    model = conv_bn()
+    model.train()
+    numbers = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for _ in range(steps):
+            model(scale * torch.randn(16, 3, 8, 8, generator=numbers))
+    return model.eval()
+
+
+def averaged() -> dict[str, Any]:
+    """Lightning#14866: averaged weights, the last model's buffers, and no batch to compare with."""
+    model = trained()
+    swa = AveragedModel(model)
+    swa.update_parameters(model)
+    with torch.no_grad():
+        model[0].weight *= -1
+    swa.update_parameters(model)
+    return {"model": swa}
+
+
+def averaged_and_measured() -> dict[str, Any]:
+    model = trained()
+    swa = AveragedModel(model)
+    swa.update_parameters(model)
+    with torch.no_grad():
+        model[0].weight *= -0.9
+    swa.update_parameters(model)
+    return {"model": swa, "batch": images(64)}
+
+
+def averaged_elsewhere() -> dict[str, Any]:
+    return {"model": trained(), "context": Context(ema=True)}
+
+
+def averaged_with_its_buffers() -> dict[str, Any]:
+    model = trained()
+    swa = AveragedModel(model, use_buffers=True)
+    swa.update_parameters(model)
+    return {"model": swa}
+
+
+def averaged_without_batch_norm() -> dict[str, Any]:
+    return {"model": AveragedModel(nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)))}
+
+
+def averaged_and_estimated_again() -> dict[str, Any]:
+    arguments = averaged_and_measured()
+    swa = arguments["model"]
+    numbers = torch.Generator().manual_seed(6)
+    update_bn([torch.randn(64, 3, 8, 8, generator=numbers) for _ in range(4)], swa)
+    return {"model": swa.eval(), "batch": images(64)}
+
+
+def trained_on_small_evaluated_on_large() -> dict[str, Any]:
+    return {"model": trained(1 / 255), "batch": images(16)}
+
+
+def trained_and_evaluated_alike() -> dict[str, Any]:
+    return {"model": trained(), "batch": images(16)}
+
+
+def never_updated() -> dict[str, Any]:
+    return {"model": conv_bn(), "batch": 100 * images(16) + 50}
+
+
+def a_few_examples_apart() -> dict[str, Any]:
+    """Two examples stray from the population's statistics by chance alone."""
+    return {"model": trained(), "batch": 1.5 * images(2) + 0.5}
+
+
+class HalfRMSNorm(nn.Module):
+    """Calculates in the type it is given; `upcast` is what everyone should do."""
+
+    def __init__(self, size: int, eps: float, upcast: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+        self.upcast = upcast
+
+    def forward(self, x: Any) -> Any:
+        wide = x.float() if self.upcast else x
+        wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)
+        return wide.to(x.dtype) * self.weight
+
+
+def eps_zero_in_half() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.Linear(4, 4), HalfRMSNorm(4, 1e-8)).half()}
+
+
+def eps_zero_under_autocast() -> dict[str, Any]:
+    return {"model": HalfRMSNorm(4, 1e-8), "context": Context(amp="float16")}
+
+
+def eps_left_out() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.LayerNorm(4, eps=0.0))}
+
+
+def small_eps_in_float32() -> dict[str, Any]:
+    return {"model": HalfRMSNorm(4, 1e-8), "batch": rows()}
+
+
+def small_eps_upcast() -> dict[str, Any]:
+    return {"model": HalfRMSNorm(4, 1e-8, upcast=True).half()}
+
+
+def small_eps_of_torch_in_half() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4, eps=1e-8)).half()}
+
+
+def tiny_inputs() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.BatchNorm1d(4)), "batch": 1e-4 * rows()}
+
+
+def tiny_inputs_to_a_layer_norm() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.LayerNorm(4)), "batch": 1e-4 * rows()}
+
+
+def tiny_inputs_small_eps() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.BatchNorm1d(4, eps=1e-12)), "batch": 1e-4 * rows()}
+
+
+def some_dead_channels() -> dict[str, Any]:
+    batch = rows()
+    batch[:, :3] = 0
+    return {"model": nn.Sequential(nn.BatchNorm1d(4)), "batch": batch}
+
+
+def _stack(*eps: float) -> nn.Sequential:
+    return nn.Sequential(*(nn.LayerNorm(4, eps=e) for e in eps))
+
+
+def one_odd_eps() -> dict[str, Any]:
+    return {"model": _stack(1e-3, 1e-3, 1e-3, 1e-3, 1e-5)}
+
+
+def two_kinds_of_eps() -> dict[str, Any]:
+    """As many of one as of the other: meant."""
+    return {"model": _stack(1e-3, 1e-5, 1e-3, 1e-5)}
+
+
+def eps_by_class() -> dict[str, Any]:
+    return {"model": nn.Sequential(*_stack(*[1e-6] * 5), nn.BatchNorm1d(4))}
+
+
+def one_eps() -> dict[str, Any]:
+    return {"model": _stack(*[1e-3] * 5)}
+
+
+def halved() -> dict[str, Any]:
+    model = conv_bn()
+    model[1].running_var[:2] = 1e-9
+    return {"model": model.half(), "batch": images().half()}
+
+
+def halved_without_statistics() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)).half()}
+
+
+def halved_but_for_the_norms() -> dict[str, Any]:
+    model = conv_bn().half()
+    model[1].float()
+    return {"model": model, "batch": images().half()}
+
+
+def without_running_statistics() -> dict[str, Any]:
+    return {"model": conv_bn(track_running_stats=False), "batch": images()}
+
+
+def replaced_for_functorch() -> dict[str, Any]:
+    return {"model": torch.func.replace_all_batch_norm_modules_(conv_bn())}
+
+
+def without_running_statistics_for_vmap() -> dict[str, Any]:
+    return {"model": conv_bn(track_running_stats=False), "context": Context(vmap=True)}
+
+
+def instance_norm() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.InstanceNorm2d(3)), "batch": images()}
+
+
+def instance_norm_with_statistics() -> dict[str, Any]:
+    model = nn.Sequential(nn.InstanceNorm2d(3, track_running_stats=True))
+    return {"model": model, "batch": 2 * images()}
+
+
+def part_in_training_mode() -> dict[str, Any]:
+    model = nn.Sequential(conv_bn(), nn.Conv2d(8, 2, 1)).eval()
+    model[0].train()
+    return {"model": model, "batch": images()}
+
+
+def all_in_evaluation_mode() -> dict[str, Any]:
+    return {"model": conv_bn().eval(), "batch": images()}
+
+
+def dropout_in_training_mode() -> dict[str, Any]:
+    """Monte Carlo dropout: meant, and no statistics move."""
+    model = nn.Sequential(conv_bn(), nn.Dropout()).eval()
+    model[1].train()
+    return {"model": model, "batch": images()}
+
+
+def parameters_halved() -> dict[str, Any]:
+    model = conv_bn()
+    for parameter in model[1].parameters():
+        parameter.data = parameter.data.half()
+    return {"model": model}
+
+
+def all_float() -> dict[str, Any]:
+    return {"model": conv_bn()}
+
+
+def all_half() -> dict[str, Any]:
+    return {"model": conv_bn().half()}
+
+
+class Functional(nn.Module):
+    """Batch norm by its function, with the mode fixed or followed."""
+
+    def __init__(self, follow: bool) -> None:
+        super().__init__()
+        self.follow = follow
+        self.register_buffer("mean", torch.zeros(4))
+        self.register_buffer("var", torch.ones(4))
+
+    def forward(self, x: Any) -> Any:
+        training = self.training if self.follow else True
+        return nn.functional.batch_norm(x, self.mean, self.var, training=training)
+
+
+def stuck() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.LayerNorm(4), Functional(follow=False)), "batch": rows()}
+
+
+def stuck_without_a_batch() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.LayerNorm(4), Functional(follow=False))}
+
+
+def stuck_in_an_exported_graph() -> dict[str, Any]:
+    """pytorch#115715: exported in training mode."""
+    model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.BatchNorm1d(4)).train()
+    return {"model": torch.export.export(model, (rows(),)).module(), "batch": rows()}
+
+
+def follows() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.LayerNorm(4), Functional(follow=True)), "batch": rows()}
+
+
 CASES = {
     "EB201": Case(
         shows=(frozen_backbone, frozen_and_in_eval_mode_until_train),
@@ -122,5 +377,78 @@ CASES = {
         ),
         at=("1",),
         says="momentum = 0.99",
+    ),
+    "EB203": Case(
+        shows=(averaged, averaged_and_measured, averaged_elsewhere),
+        silent=(averaged_with_its_buffers, averaged_without_batch_norm),
+        mended=averaged_and_estimated_again,
+        at=("1",),
+        says="the mean of 2 models",
+    ),
+    "EB204": Case(
+        shows=(trained_on_small_evaluated_on_large,),
+        silent=(never_updated, a_few_examples_apart),
+        mended=trained_and_evaluated_alike,
+        at=("1",),
+        says="1 batch norm expects other data than this batch",
+    ),
+    "EB206": Case(
+        shows=(eps_zero_in_half, eps_zero_under_autocast, eps_left_out),
+        silent=(small_eps_in_float32, small_eps_upcast, small_eps_of_torch_in_half),
+        at=("1",),
+        says="eps = 1e-08, which is 0 in float16",
+    ),
+    "EB207": Case(
+        shows=(tiny_inputs, tiny_inputs_to_a_layer_norm),
+        silent=(some_dead_channels,),
+        mended=tiny_inputs_small_eps,
+        at=("0",),
+        says="the output's spread is 0.02",
+    ),
+    "EB208": Case(
+        shows=(one_odd_eps,),
+        silent=(two_kinds_of_eps, eps_by_class),
+        mended=one_eps,
+        at=("4",),
+        says="eps = 1e-05, where the other 4 LayerNorm layers have 0.001",
+    ),
+    "EB209": Case(
+        shows=(halved,),
+        silent=(halved_without_statistics, halved_but_for_the_norms),
+        at=("1",),
+        says="are float16. 2 variances became 0",
+    ),
+    "EB210": Case(
+        shows=(without_running_statistics, replaced_for_functorch),
+        silent=(without_running_statistics_for_vmap, instance_norm),
+        mended=keras_momentum,
+        at=("1",),
+        says="taking half of the examples away changes the others' outputs by",
+    ),
+    "EB211": Case(
+        shows=(instance_norm_with_statistics,),
+        silent=(all_in_evaluation_mode,),
+        mended=instance_norm,
+        at=("0",),
+        says="the outputs of the two modes differ by",
+    ),
+    "EB212": Case(
+        shows=(part_in_training_mode,),
+        silent=(all_in_evaluation_mode, dropout_in_training_mode, frozen_backbone),
+        at=("0.1",),
+        says="1 norm layer in it is in training mode",
+    ),
+    "EB213": Case(
+        shows=(parameters_halved,),
+        silent=(all_float, all_half, halved_but_for_the_norms),
+        at=("1",),
+        says="weight float16, bias float16, running_mean float32",
+    ),
+    "EB214": Case(
+        shows=(stuck, stuck_without_a_batch, stuck_in_an_exported_graph),
+        silent=(without_running_statistics,),
+        mended=follows,
+        at=("1",),
+        says="1 batch norm operation",
     ),
 }

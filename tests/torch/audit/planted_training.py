@@ -136,6 +136,125 @@ def a_group_per_channel_on_maps() -> dict[str, Any]:
     return {"model": nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(8, 8)), "batch": images()}
 
 
+def _loader(examples: int, size: int, **settings: Any) -> DataLoader[Any]:
+    return DataLoader(TensorDataset(images(examples)), batch_size=size, **settings)
+
+
+def one_left_over_pooled() -> dict[str, Any]:
+    return {"model": _pooled(), "loader": _loader(17, 8)}
+
+
+def one_left_over() -> dict[str, Any]:
+    return {"model": conv_bn(), "loader": _loader(17, 8)}
+
+
+def last_batch_dropped() -> dict[str, Any]:
+    return {"model": _pooled(), "loader": _loader(17, 8, drop_last=True)}
+
+
+def two_left_over() -> dict[str, Any]:
+    return {"model": _pooled(), "loader": _loader(18, 8)}
+
+
+def one_left_over_without_batch_norm() -> dict[str, Any]:
+    return {"model": nn.Conv2d(3, 3, 1), "loader": _loader(17, 8)}
+
+
+def sequences(n: int = 8, length: int = 6, channels: int = 4) -> torch.Tensor:
+    return torch.randn(n, length, channels, generator=torch.Generator().manual_seed(3))
+
+
+def channels_last() -> dict[str, Any]:
+    """rcg#9: as long as there are channels, and nothing fails."""
+    return {
+        "model": nn.Sequential(nn.Linear(4, 6, bias=False), nn.BatchNorm1d(6), nn.ReLU()),
+        "batch": sequences(length=6),
+    }
+
+
+def channels_last_and_failing() -> dict[str, Any]:
+    model = nn.Sequential(nn.Linear(4, 5, bias=False), nn.BatchNorm1d(5))
+    return {"model": model, "batch": sequences(length=6)}
+
+
+class Transposed(nn.Sequential):
+    """The second of two layers gets its channels where it wants them."""
+
+    def forward(self, x: Any) -> Any:
+        return self[1](self[0](x).transpose(1, 2)).transpose(1, 2)
+
+
+def channels_transposed() -> dict[str, Any]:
+    model = Transposed(nn.Linear(4, 6, bias=False), nn.BatchNorm1d(6))
+    return {"model": model, "batch": sequences(length=6)}
+
+
+def convolution_as_long_as_wide() -> dict[str, Any]:
+    model = nn.Sequential(nn.Conv1d(4, 6, 1, bias=False), nn.BatchNorm1d(6))
+    return {"model": model, "batch": sequences(length=4, channels=6)}
+
+
+class Masked(nn.Module):
+    """A layer over sequences, called with a mask it may or may not use."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(4, 4, 1)
+        self.norm = norm
+
+    def forward(self, x: Any, attention_mask: Any) -> Any:
+        return self.norm(self.conv(x))
+
+
+def _padded(share: float) -> dict[str, torch.Tensor]:
+    x = 3 + sequences(8, 4, 10).contiguous()  # (N, C, T)
+    mask = torch.ones(8, 10, dtype=torch.long)
+    if share:
+        mask[:4, -int(10 * share) :] = 0
+    return {"x": x * mask[:, None, :], "attention_mask": mask}
+
+
+def padded() -> dict[str, Any]:
+    return {"model": Masked(nn.BatchNorm1d(4)), "batch": _padded(0.6)}
+
+
+def padded_group_norm() -> dict[str, Any]:
+    return {"model": Masked(nn.GroupNorm(2, 4)), "batch": _padded(0.6)}
+
+
+def padded_instance_norm() -> dict[str, Any]:
+    return {"model": Masked(nn.InstanceNorm1d(4)), "batch": _padded(0.6)}
+
+
+def not_padded() -> dict[str, Any]:
+    return {"model": Masked(nn.BatchNorm1d(4)), "batch": _padded(0.0)}
+
+
+class LayerNormOverChannels(nn.LayerNorm):
+    """One position at a time."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+
+
+def padded_layer_norm() -> dict[str, Any]:
+    return {"model": Masked(LayerNormOverChannels(4)), "batch": _padded(0.6)}
+
+
+def accumulated() -> dict[str, Any]:
+    return {"model": conv_bn(), "context": Context(accumulation=8, batch_size=4)}
+
+
+def accumulated_with_group_norm() -> dict[str, Any]:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8))
+    return {"model": model, "context": Context(accumulation=8, batch_size=4)}
+
+
+def accumulated_with_frozen_norms() -> dict[str, Any]:
+    model = nn.Sequential(frozen(conv_bn()).eval(), nn.Conv2d(8, 2, 1))
+    return {"model": model, "context": Context(accumulation=8, batch_size=4)}
+
+
 CASES = {
     "EB301": Case(
         shows=(all_decayed, own_norm_missed),
@@ -168,5 +287,33 @@ CASES = {
         mended=two_values_per_group,
         at=("1",),
         says="(8, 8)",
+    ),
+    "EB403": Case(
+        shows=(one_left_over_pooled, one_left_over),
+        silent=(two_left_over, one_left_over_without_batch_norm),
+        mended=last_batch_dropped,
+        at=("2",),
+        says="17 examples in batches of 8 leave a last batch of 1, and here that is one value",
+    ),
+    "EB405": Case(
+        shows=(channels_last, channels_last_and_failing),
+        silent=(convolution_as_long_as_wide,),
+        mended=channels_transposed,
+        at=("1",),
+        says="length and channels are both 6",
+    ),
+    "EB406": Case(
+        shows=(padded, padded_group_norm, padded_instance_norm),
+        silent=(not_padded,),
+        mended=padded_layer_norm,
+        at=("norm",),
+        says="30 % of the positions are padding",
+    ),
+    "EB407": Case(
+        shows=(accumulated,),
+        silent=(eight, accumulated_with_frozen_norms),
+        mended=accumulated_with_group_norm,
+        at=("1",),
+        says="4 examples each, not 32; momentum 0.1 becomes 0.57",
     ),
 }

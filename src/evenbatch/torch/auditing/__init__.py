@@ -1,4 +1,4 @@
-"""What is wrong with the normalization of a PyTorch model: `audit(model, batch)`.
+"""What is wrong with the normalization of a PyTorch model: `audit(model, batch)`, `watch(model)`.
 
 The rules and what they look for: docs/rules.md. How to use it: docs/audit.md.
 
@@ -13,5 +13,16 @@ from evenbatch.torch.auditing._audit import audit
 from evenbatch.torch.auditing.context import Context
 from evenbatch.torch.auditing.findings import AuditError, Finding, Note, Severity
 from evenbatch.torch.auditing.report import Fixes, Report
+from evenbatch.torch.auditing.watching import watch
 
-__all__ = ["AuditError", "Context", "Finding", "Fixes", "Note", "Report", "Severity", "audit"]
+__all__ = [
+    "AuditError",
+    "Context",
+    "Finding",
+    "Fixes",
+    "Note",
+    "Report",
+    "Severity",
+    "audit",
+    "watch",
+]

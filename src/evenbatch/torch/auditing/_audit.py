@@ -50,33 +50,72 @@ def audit(
 
     >>> from torch import nn
     >>> print(audit(nn.Linear(2, 2)))
-    Looked at: 1 module, no norm layers; context: nothing declared.
+    Looked at: 1 module, no norm layers; graph: torch.fx, 1 operation; context: nothing declared.
     Not audited: what shapes and data show (no batch given).
     <BLANKLINE>
     Nothing found.
     """
-    if not isinstance(model, nn.Module):
-        raise AuditError(
-            f"there is no torch.nn.Module to audit but {type(model).__name__}: {model!r:.80}"
-        )
-    codes = chosen(RULES, select, ignore)
+    _refuse_others(model)
+    chosen(RULES, select, ignore)  # what cannot be is said before anything runs
     context = completed(context or Context(), model)
     subject, report = _gather(model, batch, optimizer, loader, context)
+    ask(subject, report, select, ignore)
+    return report
+
+
+def ask(
+    subject: Subject, report: Report, select: Iterable[str] = (), ignore: Iterable[str] = ()
+) -> None:
+    """Put the findings of the chosen rules into the report, worst first."""
+    codes = chosen(RULES, select, ignore)
     for code, rule in RULES.items():
         if code not in codes:
             continue
         try:
             report.findings += rule.findings(subject)
         except Exception as error:
-            report.notes.append(
-                Note(f"{code} {rule.name}: it could not be checked, {short(error)}")
-            )
+            says = f"{code} {rule.name}: it could not be checked, {short(error)}"
+            report.notes.append(Note(says))
     report.findings.sort(key=_order)
-    return report
 
 
 def _order(finding: Finding) -> tuple[int, str]:
     return -finding.severity, finding.code
+
+
+def _refuse_others(model: Any) -> None:
+    if not isinstance(model, nn.Module):
+        raise AuditError(
+            f"there is no torch.nn.Module to audit but {type(model).__name__}: {model!r:.80}"
+        )
+
+
+def gather_state(
+    model: nn.Module,
+    optimizer: Any,
+    context: Context | None,
+    select: Iterable[str],
+    ignore: Iterable[str],
+) -> tuple[Subject, Report]:
+    """What the model, the optimizer and the context show without a forward pass."""
+    _refuse_others(model)
+    chosen(RULES, select, ignore)
+    context = completed(context or Context(), model)
+    inner, averaged = unwrapped(model)
+    norms = find_norms(inner)
+    report = Report(model=inner, looked_at=[_tree(inner, norms)])
+    _look_around(report, optimizer, context)
+    return Subject(inner, norms, context, optimizer, averaged=averaged), report
+
+
+def _look_around(report: Report, optimizer: Any, context: Context) -> None:
+    if optimizer is not None:
+        report.looked_at.append(
+            f"optimizer: {type(optimizer).__name__}, "
+            f"{counted(len(optimizer.param_groups), 'parameter group')}"
+        )
+    declared = ", ".join(f"{k}={v}" for k, v in context.declared().items())
+    report.looked_at.append(f"context: {declared or 'nothing declared'}")
 
 
 def _gather(
@@ -102,15 +141,9 @@ def _gather(
     if obstacle:
         report.notes.append(Note(f"shapes, data and graph: {obstacle}", problem=True))
         report.inputs = None
-    elif norms:
+    else:
         subject = _with_passes(subject, report)
-    if optimizer is not None:
-        report.looked_at.append(
-            f"optimizer: {type(optimizer).__name__}, "
-            f"{counted(len(optimizer.param_groups), 'parameter group')}"
-        )
-    declared = ", ".join(f"{k}={v}" for k, v in context.declared().items())
-    report.looked_at.append(f"context: {declared or 'nothing declared'}")
+    _look_around(report, optimizer, context)
     return subject, report
 
 

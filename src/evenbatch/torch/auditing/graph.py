@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from evenbatch.torch.auditing.findings import counted
 from evenbatch.torch.auditing.layers import kind_of
 from evenbatch.torch.auditing.running import Inputs, left_as_it_was, set_mode, short
 
@@ -112,7 +113,7 @@ def trace(model: nn.Module, inputs: Inputs | None) -> tuple[Graph | None, str]:
         except Exception as error:
             reasons.append(f"{name}: {short(error, 160)}")
         else:
-            return graph, f"{name}, {len(graph.ops)} operations"
+            return graph, f"{name}, {counted(len(graph.ops), 'operation')}"
     return None, "; ".join(reasons)
 
 
@@ -124,21 +125,31 @@ def _exported(model: nn.Module, inputs: Inputs) -> Graph:
     for node in program.graph.nodes:
         if node.op != "call_function":
             continue
-        name = getattr(node.target, "__name__", str(node.target)).split(".")[0]
-        op = Op(kind_of_operation(name), _path(node))
+        op = _op_of_function(node)
         value = node.meta.get("val")
         if isinstance(value, torch.Tensor):
             op.shape = tuple(int(n) for n in value.shape)
-        roles = _ARGUMENTS.get(op.kind, {})
-        for role, place in roles.items():
+        for role, place in _ARGUMENTS.get(op.kind, {}).items():
             argument = node.args[place] if place < len(node.args) else None
-            if isinstance(argument, fx.Node):
-                if argument.name in named:
-                    op.names[role] = named[argument.name]
-            elif role in ("training", "rate", "groups") and argument is not None:
-                setattr(op, role, argument)
+            if isinstance(argument, fx.Node) and argument.name in named:
+                op.names[role] = named[argument.name]
         _connect(op, node, ops)
     return Graph(list(ops.values()), "torch.export")
+
+
+def _op_of_function(node: fx.Node) -> Op:
+    """An operation with its settings, from a call of one of torch's functions."""
+    name = str(getattr(node.target, "__name__", node.target)).split(".")[0]
+    op = Op(kind_of_operation(name), _path(node))
+    is_aten = isinstance(node.target, torch._ops.OpOverload)
+    for role in ("training", "rate", "groups"):
+        place = _ARGUMENTS.get(op.kind, {}).get(role)
+        value = node.kwargs.get(role)
+        if is_aten and place is not None and place < len(node.args):
+            value = node.args[place]
+        if isinstance(value, (bool, int, float)):
+            setattr(op, role, value)
+    return op
 
 
 def _path(node: fx.Node) -> str:
@@ -169,11 +180,7 @@ def _symbolic(model: nn.Module) -> Graph:
         if node.op == "call_module":
             _connect(_op_of_module(modules[node.target], str(node.target)), node, ops)
         elif node.op in ("call_function", "call_method"):
-            name = node.target if isinstance(node.target, str) else node.target.__name__
-            op = Op(kind_of_operation(str(name)), "")
-            training = node.kwargs.get("training")
-            op.training = training if isinstance(training, bool) else None
-            _connect(op, node, ops)
+            _connect(_op_of_function(node), node, ops)
     return Graph(list(ops.values()), "torch.fx")
 
 

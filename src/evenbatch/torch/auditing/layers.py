@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +82,12 @@ class Norm:
         return {name: p for name, p in own if p is not None}
 
     @property
+    def frozen(self) -> bool:
+        """Whether it has parameters and none of them is to be trained."""
+        own = self.parameters.values()
+        return bool(own) and not any(p.requires_grad for p in own)
+
+    @property
     def updates(self) -> int | None:
         """How many batches its running statistics have seen."""
         value = getattr(self.module, "num_batches_tracked", None)
@@ -147,10 +152,3 @@ def find_norms(model: nn.Module) -> tuple[Norm, ...]:
         Norm(paths[key][0], module, kind, tuple(paths[key][1:]))
         for key, (module, kind) in found.items()
     )
-
-
-def by_kind(norms: tuple[Norm, ...], *kinds: str) -> Iterator[Norm]:
-    """Those of the given kinds."""
-    for norm in norms:
-        if norm.kind in kinds:
-            yield norm

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,10 +24,13 @@ class Inputs:
 
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    synthetic: bool = False  # random numbers: their shapes say something, their values nothing
 
     @classmethod
     def of(cls, batch: Any, model: nn.Module) -> Inputs:
         """From what was given as a batch; a target too many at the end of a tuple is left out."""
+        if isinstance(batch, Inputs):
+            return batch
         if isinstance(batch, torch.Tensor):
             return cls((batch,))
         if isinstance(batch, Mapping):
@@ -55,6 +58,21 @@ class Inputs:
             if tensor.dim() > 0:
                 return int(tensor.shape[0])
         return 0
+
+    def first(self, count: int) -> Inputs:
+        """The first examples only."""
+        total = self.examples
+
+        def cut(value: Any) -> Any:
+            if isinstance(value, torch.Tensor):
+                return value[:count] if value.dim() and value.shape[0] == total else value
+            if isinstance(value, Mapping):
+                return {key: cut(item) for key, item in value.items()}
+            if isinstance(value, (tuple, list)):
+                return type(value)([cut(item) for item in value])
+            return value
+
+        return Inputs(cut(self.args), cut(dict(self.kwargs)), self.synthetic)
 
     @property
     def mask(self) -> torch.Tensor | None:
@@ -108,7 +126,11 @@ def left_as_it_was(model: nn.Module) -> Iterator[None]:
         if buffer is not None and buffer.device.type != "meta"
     ]
     devices = sorted({b.device.index or 0 for *_, b in buffers if b.device.type == "cuda"})
-    with torch.random.fork_rng(devices=devices), warnings.catch_warnings():
+    with (
+        torch.random.fork_rng(devices=devices),
+        warnings.catch_warnings(),
+        _uncompiled(),
+    ):
         warnings.simplefilter("ignore")  # what the model warns of is not the audit's to repeat
         try:
             yield
@@ -119,6 +141,12 @@ def left_as_it_was(model: nn.Module) -> Iterator[None]:
                 with torch.no_grad():
                     buffer.copy_(values)
                 module._buffers[name] = buffer
+
+
+def _uncompiled() -> Any:
+    """Modules compiled by `torch.compile` run as they are written: nothing is compiled here."""
+    stance = getattr(torch.compiler, "set_stance", None)
+    return stance("force_eager") if stance is not None else nullcontext()
 
 
 def set_mode(model: nn.Module, training: bool) -> None:

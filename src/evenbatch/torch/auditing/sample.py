@@ -12,23 +12,33 @@ from torch import nn
 
 from evenbatch.torch.auditing.findings import Note
 from evenbatch.torch.auditing.layers import Norm
-from evenbatch.torch.auditing.running import Inputs, forward, left_as_it_was, set_mode, short
+from evenbatch.torch.auditing.running import (
+    Inputs,
+    difference,
+    forward,
+    left_as_it_was,
+    set_mode,
+    short,
+)
 
 
 @dataclass(frozen=True)
 class Call:
     """One call of one norm layer: its input's shape and statistics.
 
-    `values` is the number of values behind each mean and variance; `mean` and `var` are (C,),
-    over everything but the channels, for layers that have channels (biased, float64).
+    `values` is the number of values behind each mean and variance, `variances` those variances.
+    `mean` and `var` are (C,), over everything but the channels, for layers that have channels.
+    Variances are biased; all in float64 on the CPU.
     """
 
     shape: tuple[int, ...]
     dtype: torch.dtype
     values: int
-    mean: torch.Tensor | None
-    var: torch.Tensor | None
-    finite: bool
+    variances: torch.Tensor
+    mean: torch.Tensor | None = None
+    var: torch.Tensor | None = None
+    finite: bool = True
+    masked: bool = False  # called with a mask of its own
     seen: torch.Tensor | None = None  # the input itself, where a rule needs it
 
 
@@ -49,6 +59,13 @@ class Sample:
     inputs: Inputs
     evaluating: Pass
     training: Pass
+
+    @property
+    def gap(self) -> float | None:
+        """How far the outputs of the two modes are apart, in parts of the larger; None unknown."""
+        if self.evaluating.error or self.training.error:
+            return None
+        return difference(self.training.output, self.evaluating.output)
 
     @property
     def examples(self) -> int:
@@ -73,24 +90,36 @@ def values_behind(norm: Norm, shape: tuple[int, ...]) -> int:
     return total
 
 
-def look(norm: Norm, x: torch.Tensor, keep: bool = False) -> Call:
+def look(norm: Norm, x: torch.Tensor, masked: bool = False, keep: bool = False) -> Call:
     """What the layer is given in one call."""
     x = x.detach()
     shape = tuple(x.shape)
+    wide = x.double().cpu()
     mean = var = None
     if norm.kind in ("batch", "instance", "group") and x.dim() > 1 and x.numel():
         over = [axis for axis in range(x.dim()) if axis != 1]
-        wide = x.double()
-        mean, var = wide.mean(over).cpu(), wide.var(over, unbiased=False).cpu()
+        mean, var = wide.mean(over), wide.var(over, unbiased=False)
+    values = values_behind(norm, shape)
     return Call(
         shape,
         x.dtype,
-        values_behind(norm, shape),
+        values,
+        _variances(norm, wide, values),
         mean,
         var,
         bool(torch.isfinite(x).all()),
-        x.clone() if keep else None,
+        masked,
+        wide if keep else None,
     )
+
+
+def _variances(norm: Norm, x: torch.Tensor, values: int) -> torch.Tensor:
+    """The variance behind each statistic; for RMS norm the mean square."""
+    if not x.numel() or not values:
+        return torch.zeros(0)
+    rows = x.transpose(0, 1) if norm.kind == "batch" and x.dim() > 1 else x
+    rows = rows.reshape(-1, values)
+    return rows.square().mean(1) if norm.kind == "rms" else rows.var(1, unbiased=False)
 
 
 def run(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs, keep: bool = False) -> Pass:
@@ -101,15 +130,19 @@ def run(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs, keep: bool = 
     def enter(path: str, module: Any, args: Any) -> None:
         done.entered = path
 
-    def at_norm(norm: Norm, module: Any, args: tuple[Any, ...]) -> None:
-        if args and isinstance(args[0], torch.Tensor):
-            done.calls.setdefault(norm.path, []).append(look(norm, args[0], keep))
+    def at_norm(norm: Norm, module: Any, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        x = args[0] if args else next(iter(named.values()), None)
+        if isinstance(x, torch.Tensor):
+            masked = named.get("mask") is not None or len(args) > 1
+            done.calls.setdefault(norm.path, []).append(look(norm, x, masked, keep))
 
     try:
         for path, module in model.named_modules():
             hooks.append(module.register_forward_pre_hook(partial(enter, path)))
         for norm in norms:
-            hooks.append(norm.module.register_forward_pre_hook(partial(at_norm, norm)))
+            hooks.append(
+                norm.module.register_forward_pre_hook(partial(at_norm, norm), with_kwargs=True)
+            )
         done.output = forward(model, inputs)
     except Exception as error:
         done.error = short(error)
@@ -125,12 +158,44 @@ def take(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs) -> tuple[Sam
         set_mode(model, False)
         evaluating = run(model, norms, inputs, keep=inputs.mask is not None)
     with left_as_it_was(model):
-        # Dropout stays off: what differs from the other pass is the statistics' doing alone.
-        set_mode(model, False)
-        for norm in norms:
-            norm.module.training = True
+        norms_train(model, norms)
         training = run(model, norms, inputs)
     return Sample(inputs, evaluating, training), _failures(inputs, evaluating, training)
+
+
+def norms_train(model: nn.Module, norms: tuple[Norm, ...]) -> None:
+    """The norm layers in training mode, all else in evaluation mode: dropout stays off, and what
+    differs from a pass in evaluation mode is the statistics' doing alone."""
+    set_mode(model, False)
+    for norm in norms:
+        norm.module.training = True
+
+
+def coupling(
+    model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs, training: bool
+) -> float | None:
+    """How much half a batch's output changes with the other half's company, in parts of its
+    largest value; None if that cannot be measured."""
+    half = inputs.examples // 2
+    if half < 2:
+        return None
+    outputs = []
+    for part in (inputs, inputs.first(half)):
+        with left_as_it_was(model):
+            if training:
+                norms_train(model, norms)
+            else:
+                set_mode(model, False)
+            done = run(model, (), part)
+        if done.error:
+            return None
+        outputs.append(done.output)
+    whole, alone = outputs
+    if [t.shape[1:] for t in whole if t.dim()] != [t.shape[1:] for t in alone if t.dim()]:
+        return None
+    pairs = [(w[:half], a) for w, a in zip(whole, alone, strict=True)
+             if a.dim() and a.shape[0] == half and w.shape[0] == inputs.examples]  # fmt: skip
+    return difference([a for _, a in pairs], [w for w, _ in pairs]) if pairs else None
 
 
 def _failures(inputs: Inputs, evaluating: Pass, training: Pass) -> list[Note]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from evenbatch.torch.auditing.context import Context
 from evenbatch.torch.auditing.graph import Graph
 from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.run import Run
 from evenbatch.torch.auditing.sample import Sample
 
 
@@ -25,6 +26,7 @@ class Subject:
         optimizer, loader: as given.
         sample: what the batch showed.
         graph: what feeds what.
+        averaged: the AveragedModel around it, if there is one.
         run: what a watched training loop showed.
     """
 
@@ -36,6 +38,11 @@ class Subject:
     sample: Sample | None = None
     graph: Graph | None = None
     averaged: Any = None
+    run: Run | None = None
+
+    def with_run(self, run: Run) -> Subject:
+        """The same with what a run showed."""
+        return replace(self, run=run)
 
     def of_kind(self, *kinds: str) -> Iterator[Norm]:
         """The norm layers of these kinds."""

@@ -18,6 +18,7 @@ from torch import nn
 
 from evenbatch.torch.auditing.context import Context
 from evenbatch.torch.auditing.findings import AuditError
+from evenbatch.torch.auditing.running import Inputs
 
 PARTS = ("model", "batch", "optimizer", "loader", "context")
 
@@ -153,11 +154,11 @@ def _read(made: Any, name: str, source: tuple[Path, int] | None) -> Target:
     return Target(**parts, source=source)
 
 
-def random_batch(shape: str) -> torch.Tensor:
+def random_batch(shape: str) -> Inputs:
     """A batch of normal random numbers from its shape in words.
 
-    >>> random_batch("2,3,8,8").shape
-    torch.Size([2, 3, 8, 8])
+    >>> random_batch("2,3,8,8").described()
+    '(2, 3, 8, 8) float32'
     """
     try:
         sizes = [int(word) for word in shape.replace("x", ",").split(",")]
@@ -165,7 +166,8 @@ def random_batch(shape: str) -> torch.Tensor:
         sizes = []
     if not sizes or min(sizes) < 1:
         raise AuditError(f"--shape {shape!r} is no shape; write it like --shape 8,3,32,32")
-    return torch.randn(sizes, generator=torch.Generator().manual_seed(0))
+    numbers = torch.randn(sizes, generator=torch.Generator().manual_seed(0))
+    return Inputs((numbers,), synthetic=True)
 
 
 def _source(thing: Any) -> tuple[Path, int] | None:

@@ -1,7 +1,8 @@
 """One batch norm called several times in a forward pass: one running mean for different data.
 
 ## What it does
-Counts how often each batch norm with running statistics is called in one forward pass.
+Counts how often each batch norm with running statistics is called in one forward pass, in the
+graph, on the batch or in a watched run.
 
 ## Why is this bad?
 In training mode each call is normalized with its own batch's statistics, but all calls move the
@@ -37,7 +38,7 @@ from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
 
-@rule("EB103", Severity.WARNING, "graph + batch")
+@rule("EB103", Severity.WARNING, "graph + batch + run")
 def batch_norm_shared(subject: Subject) -> Iterator[Found]:
     """Batch norms with running statistics that are called more than once."""
     for norm in subject.of_kind("batch"):
@@ -63,6 +64,8 @@ def batch_norm_shared(subject: Subject) -> Iterator[Found]:
 
 
 def _calls(subject: Subject, norm: Norm) -> int:
+    if subject.run is not None:
+        return subject.run.seen[norm.path].most_calls
     if subject.sample is not None and not subject.sample.evaluating.error:
         return len(subject.sample.evaluating.calls.get(norm.path, ()))
     if subject.graph is not None:

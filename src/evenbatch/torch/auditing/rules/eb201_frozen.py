@@ -34,6 +34,7 @@ layers to evaluation mode and keeps them there.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from types import MethodType
 from typing import Any
@@ -48,13 +49,9 @@ def frozen_but_moving(subject: Subject) -> Iterator[Found]:
     """Frozen batch norms that `model.train()` sets to training mode."""
     if not subject.trains:
         return
-    frozen = [
-        norm
-        for norm in subject.of_kind("batch")
-        if norm.moves_when_training
-        and norm.parameters
-        and not any(p.requires_grad for p in norm.parameters.values())
-    ]
+    frozen = [norm for norm in subject.of_kind("batch") if norm.moves_when_training and norm.frozen]
+    if not frozen:
+        return
     moving = _trained_by(subject.model, [norm.module for norm in frozen])
     found = [norm for norm, moves in zip(frozen, moving, strict=True) if moves]
     if not found:
@@ -75,10 +72,14 @@ def frozen_but_moving(subject: Subject) -> Iterator[Found]:
 
 
 def _trained_by(model: Any, norms: list[Any]) -> list[bool]:
-    """Which of the modules are in training mode after ``model.train()``; modes are put back."""
+    """Which of the modules are in training mode after ``model.train()``; modes are put back.
+
+    A model that refuses to be switched, as an exported one does, stays as it is.
+    """
     modes = [(module, module.training) for module in model.modules()]
     try:
-        model.train()
+        with suppress(Exception):
+            model.train()
         return [bool(norm.training) for norm in norms]
     finally:
         for module, training in modes:

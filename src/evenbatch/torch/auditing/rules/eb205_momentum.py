@@ -48,8 +48,7 @@ def momentum_out_of_range(subject: Subject) -> Iterator[Found]:
         value = norm.momentum
         if value is None or not norm.statistics or 0 < value < HIGH:
             continue
-        frozen = norm.parameters and not any(p.requires_grad for p in norm.parameters.values())
-        if value == 0 and (frozen or not subject.trains):
+        if value == 0 and (norm.frozen or not subject.trains):
             continue  # frozen on purpose
         by_value.setdefault(value, []).append(norm)
     for value, norms in by_value.items():

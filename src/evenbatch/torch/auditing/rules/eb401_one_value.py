@@ -19,7 +19,7 @@ the pooled branch.
 
 ## Source
 [mmsegmentation#272](https://github.com/open-mmlab/mmsegmentation/issues/272),
-[RFBNet#64](https://github.com/GOATmessi7/RFBNet/issues/64)
+[RFBNet#64](https://github.com/GOATmessi8/RFBNet/issues/64)
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def one_value_per_channel(subject: Subject) -> Iterator[Found]:
     found = []
     for norm in subject.of_kind("batch"):
         first = next((call for call in calls.get(norm.path, ()) if call.values == 1), None)
-        if first is not None and not _frozen(norm.parameters):
+        if first is not None and not norm.frozen:
             found.append((norm.path, first.shape))
     if found:
         shape = found[0][1]
@@ -51,9 +51,3 @@ def one_value_per_channel(subject: Subject) -> Iterator[Found]:
             "more examples per device, or group norm or no norm in this place.",
             {"layers": len(found), "values_per_channel": 1},
         )
-
-
-def _frozen(parameters: dict[str, object]) -> bool:
-    return bool(parameters) and not any(
-        getattr(p, "requires_grad", False) for p in parameters.values()
-    )

@@ -46,8 +46,7 @@ def small_batch(subject: Subject) -> Iterator[Found]:
     found = []
     for norm in subject.of_kind("batch"):
         examples = size * (subject.context.world_size if norm.synced else 1)
-        trained = any(p.requires_grad for p in norm.parameters.values())
-        if examples <= FEW and (trained or not norm.parameters):
+        if examples <= FEW and not norm.frozen:
             found.append(norm.path)
     if found:
         yield Found(

@@ -1,0 +1,59 @@
+"""Do a batch norm's running statistics agree with what comes in?"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.subject import Subject
+
+EXAMPLES = 8  # fewer say too little
+SHIFT, RATIO = 0.5, 2.0
+
+
+def enough(subject: Subject) -> bool:
+    """Whether there are real data enough to compare with."""
+    sample = subject.sample
+    return (
+        sample is not None
+        and not sample.inputs.synthetic
+        and not sample.evaluating.error
+        and sample.examples >= EXAMPLES
+    )
+
+
+def disagreement(subject: Subject, norm: Norm) -> tuple[float, float] | None:
+    """The shift of the mean and the ratio of the variances, if one of them is beyond chance."""
+    calls = subject.sample.evaluating.calls.get(norm.path, []) if subject.sample else []
+    if not calls:
+        return None
+    examples = subject.sample.examples if subject.sample else 1
+    first = calls[0]
+    if first.mean is None or first.var is None or not first.finite:
+        return None
+    return beyond_chance(norm, first.mean, first.var, examples)
+
+
+def beyond_chance(
+    norm: Norm, seen_mean: torch.Tensor, seen_var: torch.Tensor, examples: int
+) -> tuple[float, float] | None:
+    """Root mean square shift of the channels' means in running standard deviations, and the median
+    ratio of the variances; None if both are what a batch of so many examples may show.
+
+    A batch's mean strays from the population's by about 1/√examples standard deviations; three
+    times that, and never less than half a standard deviation, is taken to be beyond chance.
+    """
+    statistics = norm.statistics
+    if len(statistics) < 2:
+        return None
+    mean = statistics["running_mean"].double().cpu()
+    var = statistics["running_var"].double().cpu() + (norm.eps or 0.0)
+    if mean.shape != seen_mean.shape or not bool(torch.isfinite(mean).all() & (var > 0).all()):
+        return None
+    shift = float(((seen_mean - mean).square() / var).mean().sqrt())
+    ratio = float(((seen_var + (norm.eps or 0.0)) / var).median())
+    if shift > max(SHIFT, 3 / math.sqrt(examples)) or not 1 / RATIO < ratio < RATIO:
+        return shift, ratio
+    return None

@@ -1,0 +1,85 @@
+"""Running statistics that do not describe the data that come in.
+
+## What it does
+Compares, on a batch of at least 8 real examples, each batch norm's running mean and variance with
+those of its input, and the model's output in evaluation mode with that under the batch's own
+statistics (dropout off in both).
+
+## Why is this bad?
+Training uses the batch's statistics, evaluation the running ones. If the two differ, the model
+that is evaluated is not the one that was trained: the loss in evaluation mode is far higher, on
+the training data too. Causes: inputs scaled differently in evaluation; too few or too small
+training batches; a momentum that is off; statistics of other weights; a layer shared by different
+data; weights that moved after the last update.
+
+## Example
+```python
+train(model, images / 255)
+evaluate(model, images)
+```
+
+## Use instead
+The same preprocessing in both; or, if the data are right, estimate the statistics again:
+```python
+from evenbatch.torch import refresh
+
+refresh(model, loader)
+```
+
+## Source
+[pytorch#4741](https://github.com/pytorch/pytorch/issues/4741),
+[pytorch#5406](https://github.com/pytorch/pytorch/issues/5406),
+[pytorch#19916](https://github.com/pytorch/pytorch/issues/19916),
+[ultralytics#5891](https://github.com/ultralytics/ultralytics/issues/5891)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
+from evenbatch.torch.auditing.rules._agreement import disagreement, enough
+from evenbatch.torch.auditing.rules._rule import rule
+from evenbatch.torch.auditing.subject import Subject
+
+
+@rule("EB204", Severity.WARNING, "batch")
+def statistics_unlike_the_batch(subject: Subject) -> Iterator[Found]:
+    """Trained batch norms whose input on this batch is not what they were told to expect."""
+    if subject.sample is None or not enough(subject):
+        return
+    if subject.averaged is not None or subject.context.ema:
+        return  # EB203 compares them
+    found = {}
+    for norm in subject.of_kind("batch"):
+        if norm.updates != 0:  # never updated: a new model, of which nothing is expected yet
+            gap = disagreement(subject, norm)
+            if gap is not None:
+                found[norm.path] = gap
+    if not found:
+        return
+    first, (shift, ratio) = next(iter(found.items()))
+    output = subject.sample.gap
+    apart = (
+        f" The outputs with running and with batch statistics differ by {brief(100 * output)} % of "
+        "the largest."
+        if output is not None
+        else ""
+    )
+    evidence: dict[str, float | int | str | bool] = {
+        "layers": len(found),
+        "shift": shift,
+        "variance_ratio": ratio,
+    }
+    if output is not None:
+        evidence["output_gap"] = output
+    expect = "expects" if len(found) == 1 else "expect"
+    yield Found(
+        tuple(found),
+        f"{counted(len(found), 'batch norm')} {expect} other data than this batch. In the first, "
+        f"{first!r}, the mean is off by {brief(shift)} running standard deviations and the "
+        f"variance is {brief(ratio)} times the running one.{apart}",
+        "check that this batch is prepared as the training data are; if so, estimate the "
+        "statistics again (evenbatch.torch.refresh).",
+        evidence,
+    )

@@ -1,0 +1,123 @@
+"""An eps that vanishes: a constant input gives NaN or infinity.
+
+## What it does
+Gives each norm layer an input of zeros, in the type of its parameters and, if mixed precision is
+declared, in that type, and looks for NaN and infinity.
+
+## Why is this bad?
+eps keeps the division finite where the variance is zero: dead channels, padding, the first steps.
+1e-8 is fine in float32 and zero in float16, whose smallest number is 6e-8. PyTorch's own layers
+calculate in float32 inside and stand it; layers written by hand often do not.
+
+## Example
+```python
+x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-8)  # x is float16
+```
+
+## Use instead
+```python
+y = x.float()
+(y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + 1e-6)).to(x.dtype)
+```
+or ``nn.RMSNorm``. The automatic fix sets the layer's eps to 1e-5.
+
+## Source
+[wenet#907](https://github.com/wenet-e2e/wenet/issues/907),
+[pytorch#41527](https://github.com/pytorch/pytorch/issues/41527)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+
+from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
+from evenbatch.torch.auditing.layers import Norm, has_numbers
+from evenbatch.torch.auditing.rules._rule import rule
+from evenbatch.torch.auditing.running import left_as_it_was
+from evenbatch.torch.auditing.subject import Subject
+
+SAFE = 1e-5
+
+
+@rule("EB206", Severity.ERROR, "state + batch + context")
+def eps_vanishes(subject: Subject) -> Iterator[Found]:
+    """Layers that turn zeros into NaN or infinity, by the type they do it in."""
+    by_type: dict[torch.dtype, list[Norm]] = {}
+    for norm in subject.norms:
+        for dtype in _types(subject, norm):
+            if _breaks(norm, _input(subject, norm, dtype)):
+                by_type.setdefault(dtype, []).append(norm)
+                break
+    for dtype, norms in by_type.items():
+        eps = norms[0].eps
+        word = str(dtype).removeprefix("torch.")
+        known = "" if eps is None else f" eps = {brief(eps)}"
+        if eps is not None:
+            as_stored = float(torch.tensor(eps, dtype=dtype))
+            known += f", which is {brief(as_stored)} in {word}." if as_stored != eps else "."
+        settable = all(_eps_name(norm.module) for norm in norms)
+        yield Found(
+            tuple(norm.path for norm in norms),
+            f"{counted(len(norms), 'layer')} given zeros in {word} gave NaN or infinity.{known}",
+            f"eps={brief(SAFE)}, or calculate in float32 inside the layer.",
+            {"layers": len(norms), "dtype": word, **({} if eps is None else {"eps": eps})},
+            partial(_raise_eps, [norm.module for norm in norms]) if settable else None,
+        )
+
+
+def _types(subject: Subject, norm: Norm) -> list[torch.dtype]:
+    """The types the layer meets: that of its parameters, and that of autocast."""
+    own = next((p.dtype for p in norm.parameters.values()), torch.float32)
+    types = [own]
+    if subject.context.amp:
+        types.append(getattr(torch, subject.context.amp))
+    return types
+
+
+def _input(subject: Subject, norm: Norm, dtype: torch.dtype) -> torch.Tensor | None:
+    """Zeros of the shape seen on the batch, or of one that fits the layer's parameters."""
+    calls = subject.sample.evaluating.calls.get(norm.path) if subject.sample else None
+    tensor = next(iter((*norm.parameters.values(), *norm.statistics.values())), None)
+    if tensor is not None and not has_numbers(tensor):
+        return None
+    device = tensor.device if tensor is not None else torch.device("cpu")
+    if calls:
+        shape = (min(calls[0].shape[0], 2), *calls[0].shape[1:])
+    elif tensor is None:
+        return None
+    elif norm.kind in ("layer", "rms", "other"):
+        shape = (2, *tensor.shape)
+    else:
+        space = {"1": 1, "2": 2, "3": 3}.get(norm.class_name[-2:-1], 1)
+        shape = (2, tensor.numel(), *(2,) * space)
+    return torch.zeros(shape, dtype=dtype, device=device)
+
+
+def _breaks(norm: Norm, x: torch.Tensor | None) -> bool:
+    if x is None or not x.numel():
+        return False
+    try:
+        with torch.no_grad(), left_as_it_was(norm.module):
+            for buffer in norm.module.buffers():
+                if not bool(torch.isfinite(buffer).all()):
+                    return False  # EB202's to tell
+            norm.module.training = norm.kind == "batch" and norm.is_torch
+            output = norm.module(x)
+    except Exception:
+        return False  # a shape or type that is not its own
+    return isinstance(output, torch.Tensor) and not bool(torch.isfinite(output).all())
+
+
+def _eps_name(module: Any) -> str:
+    names = ("eps", "epsilon", "variance_epsilon")
+    return next((n for n in names if isinstance(getattr(module, n, None), float)), "")
+
+
+def _raise_eps(norms: list[Any]) -> str:
+    for norm in norms:
+        setattr(norm, _eps_name(norm), SAFE)
+    return f"eps = {brief(SAFE)} in {counted(len(norms), 'layer')}"

@@ -1,0 +1,59 @@
+"""A few layers whose eps differs from that of all others of their class.
+
+## What it does
+Counts the eps of the norm layers of each class. If nearly all agree, it names the others.
+
+## Why is this bad?
+A checkpoint was trained with one eps. A layer that was rebuilt, swapped or ported with the
+library's default (1e-5 in PyTorch, 1e-3 in Keras, 1e-6 or 1e-12 in many transformers) gives
+slightly other numbers, and in low precision very different ones. No weight file shows it: eps is
+not part of the state.
+
+## Example
+```python
+nn.BatchNorm2d(64, eps=1e-3)  # every layer but this one
+nn.BatchNorm2d(64)
+```
+
+## Use instead
+```python
+nn.BatchNorm2d(64, eps=1e-3)
+```
+If the difference is meant, ``--ignore EB208``.
+
+## Source
+[vision#2599](https://github.com/pytorch/vision/issues/2599),
+[Megatron-Bridge#5712](https://github.com/NVIDIA-NeMo/Megatron-Bridge/issues/5712)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from evenbatch.torch.auditing.findings import Found, Severity, brief
+from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.rules._rule import rule
+from evenbatch.torch.auditing.subject import Subject
+
+FEW = 0.25
+
+
+@rule("EB208", Severity.INFO, "tree")
+def eps_inconsistent(subject: Subject) -> Iterator[Found]:
+    """The few that differ, by class."""
+    by_class: dict[str, list[Norm]] = {}
+    for norm in subject.norms:
+        if norm.eps is not None:
+            by_class.setdefault(norm.class_name, []).append(norm)
+    for name, norms in by_class.items():
+        [(usual, count), *_] = Counter(norm.eps for norm in norms).most_common()
+        odd = [norm for norm in norms if norm.eps != usual]
+        if odd and usual is not None and len(odd) <= FEW * len(norms):
+            values = ", ".join(brief(eps) for eps in sorted({norm.eps or 0.0 for norm in odd}))
+            yield Found(
+                tuple(norm.path for norm in odd),
+                f"eps = {values}, where the other {count} {name} layers have {brief(usual)}.",
+                f"eps={brief(usual)}, unless the difference is meant.",
+                {"layers": len(odd), "others": count, "usual_eps": usual},
+            )

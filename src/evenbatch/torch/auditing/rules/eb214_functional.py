@@ -1,0 +1,54 @@
+"""A functional batch norm that uses the batch's statistics in evaluation mode too.
+
+## What it does
+Looks in the graph of the model in evaluation mode for batch norm operations that still run in
+training mode, outside of norm layers.
+
+## Why is this bad?
+``F.batch_norm(..., training=True)`` does not know the model's mode, and neither does an exported
+graph with the flag written into it: ``eval()`` changes nothing, predictions depend on their
+company in the batch, and the running statistics move with every prediction. An exported
+DenseNet-121 that was left in training mode had a top-1 accuracy of 1.7 % instead of 72.9 %.
+
+## Example
+```python
+F.batch_norm(x, self.mean, self.var, training=True)
+```
+
+## Use instead
+```python
+F.batch_norm(x, self.mean, self.var, training=self.training)
+```
+
+## Source
+[pytorch#115715](https://github.com/pytorch/pytorch/issues/115715),
+[pytorch#75252](https://github.com/pytorch/pytorch/issues/75252)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from evenbatch.torch.auditing.findings import Found, Severity, counted
+from evenbatch.torch.auditing.rules._rule import rule
+from evenbatch.torch.auditing.subject import Subject
+
+
+@rule("EB214", Severity.ERROR, "graph")
+def stuck_in_training(subject: Subject) -> Iterator[Found]:
+    """Batch norm operations in training mode whose mode no module decides."""
+    if subject.graph is None:
+        return
+    layers = {path for norm in subject.norms for path in (norm.path, *norm.aliases)}
+    found = [
+        op for op in subject.graph.of_kind("batch_norm")
+        if op.training is True and op.owner not in layers and op.path not in layers
+    ]  # fmt: skip
+    if found:
+        yield Found(
+            tuple(dict.fromkeys(op.path for op in found)),
+            f"{counted(len(found), 'batch norm operation')} in the code of this module still "
+            f"{'runs' if len(found) == 1 else 'run'} in training mode after eval().",
+            "training=self.training; for an exported graph, export again in evaluation mode.",
+            {"operations": len(found)},
+        )

@@ -1,0 +1,59 @@
+"""Several forward passes before a backward pass under DistributedDataParallel.
+
+## What it does
+If several devices are declared or seen, with ``broadcast_buffers`` on: looks for batch norms in a
+model that runs more than once before each backward pass, as declared (``forwards_per_backward``)
+or counted in a watched run.
+
+## Why is this bad?
+DistributedDataParallel copies the first device's buffers into all others before each forward
+pass, in place. The first pass's graph still needs them: backward fails with "modified by an
+inplace operation", in training mode as in evaluation mode.
+
+## Example
+```python
+loss = criterion(model(real)) + criterion(model(fake))
+loss.backward()
+```
+
+## Use instead
+```python
+model = DistributedDataParallel(model, broadcast_buffers=False)
+```
+with SyncBatchNorm, so that the devices' statistics agree anyway; or one pass over both,
+concatenated.
+
+## Source
+[pytorch#22095](https://github.com/pytorch/pytorch/issues/22095),
+[pytorch#110363](https://github.com/pytorch/pytorch/issues/110363),
+[pytorch#175024](https://github.com/pytorch/pytorch/issues/175024)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from evenbatch.torch.auditing.findings import Found, Severity, counted
+from evenbatch.torch.auditing.rules._rule import rule
+from evenbatch.torch.auditing.subject import Subject
+
+
+@rule("EB506", Severity.ERROR, "run + context")
+def two_forwards_before_backward(subject: Subject) -> Iterator[Found]:
+    """Batch norms whose buffers would be overwritten before backward has read them."""
+    passes = subject.context.forwards_per_backward
+    if subject.run is not None:
+        passes = max(passes, subject.run.most_forwards)
+    if subject.context.world_size < 2 or not subject.context.broadcast_buffers or passes < 2:
+        return
+    found = [norm.path for norm in subject.of_kind("batch") if norm.statistics]
+    if found and subject.trains:
+        yield Found(
+            tuple(found),
+            f"{passes} forward passes before a backward pass on {subject.context.world_size} "
+            f"devices: the buffers of {counted(len(found), 'batch norm')} are overwritten between "
+            "them, and backward fails.",
+            "DistributedDataParallel(model, broadcast_buffers=False) with SyncBatchNorm, or one "
+            "forward pass over all examples.",
+            {"layers": len(found), "passes": passes},
+        )
