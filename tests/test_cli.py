@@ -119,7 +119,7 @@ def test_prove_runs_each_claim_on_each_data_set_and_sums_up(tmp_path: Path) -> N
     assert [e["data"]["name"] for e in content["experiments"]] == ["table:tea", "table:mate"]
     last = "“3–5 times faster” could not be told here on table:tea"
     assert content["sentence"].startswith(last)
-    assert plain(result.stdout).endswith(content["sentence"])
+    assert plain(result.stdout).endswith("1 claim, 2 verdicts: 2 cannot be told.")
     assert not (tmp_path / "evenbatch-out").exists()
 
 
@@ -290,6 +290,31 @@ def test_ctrl_c_prints_what_is_known_and_how_to_go_on(tmp_path: Path) -> None:
     assert content["complete"] is False
     assert len(content["experiments"][0]["comparisons"][0]["seeds"]) > 0
     assert (tmp_path / "evenbatch-out" / "race-digits.png").is_file()
+
+
+def test_ctrl_c_writes_a_partial_report_and_the_store_goes_on(tmp_path: Path) -> None:
+    args = ["prove", "learning-rate", "speed", "--data", "digits", "--quick", "--store", "s.db"]
+    with process(*args, "--seeds", "400", cwd=tmp_path) as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if re.search(r" [1-9]\d* of about", line):
+                break
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+    text = plain(out)
+    assert run.returncode == 130, err
+    assert "Traceback" not in err
+    assert "They are kept; to go on, run again: evenbatch prove learning-rate speed" in text
+    assert "– skipped" in text
+    assert text.endswith("2 claims, 2 verdicts: 1 cannot be told, 1 was not measured.")
+    folder = tmp_path / "evenbatch-out"
+    content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert content["complete"] is False
+    assert [e["complete"] for e in content["experiments"]] == [False, True]
+    trained = len(content["experiments"][0]["trials"])
+    assert trained > 0
+    assert "<b>Partial.</b>" in (folder / "report.html").read_text(encoding="utf-8")
+    assert "**Partial.**" in (folder / "report.md").read_text(encoding="utf-8")
 
 
 def test_the_documentation_tells_every_option_of_a_race() -> None:

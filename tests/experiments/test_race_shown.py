@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from race_models import Model, curves_of, tea
-from rich.console import Console
 
 from evenbatch.engine import Trial
-from evenbatch.experiments import Round
 from evenbatch.experiments.protocol import Effect
 from evenbatch.experiments.race import Race
 from evenbatch.experiments.speed import Speed
 from evenbatch.experiments.wording import ratio, times
 from evenbatch.report import picture, record, terminal
-from evenbatch.report.progress import Watcher
 from evenbatch.report.results import overlaid
 
 if TYPE_CHECKING:
@@ -227,41 +224,3 @@ def test_what_was_never_reached_is_null() -> None:
     assert seed["none"]["steps_to_goal"] is None
     assert seed["none"]["ended"] == "diverged"
     assert seed["batch"]["steps_to_goal"] > 0
-
-
-# Progress.
-
-
-def test_progress_on_a_log_is_lines_with_counts() -> None:
-    console = Console(file=io.StringIO(), width=80, force_terminal=False)
-    trial = Race(tea()).trial("none", 0.1, 0, 0)
-    with Watcher(console, {"0": 30, "1": 30}) as watcher:
-        watch = watcher.of("0", "digits")
-        first = Round("finding", (trial,) * 20, 10)
-        for done in range(21):
-            watch(first, done)
-        watch(Round("measuring", (trial,) * 15), 0)
-        watcher.finish("0")
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert lines[0] == "digits: finding, 0 of about 60 trainings"
-    assert lines[1].startswith("digits: measuring, 20 of about 65 trainings, about ")
-    assert len(lines) == 2
-
-
-def test_progress_on_a_terminal_leaves_nothing_behind() -> None:
-    console = Console(file=io.StringIO(), width=80, force_terminal=True)
-    trial = Race(tea()).trial("none", 0.1, 0, 0)
-    with Watcher(console, {"0": 2}) as watcher:
-        watch = watcher.of("0", "digits")
-        for done in range(3):
-            watch(Round("finding", (trial,) * 2), done)
-        with watcher.paused():
-            console.print("a table")
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "digits: finding" in text
-    assert text.count("a table") == 1
-
-
-def test_no_console_means_no_progress() -> None:
-    with Watcher(None, {"0": 2}) as watcher:
-        watcher.of("0", "digits")(Round("finding", ()), 0)

@@ -84,7 +84,7 @@ def test_a_missing_end_of_an_interval_is_infinite() -> None:
     assert str((unknown.value, unknown.low, unknown.high)) == "(nan, -inf, inf)"
     assert open_.high == float("inf")
     text = markdown.render(report([one]))
-    assert "- unknown (95 % interval anything), best against best" in text
+    assert "- not known (95 % interval not known), best against best" in text
     assert "(95 % interval from 0.80)" in text or "(95 % interval from 0.8)" in text
 
 

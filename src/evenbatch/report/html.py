@@ -91,7 +91,7 @@ def render(report: Report) -> str:
 def _head(report: Report) -> str:
     counts = ", ".join(
         f'<span class="t-{style(answer)}"><b>{number}</b> {verb}</span>'
-        for answer, number, verb in tally(report)
+        for answer, number, verb in tally([entry.answer for entry in report.entries])
     )
     facts = [
         ("measured", f"{day(report.created)}, in {duration(report.seconds)}"),
@@ -109,7 +109,7 @@ def _head(report: Report) -> str:
     if not report.complete:
         partial = (
             '<p class="partial"><b>Partial.</b> The run was interrupted. What follows is what its '
-            "finished trainings show. Run the command again to measure it all.</p>"
+            "finished trainings show. Run the command again to measure the rest.</p>"
         )
     claims = count(len(report.claims), "claim")
     data = count(len({e.data for e in report.entries}), "data set")

@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from errno import EACCES, EISDIR, ENOTDIR
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from evenbatch.experiments import CLAIMS, Experiment, Outcome, Verdict, carry_out
+from evenbatch.experiments import CLAIMS, Experiment, Outcome, Round, Verdict, carry_out
 from evenbatch.experiments.speed import Speed
 from evenbatch.experiments.wording import count
 from evenbatch.report import pages, record, terminal
 from evenbatch.report.progress import Watcher
 from evenbatch.store import Store
+
+LATE = "not measured yet: the run was interrupted before it"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,13 @@ class Result:
         if part.experiment is None or self.outcome is None or self.verdict is None:
             return record.skipped(part.claim, part.phrase, part.data, part.skipped)
         return record.part(
-            part.claim, part.experiment, self.outcome, self.verdict, part.phrase, self.seconds
+            part.claim,
+            part.experiment,
+            self.outcome,
+            self.verdict,
+            part.phrase,
+            self.seconds,
+            part.data,
         )
 
 
@@ -127,7 +135,7 @@ def run(
     console = terminal.plain_console(stderr=outputs.json_to_stdout)
     face = None if outputs.quiet else terminal.plain_console(stderr=True)
     results: list[Result] = []
-    with Watcher(face, _guesses(parts), [part.claim for part in parts]) as watcher:
+    with Watcher(face, _firsts(parts), [part.claim for part in parts]) as watcher:
         for place, part in enumerate(parts):
             results.append(_carry_out(part, place, threads, watcher, store))
             if not results[-1].complete:
@@ -137,19 +145,20 @@ def run(
     complete = results[-1].complete
     if not complete:
         _show(results[-1], outputs, console)
-    _close(results, outputs, console, complete)
+        results += [
+            Result(replace(p, experiment=None, skipped=LATE, on=p.data))
+            for p in parts[len(results) :]
+        ]
+    _close(results, outputs, console, store)
     return complete
 
 
-def _guesses(parts: Sequence[Part]) -> Mapping[str, int]:
-    """How many trainings each part will probably need."""
-    guesses = {}
-    for place, part in enumerate(parts):
-        guesses[str(place)] = 0
-        if part.experiment is not None:
-            first = part.experiment.trials({})
-            guesses[str(place)] = len(first.trials) + first.later
-    return guesses
+def _firsts(parts: Sequence[Part]) -> Mapping[str, Round | int]:
+    """The first round of each part, from which follows how much there is to do."""
+    return {
+        str(place): part.experiment.trials({}) if part.experiment is not None else 0
+        for place, part in enumerate(parts)
+    }
 
 
 def _carry_out(
@@ -195,9 +204,9 @@ def picture_name(experiment: Speed) -> str:
     return f"race-{data}" + ("" if race.norm == "batch" else f"-{race.norm}")
 
 
-def _close(results: list[Result], outputs: Outputs, console: Console, complete: bool) -> None:
+def _close(results: list[Result], outputs: Outputs, console: Console, store: Store | None) -> None:
     """The table of all verdicts, report and record, the last sentence; how to go on."""
-    sentence = _sentence(results)
+    sentence, complete = _sentence(results), all(result.complete for result in results)
     command = shlex.join(["evenbatch", *sys.argv[1:]])
     if outputs.brief and not outputs.quiet:
         terminal.show_summary(console, results)
@@ -206,10 +215,13 @@ def _close(results: list[Result], outputs: Outputs, console: Console, complete: 
         _write(content, outputs, console)
     if not complete:
         finished = count(sum(len(r.outcome.curves) for r in results if r.outcome), "training")
+        go_on = "They are kept; to go on," if store is not None else "To measure it all,"
         console.print(
-            f"\nInterrupted after {finished}; the above is what they show. To measure it all, run "
-            f"again: {escape(command)}",
+            f"\nInterrupted after {finished}; the above is what they show. {go_on} run again: "
+            f"{escape(command)}",
         )
+    if outputs.brief and not outputs.quiet and len(results) > 1:
+        sentence = terminal.tally_words(results)
     console.print(f"\n[bold]{escape(sentence)}[/bold]")
 
 

@@ -45,7 +45,9 @@ def render(report: Report) -> str:
     Args:
         report: what was measured (`results.read` makes one from a report.json).
     """
-    counts = ", ".join(f"{number} {verb}" for _, number, verb in tally(report))
+    counts = ", ".join(
+        f"{number} {verb}" for _, number, verb in tally([entry.answer for entry in report.entries])
+    )
     parts = [f"# {TITLE}", f"{count(len(report.entries), 'verdict')}: {counts}."]
     if not report.complete:
         parts.append("**Partial.** The run was interrupted; this is what it had finished.")

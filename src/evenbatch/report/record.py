@@ -45,6 +45,7 @@ def part(
     verdict: Verdict,
     phrase: str = "",
     seconds: float = 0.0,
+    on: str = "",
 ) -> dict[str, Any]:
     """One experiment. Numbers that do not exist (a goal never reached) are null.
 
@@ -54,7 +55,7 @@ def part(
     content: dict[str, Any] = {
         "claim": claim,
         "phrase": phrase,
-        "on": next(iter(experiment.datasets)),
+        "on": on or next(iter(experiment.datasets)),
         "complete": not outcome.interrupted,
         "seconds": round(seconds, 3),
         "verdict": asdict(verdict),

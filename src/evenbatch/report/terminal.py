@@ -13,9 +13,9 @@ from rich.table import Table
 from evenbatch.experiments.protocol import CANNOT_TELL, FAILS, HOLDS, IN_PART, Verdict
 from evenbatch.experiments.race import BEST, Comparison, Finding, Race
 from evenbatch.experiments.race_exhibits import arm_cells
-from evenbatch.experiments.wording import amount, ratio
+from evenbatch.experiments.wording import amount, count, ratio
 from evenbatch.report.results import SKIPPED
-from evenbatch.report.words import duration, told
+from evenbatch.report.words import duration, tally, told
 
 SIGNS = {
     HOLDS: ("✓", "bold green"),
@@ -67,16 +67,17 @@ def show_line(
     effect = ""
     if verdict is not None and verdict.effects:
         value, between = told(verdict.effects[0])
-        effect = f"{value} ({between})"
-    text = f"[{style}]{sign} {answer:<13}[/{style}]  {escape(about):<28}  {escape(effect)}"
-    console.print(f"{text.rstrip()}  [dim]{duration(seconds)}[/dim]", soft_wrap=True)
+        effect = f"  {value} ({between})"
+    text = f"[{style}]{sign} {answer:<13}[/{style}]  {escape(about)}{escape(effect)}"
+    console.print(f"{text}  [dim]{duration(seconds)}[/dim]", soft_wrap=True)
 
 
 def show_summary(console: Console, results: Sequence[Any]) -> None:
-    """All verdicts (`job.Result`) in a table."""
+    """All verdicts (`job.Result`) in a table, claim by claim."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("claim", "data", "verdict", "effect [95 % interval]"):
-        table.add_column(escape(name))
+    table.add_column("claim", max_width=22)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("effect")
     table.add_column("time", justify="right", no_wrap=True)
     last = ""
     for result in results:
@@ -88,16 +89,25 @@ def show_summary(console: Console, results: Sequence[Any]) -> None:
             effect = verdict.reason
             if verdict.effects:
                 value, between = told(verdict.effects[0])
-                effect = f"{value} [{between}]"
+                effect = f"{value} ({between})"
+        if part.claim != last:
+            table.add_row(f"[bold]{escape(part.claim)}[/bold]")
         table.add_row(
-            escape(part.claim) if part.claim != last else "",
-            escape(part.data),
+            f"  {escape(part.data)}",
             f"[{style}]{sign} {answer}[/{style}]",
             escape(effect),
             duration(result.seconds),
         )
         last = part.claim
     console.print(table)
+
+
+def tally_words(results: Sequence[Any]) -> str:
+    """How many verdicts of each kind there are."""
+    found = tally([SKIPPED if r.verdict is None else r.verdict.answer for r in results])
+    listed = ", ".join(f"{number} {verb}" for _, number, verb in found)
+    claims = len({result.part.claim for result in results})
+    return f"{count(claims, 'claim')}, {count(len(results), 'verdict')}: {listed}."
 
 
 def arms_table(race: Race, found: Finding, best: Comparison) -> Table:

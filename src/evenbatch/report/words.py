@@ -21,13 +21,16 @@ _COUNTED = {
     IN_PART: ("holds in part", "hold in part"),
     FAILS: ("does not hold", "do not hold"),
     CANNOT_TELL: ("cannot be told", "cannot be told"),
-    SKIPPED: ("was skipped", "were skipped"),
+    SKIPPED: ("was not measured", "were not measured"),
 }
 
 
-def tally(report: Report) -> list[tuple[str, int, str]]:
-    """Each answer that occurs: the answer, how often, and its verb for that many."""
-    answers = [entry.answer for entry in report.entries]
+def tally(answers: Sequence[str]) -> list[tuple[str, int, str]]:
+    """Each answer that occurs: the answer, how often, and its verb for that many.
+
+    >>> tally(["holds", "does not hold", "holds"])
+    [('holds', 2, 'hold'), ('does not hold', 1, 'does not hold')]
+    """
     found = []
     for answer in (*ANSWERS, SKIPPED):
         number = answers.count(answer)
@@ -50,7 +53,7 @@ def interval(effect: Effect) -> str:
     if effect.bound == "at most" or (math.isinf(low) and math.isfinite(high)):
         return f"up to {_signed(high)}"
     if math.isinf(low) and math.isinf(high):
-        return "anything"
+        return "not known"
     return f"{_signed(low)} to {_signed(high)}"
 
 
@@ -61,7 +64,7 @@ def told(effect: Effect) -> tuple[str, str]:
     ('0.84 decades wider', '0.61 to 1.1')
     """
     if math.isnan(effect.value):
-        return "unknown", "anything"
+        return "not known", "not known"
     return f"{effect.bound} {_signed(effect.value)} {effect.unit}".strip(), interval(effect)
 
 
