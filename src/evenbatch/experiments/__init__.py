@@ -13,6 +13,7 @@ from evenbatch.data.dataset import Dataset
 from evenbatch.experiments import (
     batch_size,
     depth,
+    epsilon,
     feature_scaling,
     gradients,
     layer_norm,
@@ -83,5 +84,6 @@ CLAIMS: dict[str, Claim] = {
     "placement": Claim(placement.on, ("digits", "cookies"), placement.CLAIM),
     "regularization": Claim(regularization.on, ("digits", "cookies"), regularization.CLAIM),
     "batch-size": Claim(batch_size.on, ("digits", "cookies"), batch_size.CLAIM),
+    "epsilon": Claim(epsilon.on, ("digits", "cookies"), epsilon.CLAIM),
     "feature-scaling": Claim(feature_scaling.on, ("digits", "cookies"), feature_scaling.CLAIM),
 }
