@@ -15,6 +15,7 @@ from evenbatch.experiments import (
     depth,
     epsilon,
     feature_scaling,
+    gamma_beta,
     gradients,
     initialization,
     layer_norm,
@@ -87,5 +88,6 @@ CLAIMS: dict[str, Claim] = {
     "regularization": Claim(regularization.on, ("digits", "cookies"), regularization.CLAIM),
     "batch-size": Claim(batch_size.on, ("digits", "cookies"), batch_size.CLAIM),
     "epsilon": Claim(epsilon.on, ("digits", "cookies"), epsilon.CLAIM),
+    "gamma-beta": Claim(gamma_beta.on, ("digits", "cookies"), gamma_beta.CLAIM),
     "feature-scaling": Claim(feature_scaling.on, ("digits", "cookies"), feature_scaling.CLAIM),
 }

@@ -183,7 +183,7 @@ class BatchSize(Untimed):
             "interval. Spread: standard deviation of the batch means of the first layer's sums, "
             "at the start, over 200 batches.",
             rule=f"At each budget: holds if the interval of the growth lies at or above {POINT:g} "
-            f"point, in part if above 0, does not hold if below {POINT:g} point, else cannot tell. "
+            f"point, does not if below {POINT:g} point, in part if above 0, else cannot tell. "
             "Together: the same at both, that; growth at one, in part; else does not hold if one "
             f"does not. Cannot tell: fewer than {MIN_SEEDS} seeds.",
             source="Ioffe 2017, arXiv:1702.03275, section 3; Wu & He 2018, arXiv:1803.08494, "
@@ -284,6 +284,11 @@ class BatchSize(Untimed):
             notes.append(
                 f"The best learning rate of {listed(cells)} is the lowest or highest tried: a "
                 "better one may lie beyond."
+            )
+        if self.sizes[0] == 2:
+            notes.append(
+                "In a batch of 2 the two values of a unit always become −1 and +1, or nearly so: "
+                "which of them is larger is all that is left."
             )
         return tuple(notes)
 

@@ -155,7 +155,7 @@ class Epsilon(Untimed):
             f"{USUAL:g}, paired by seed, mean with 95 % interval.",
             rule="Cost of epsilon 0 at each of the three places: breaks if the interval lies at or "
             f"above {POINT:g} point, does not if below. Holds: at all three. In part: at some, or "
-            "a surely smaller cost. Does not hold: else, if not at one. Cannot tell: else, or "
+            "surely some cost. Does not hold: else, if not at one. Cannot tell: else, or "
             f"fewer than {MIN_SEEDS} seeds.",
             source="Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1 (“for numerical "
             "stability”).",

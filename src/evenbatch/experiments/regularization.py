@@ -208,11 +208,10 @@ class Regularization(Untimed):
             measure=f"Test {metric} where the loss on the training set first falls to a share of "
             f"what a guess has: {levels}. Difference of batch norm and none in points (0.01), "
             "paired by seed, mean with 95 % interval; also the gap between train and test.",
-            rule=f"On each of the two: holds if the interval lies at or above {POINT:g} point, in "
-            "part if above 0, does not hold if below "
-            f"{POINT:g} point, else cannot tell. Together: the same on both, that; a gain on one, "
-            "in part; else does not hold if one does not. Cannot tell: fewer than "
-            f"{MIN_SEEDS} seeds that got so far with both arms.",
+            rule=f"On each of the two: holds if the interval lies at or above {POINT:g} point, "
+            f"does not if below {POINT:g} point, in part if above 0, else cannot tell. Together: "
+            "the same on both, that; a gain on one, in part; else does not hold if one does not. "
+            f"Cannot tell: fewer than {MIN_SEEDS} seeds that got so far with both arms.",
             source="Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.4; Luo et al. 2019, "
             "arXiv:1809.00846; Zhang et al. 2017, arXiv:1611.03530 (shuffled labels).",
         )

@@ -26,20 +26,20 @@ def gained(effect: Effect, least: float = POINT) -> str:
     """Whether a gain is there, and as large as `least`.
 
     * the interval lies at or above `least`: holds
+    * it lies below `least`: does not hold, for a gain that is sure but too small to matter too
     * it lies above 0: holds in part
-    * it lies below `least`: does not hold
     * else: cannot tell
 
-    >>> [gained(Effect("", 0, low, high, "")) for low, high in ((1, 3), (0.5, 3), (-2, 0.5))]
+    >>> [gained(Effect("", 0, low, high, "")) for low, high in ((1, 3), (0.5, 3), (0.1, 0.5))]
     ['holds', 'holds in part', 'does not hold']
     >>> gained(Effect("", 0, -2, 2, ""))
     'cannot tell'
     """
     if effect.low >= least:
         return HOLDS
-    if effect.low > 0:
-        return IN_PART
-    return FAILS if effect.high < least else CANNOT_TELL
+    if effect.high < least:
+        return FAILS
+    return IN_PART if effect.low > 0 else CANNOT_TELL
 
 
 def joined(answers: Sequence[str]) -> str:
