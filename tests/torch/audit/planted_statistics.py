@@ -225,6 +225,11 @@ def tiny_inputs_small_eps() -> dict[str, Any]:
     return {"model": nn.Sequential(nn.BatchNorm1d(4, eps=1e-12)), "batch": 1e-4 * rows()}
 
 
+def eps_as_large_as_the_variance() -> dict[str, Any]:
+    """As in a new network with small weights: no matter."""
+    return {"model": nn.Sequential(nn.BatchNorm1d(4, eps=1e-3)), "batch": 0.03 * rows()}
+
+
 def some_dead_channels() -> dict[str, Any]:
     batch = rows()
     batch[:, :3] = 0
@@ -349,6 +354,23 @@ def stuck_in_an_exported_graph() -> dict[str, Any]:
     return {"model": torch.export.export(model, (rows(),)).module(), "batch": rows()}
 
 
+class Standardized(nn.Conv2d):
+    """Weight standardization, by a batch norm on the weights: no data in it."""
+
+    def forward(self, x: Any) -> Any:
+        flat = self.weight.reshape(1, self.out_channels, -1)
+        weight = nn.functional.batch_norm(flat, None, None, training=True)
+        return nn.functional.conv2d(x, weight.reshape_as(self.weight))
+
+
+def standardized_weights() -> dict[str, Any]:
+    return {"model": nn.Sequential(Standardized(3, 8, 3), nn.GroupNorm(2, 8)), "batch": images()}
+
+
+def standardized_weights_without_a_batch() -> dict[str, Any]:
+    return {"model": nn.Sequential(Standardized(3, 8, 3), nn.GroupNorm(2, 8))}
+
+
 def follows() -> dict[str, Any]:
     return {"model": nn.Sequential(nn.LayerNorm(4), Functional(follow=True)), "batch": rows()}
 
@@ -400,7 +422,7 @@ CASES = {
     ),
     "EB207": Case(
         shows=(tiny_inputs, tiny_inputs_to_a_layer_norm),
-        silent=(some_dead_channels,),
+        silent=(some_dead_channels, eps_as_large_as_the_variance),
         mended=tiny_inputs_small_eps,
         at=("0",),
         says="the output's spread is 0.02",
@@ -446,7 +468,11 @@ CASES = {
     ),
     "EB214": Case(
         shows=(stuck, stuck_without_a_batch, stuck_in_an_exported_graph),
-        silent=(without_running_statistics,),
+        silent=(
+            without_running_statistics,
+            standardized_weights,
+            standardized_weights_without_a_batch,
+        ),
         mended=follows,
         at=("1",),
         says="1 batch norm operation",

@@ -122,6 +122,14 @@ def completed(context: Context, model: nn.Module) -> Context:
         found["broadcast_buffers"] = bool(model.broadcast_buffers)
     if isinstance(model, torch.optim.swa_utils.AveragedModel):
         found["ema"] = True
-    if getattr(model, "is_gradient_checkpointing", False) is True:
+    if _checkpoints(model):
         found["checkpointing"] = True
     return replace(context, **found)
+
+
+def _checkpoints(model: nn.Module) -> bool:
+    """Whether a model of `transformers` says that it recomputes activations."""
+    for name in ("is_activation_checkpointing", "is_gradient_checkpointing"):
+        if isinstance(getattr(type(model), name, None), property):
+            return getattr(model, name) is True
+    return False

@@ -11,7 +11,13 @@ from torch import fx, nn
 
 from evenbatch.torch.auditing.findings import counted
 from evenbatch.torch.auditing.layers import kind_of
-from evenbatch.torch.auditing.running import Inputs, left_as_it_was, set_mode, short
+from evenbatch.torch.auditing.running import (
+    Inputs,
+    left_as_it_was,
+    set_mode,
+    short,
+    tensors_in,
+)
 
 NORMS = ("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm")
 # Operations that hand their input on with the same statistics in every channel.
@@ -32,6 +38,7 @@ class Op:
     rate: float = 0.0
     groups: int = 1
     shape: tuple[int, ...] | None = None
+    of_data: bool = True  # False for calculations on weights alone, such as weight standardization
 
     @property
     def owner(self) -> str:
@@ -57,8 +64,9 @@ class Graph:
     origin: str  # "torch.export" or "torch.fx"
 
     def of_kind(self, *kinds: str) -> Iterator[Op]:
+        """Operations of these kinds on data; those on weights alone are nobody's layer."""
         for op in self.ops:
-            if op.kind in kinds:
+            if op.kind in kinds and op.of_data:
                 yield op
 
     def real_users(self, op: Op) -> list[Op]:
@@ -118,9 +126,18 @@ def trace(model: nn.Module, inputs: Inputs | None) -> tuple[Graph | None, str]:
 
 
 def _exported(model: nn.Module, inputs: Inputs) -> Graph:
-    program = torch.export.export(model, inputs.args, dict(inputs.kwargs), strict=False)
+    program = torch.export.export(
+        _TensorsOnly(model), inputs.args, dict(inputs.kwargs), strict=False
+    )
     signature = program.graph_signature
-    named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    named = {
+        node: name.removeprefix("model.")
+        for node, name in (
+            *signature.inputs_to_parameters.items(),
+            *signature.inputs_to_buffers.items(),
+        )
+    }
+    data = set(signature.user_inputs)
     ops: dict[Any, Op] = {}
     for node in program.graph.nodes:
         if node.op != "call_function":
@@ -133,8 +150,19 @@ def _exported(model: nn.Module, inputs: Inputs) -> Graph:
             argument = node.args[place] if place < len(node.args) else None
             if isinstance(argument, fx.Node) and argument.name in named:
                 op.names[role] = named[argument.name]
-        _connect(op, node, ops)
+        _connect(op, node, ops, lambda source: source.name in data)
     return Graph(list(ops.values()), "torch.export")
+
+
+class _TensorsOnly(nn.Module):
+    """The model with its output as a list of tensors: `torch.export` knows no caches."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *args: Any, **kwargs: Any) -> list[torch.Tensor]:
+        return tensors_in(self.model(*args, **kwargs))
 
 
 def _op_of_function(node: fx.Node) -> Op:
@@ -155,14 +183,20 @@ def _op_of_function(node: fx.Node) -> Op:
 def _path(node: fx.Node) -> str:
     """The module whose forward ran the node."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
-    return str(stack[-1][0]).split("@")[0] if stack else ""
+    path = str(stack[-1][0]).split("@")[0] if stack else ""
+    return "" if path == "model" else path.removeprefix("model.")
 
 
-def _connect(op: Op, node: fx.Node, ops: dict[Any, Op]) -> None:
+def _connect(op: Op, node: fx.Node, ops: dict[Any, Op], is_data: Callable[[fx.Node], bool]) -> None:
+    """Enter the operation behind those it reads; `is_data` knows the model's own inputs."""
+    op.of_data = False
     for source in node.all_input_nodes:
         if source in ops:
             op.inputs.append(ops[source])
             ops[source].users.append(op)
+            op.of_data |= ops[source].of_data
+        else:
+            op.of_data |= is_data(source)
     ops[node] = op
 
 
@@ -178,9 +212,12 @@ def _symbolic(model: nn.Module) -> Graph:
     modules = dict(model.named_modules(remove_duplicate=False))
     for node in _Tracer().trace(model).nodes:
         if node.op == "call_module":
-            _connect(_op_of_module(modules[node.target], str(node.target)), node, ops)
+            op = _op_of_module(modules[node.target], str(node.target))
         elif node.op in ("call_function", "call_method"):
-            _connect(_op_of_function(node), node, ops)
+            op = _op_of_function(node)
+        else:
+            continue
+        _connect(op, node, ops, lambda source: source.op == "placeholder")
     return Graph(list(ops.values()), "torch.fx")
 
 

@@ -56,7 +56,7 @@ def momentum_out_of_range(subject: Subject) -> Iterator[Found]:
         yield Found(
             tuple(norm.path for norm in norms),
             _says(value),
-            f"momentum={brief(good)}"
+            f"momentum={good:g}"
             + (", if the number came from Keras, TensorFlow or JAX." if value >= HIGH else "."),
             {"layers": len(norms), "momentum": value},
             partial(_set, [norm.module for norm in norms], good),
@@ -74,7 +74,7 @@ def _says(value: float) -> str:
         return f"momentum = {brief(value)} is no weight of an average; it lies between 0 and 1."
     past = f"{brief(100 * (1 - value) ** 2)} %"
     return (
-        f"momentum = {brief(value)}: in PyTorch this is the weight of the newest batch; of "
+        f"momentum = {value:g}: in PyTorch this is the weight of the newest batch; of "
         f"everything before the last two batches {past} remains in the running statistics."
     )
 
@@ -86,4 +86,4 @@ def _meant(value: float) -> float:
 def _set(norms: list[Any], momentum: float) -> str:
     for norm in norms:
         norm.momentum = momentum
-    return f"momentum = {brief(momentum)} in {counted(len(norms), 'batch norm')}"
+    return f"momentum = {momentum:g} in {counted(len(norms), 'batch norm')}"

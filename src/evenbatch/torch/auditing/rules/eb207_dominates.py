@@ -1,7 +1,8 @@
 """An eps as large as the variance it is added to: the layer hardly normalizes.
 
 ## What it does
-Compares, on the given batch, the variances behind each layer's statistics with its eps.
+Compares, on the given batch, the variances behind each layer's statistics with its eps, and
+reports layers whose eps is more than ten times the median of those that are not zero.
 
 ## Why is this bad?
 The layer divides by √(variance + eps). Where eps is the larger part, the output's spread is not 1
@@ -37,24 +38,29 @@ from evenbatch.torch.auditing.layers import Norm
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
+SMALLER = 10  # eps at ten times the variance: a spread of 0.3
+
 
 @rule("EB207", Severity.WARNING, "batch")
 def eps_dominates(subject: Subject) -> Iterator[Found]:
-    """Layers whose eps is larger than half of the variances that are not zero."""
+    """Layers whose eps is ten times the median of their variances that are not zero."""
     if subject.sample is None or subject.sample.inputs.synthetic:
         return
+    found = {}
     for norm in subject.of_kind("batch", "instance", "group", "layer", "rms"):
-        eps = norm.eps
         middle = _median_variance(subject, norm)
-        if eps and middle is not None and middle < eps:
-            spread = math.sqrt(middle / (middle + eps))
-            yield Found(
-                (norm.path,),
-                f"eps = {brief(eps)}, and the median variance on this batch {brief(middle)}: the "
-                f"output's spread is {brief(spread)} instead of 1.",
-                f"inputs of a larger scale, or an eps well below {brief(middle)}.",
-                {"eps": eps, "median_variance": middle, "spread": spread},
-            )
+        if norm.eps and middle is not None and middle * SMALLER < norm.eps:
+            found[norm.path] = (norm.eps, middle, math.sqrt(middle / (middle + norm.eps)))
+    if found:
+        worst = min(found, key=lambda path: found[path][2])
+        eps, middle, spread = found[worst]
+        yield Found(
+            tuple(found),
+            f"in {worst!r} eps is {brief(eps)}, and the median variance on this batch "
+            f"{brief(middle)}: the output's spread is {brief(spread)} instead of 1.",
+            f"inputs (or weights) of a larger scale, or an eps well below {brief(middle)}.",
+            {"layers": len(found), "eps": eps, "median_variance": middle, "spread": spread},
+        )
 
 
 def _median_variance(subject: Subject, norm: Norm) -> float | None:
