@@ -116,6 +116,12 @@ def has_numbers(tensor: torch.Tensor) -> bool:
     return not is_lazy(tensor) and tensor.device.type != "meta"
 
 
+def put(model: nn.Module, path: str, module: nn.Module) -> None:
+    """Put a module in the place of another."""
+    parent, _, name = path.rpartition(".")
+    setattr(model.get_submodule(parent), name, module)
+
+
 def is_lazy(tensor: torch.Tensor) -> bool:
     """Whether its shape is not known yet."""
     return isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin)

@@ -39,6 +39,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from evenbatch.torch.auditing.findings import Found, Severity, brief
 from evenbatch.torch.auditing.graph import Graph, Op
+from evenbatch.torch.auditing.layers import put
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.running import difference, forward, left_as_it_was, set_mode, short
 from evenbatch.torch.auditing.subject import Subject
@@ -118,5 +119,5 @@ def _fold(model: nn.Module, layer: str, norm: str) -> None:
             first, second, transpose=isinstance(first, nn.modules.conv._ConvTransposeNd)
         )
     with torch.no_grad():
-        model.set_submodule(layer, fused)
-        model.set_submodule(norm, nn.Identity())
+        put(model, layer, fused)
+        put(model, norm, nn.Identity())

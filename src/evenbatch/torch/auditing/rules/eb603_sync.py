@@ -34,7 +34,7 @@ from functools import partial
 from torch import nn
 
 from evenbatch.torch.auditing.findings import Found, Severity, counted
-from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.layers import Norm, put
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
@@ -82,5 +82,5 @@ def _replace(model: nn.Module, synced: list[Norm], dims: dict[str, int]) -> str:
             new._buffers[name] = buffer
         new.train(old.training)
         for path in (norm.path, *norm.aliases):
-            model.set_submodule(path, new)
+            put(model, path, new)
     return f"{counted(len(synced), 'SyncBatchNorm layer')} replaced by plain batch norms"
