@@ -23,6 +23,7 @@ from evenbatch.experiments import (
     placement,
     regularization,
     speed,
+    train_eval,
 )
 from evenbatch.experiments.carry_out import Outcome, carry_out
 from evenbatch.experiments.protocol import (
@@ -89,5 +90,6 @@ CLAIMS: dict[str, Claim] = {
     "batch-size": Claim(batch_size.on, ("digits", "cookies"), batch_size.CLAIM),
     "epsilon": Claim(epsilon.on, ("digits", "cookies"), epsilon.CLAIM),
     "gamma-beta": Claim(gamma_beta.on, ("digits", "cookies"), gamma_beta.CLAIM),
+    "train-eval": Claim(train_eval.on, ("digits", "cookies"), train_eval.CLAIM),
     "feature-scaling": Claim(feature_scaling.on, ("digits", "cookies"), feature_scaling.CLAIM),
 }

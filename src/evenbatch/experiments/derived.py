@@ -164,3 +164,16 @@ def learnable(data: Dataset) -> Dataset:
         y_train=_float32((y - mean) / spread),
         y_test=_float32((data.y_test.astype(np.float64) - mean) / spread),
     )
+
+
+def shuffled_rows(data: Dataset, seed: int = 0) -> Dataset:
+    """The same test rows in another order: neighbours share nothing any more.
+
+    >>> from evenbatch.data import load
+    >>> shuffled_rows(load("cookies")).name
+    'cookies, test rows shuffled'
+    """
+    order = random_order(data.n_test, seed)
+    return _derived(
+        data, "test rows shuffled", x_test=data.x_test[order], y_test=data.y_test[order]
+    )
