@@ -5,7 +5,7 @@
     load("cookies:seed=3")            the same data set, by that name
     load_table("wine.csv", "class")   your own table; afterwards load("table:wine") finds it
 
-One file each: cookies.py, digits.py, mnist1d.py, mnist.py, and the folder table/.
+One file each: cookies.py, stories.py, digits.py, mnist1d.py, mnist.py, and the folder table/.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import replace
 from inspect import signature
 from typing import Any
 
-from evenbatch.data import cookies, digits, mnist, mnist1d
+from evenbatch.data import cookies, digits, mnist, mnist1d, stories
 from evenbatch.data.dataset import Dataset, check_batch_size
 from evenbatch.data.errors import DataError, did_you_mean, listed
 from evenbatch.data.table import load_table, recall
@@ -29,6 +29,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "digits": digits.load,
     "mnist1d": mnist1d.load,
     "mnist": mnist.load,
+    "stories": stories.load,
 }
 
 _PLACES = ("data_dir", "download")  # say where the data lies, not what it is: not in the name

@@ -15,6 +15,7 @@ from evenbatch.data.split import split_rows
 
 TASKS = ("classification", "regression")
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+_LENGTHS = ("lengths_train", "lengths_test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,21 +24,28 @@ class Dataset:
 
     The arrays are read-only, because one loaded data set is shared by everything in the process.
 
+    A row may also be a sequence of `time_steps` steps, laid out one after the other; it ends after
+    its length, and what follows is zero.
+
     Args:
         name: what ``Trial.data`` holds: "digits", "cookies:seed=3", "table:wine".
         task: "classification" or "regression".
-        x_train: (N, features) float32.
+        x_train: (N, features) float32; of sequences (N, time_steps · features).
         y_train: classification: (N,) int64 class indices; regression: (N, targets) float32.
         x_test: (M, features) float32.
         y_test: as `y_train`, M rows.
-        features: a name for each column of x.
+        features: a name for each column of x; of sequences, for each column of one time step.
         classes: a name for each class index; () for regression.
         fingerprint: computed from the arrays; leave it out.
         source: one sentence: where the data comes from, whom to cite, its licence.
         notes: what was noticed while loading and is worth knowing, one sentence each.
+        time_steps: steps of the longest sequence there is room for; 0 where rows are no sequences.
+        lengths_train: (N,) int64, time steps of each sequence, from 1 to `time_steps`.
+        lengths_test: as `lengths_train`, M rows.
 
     Raises:
-        DataError: for arrays that do not fit together, other number types, NaN or infinity.
+        DataError: for arrays that do not fit together, other number types, NaN or infinity, and for
+            a sequence that goes on after its length.
 
     >>> x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1])
     >>> Dataset("eye", "classification", x, y, x[:1], y[:1], tuple("abcd"), ("no", "yes")).n_outputs
@@ -55,14 +63,24 @@ class Dataset:
     fingerprint: str = ""
     source: str = ""
     notes: tuple[str, ...] = ()
+    time_steps: int = 0
+    lengths_train: NDArray[np.int64] | None = None
+    lengths_test: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise DataError(f"{self.name}: task is {self.task!r}, not one of {TASKS}.")
+        steps = self.time_steps
+        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 0:
+            raise DataError(
+                f"{self.name}: time_steps is {steps!r}; it must be a whole number, 0 for rows that "
+                "are no sequences."
+            )
         for part in ("train", "test"):
             self._check_x(f"x_{part}")
+            self._check_lengths(f"lengths_{part}", getattr(self, f"x_{part}"))
             self._check_y(f"y_{part}", len(getattr(self, f"x_{part}")))
-        for field in _ARRAYS:
+        for field in _ARRAYS + (_LENGTHS if steps else ()):
             view = np.ascontiguousarray(getattr(self, field)).view()
             view.flags.writeable = False
             object.__setattr__(self, field, view)
@@ -76,12 +94,43 @@ class Dataset:
                 f"{self.name}: {field} is {x.dtype} {x.shape}; it must be float32 with "
                 "at least one row and one column."
             )
-        if x.shape[1] != len(self.features):
+        if x.shape[1] != len(self.features) * max(self.time_steps, 1):
+            steps = f" for each of {self.time_steps} time steps" if self.time_steps else ""
             raise DataError(
                 f"{self.name}: {field} has {x.shape[1]} columns, "
-                f"but {len(self.features)} feature names were given."
+                f"but {len(self.features)} feature names were given{steps}."
             )
         _check_finite(self.name, field, x)
+
+    def _check_lengths(self, field: str, x: NDArray[Any]) -> None:
+        lengths, steps = getattr(self, field), self.time_steps
+        if not steps:
+            if lengths is not None:
+                raise DataError(
+                    f"{self.name}: {field} is given, but time_steps is 0; sequences need both."
+                )
+            return
+        if lengths is None or lengths.dtype != np.int64 or lengths.shape != (len(x),):
+            found = "missing" if lengths is None else f"{lengths.dtype} {lengths.shape}"
+            raise DataError(
+                f"{self.name}: {field} is {found}; sequences need int64 ({len(x)},), the time "
+                "steps of each row."
+            )
+        wrong = np.flatnonzero((lengths < 1) | (lengths > steps))
+        if len(wrong):
+            raise DataError(
+                f"{self.name}: {field}[{wrong[0]}] is {lengths[wrong[0]]}; a sequence has from 1 "
+                f"to time_steps={steps} steps."
+            )
+        by_step = x.reshape(len(x), steps, -1)
+        after = np.arange(steps) >= lengths[:, None]
+        late = np.argwhere(after & by_step.any(axis=2))
+        if len(late):
+            row, step = (int(i) for i in late[0])
+            raise DataError(
+                f"{self.name}: x_{field.removeprefix('lengths_')}[{row}] is not zero at time step "
+                f"{step}, but {field}[{row}] is {lengths[row]}; pad with zeros after the end."
+            )
 
     def _check_y(self, field: str, rows: int) -> None:
         y = getattr(self, field)
@@ -109,7 +158,8 @@ class Dataset:
 
     @property
     def n_features(self) -> int:
-        return int(self.x_train.shape[1])
+        """Columns of x; of sequences, of one time step."""
+        return len(self.features)
 
     @property
     def n_outputs(self) -> int:
@@ -126,8 +176,9 @@ class Dataset:
 
     def __repr__(self) -> str:
         kind = "classes" if self.task == "classification" else "target" + "s" * (self.n_outputs > 1)
+        steps = f"up to {self.time_steps} time steps of " if self.time_steps else ""
         return (
-            f"Dataset({self.name!r}: {self.task}, {self.n_features} features, "
+            f"Dataset({self.name!r}: {self.task}, {steps}{self.n_features} features, "
             f"{self.n_outputs} {kind}, {self.n_train} training + {self.n_test} test rows, "
             f"{self.fingerprint})"
         )
@@ -143,10 +194,11 @@ def _check_finite(name: str, field: str, values: NDArray[Any]) -> None:
 def fingerprint(dataset: Dataset) -> str:
     """16 hexadecimal digits of SHA-256 over the four arrays: type, shape and bytes.
 
-    Names are left out: the same numbers under another name are the same data.
+    Of sequences also over their lengths. Names are left out: the same numbers under another name
+    are the same data.
     """
     digest = hashlib.sha256()
-    for field in _ARRAYS:
+    for field in _ARRAYS + (_LENGTHS if dataset.time_steps else ()):
         array = np.ascontiguousarray(getattr(dataset, field))
         array = array.astype(array.dtype.newbyteorder("<"), copy=False)
         digest.update(f"{field} {array.dtype.str} {array.shape}".encode())
@@ -165,11 +217,17 @@ def from_rows(
     seed: int,
     source: str,
     notes: Sequence[str] = (),
+    lengths: NDArray[np.int64] | None = None,
 ) -> Dataset:
-    """A `Dataset` from all rows together, split by `split_rows` (each class by its own share)."""
+    """A `Dataset` from all rows together, split by `split_rows` (each class by its own share).
+
+    With `lengths` the rows are sequences, x (n, time steps, features).
+    """
     train, test = split_rows(len(x), test_share, seed, labels=y if classes else None)
     x = x.astype(np.float32, copy=False)
     y = y.astype(np.int64 if classes else np.float32, copy=False)
+    steps = 0 if lengths is None else x.shape[1]
+    x = x.reshape(len(x), -1)
     return Dataset(
         name=name,
         task="classification" if classes else "regression",
@@ -181,6 +239,9 @@ def from_rows(
         classes=tuple(classes),
         source=source,
         notes=tuple(notes),
+        time_steps=steps,
+        lengths_train=None if lengths is None else lengths[train],
+        lengths_test=None if lengths is None else lengths[test],
     )
 
 
