@@ -64,7 +64,7 @@ def generate(n: int = 2000, seed: int = 0, longest: int = 24) -> Stories:
     lengths = np.zeros(n, np.int64)
     for i in range(n):
         raw = np.random.PCG64(np.random.SeedSequence([seed, i])).random_raw(2 * longest + 1)
-        uniform = (raw >> np.uint64(11)) * 2.0**-53
+        uniform: NDArray[np.float64] = np.asarray((raw >> np.uint64(11)) * 2.0**-53, np.float64)
         lengths[i] = SHORTEST + int(uniform[-1] * (longest - SHORTEST + 1))
         words[i, : lengths[i]] = _tell(uniform[:-1].reshape(longest, 2)[: lengths[i]])
     return Stories(words, lengths, truth(words))

@@ -68,5 +68,5 @@ def initial_running(tape: Tape, dtype: Any) -> NDArray[Any]:
     running = np.zeros(tape.n_running, dtype)
     for norm in tape.norms:
         if norm.running >= 0:
-            running[norm.running + norm.stride : norm.running + norm.stride + norm.columns] = 1
+            norm.statistics(running)[1][...] = 1
     return running

@@ -15,9 +15,18 @@ import math
 
 import numpy as np
 
+from evenbatch.engine import operations as T
 from evenbatch.engine import probing
-from evenbatch.engine import tape as T
-from evenbatch.kernels import _clock, columns, dense, groups, losses, matmul, optimizers
+from evenbatch.kernels import (
+    _clock,
+    columns,
+    dense,
+    groups,
+    losses,
+    matmul,
+    optimizers,
+    recurrence,
+)
 from evenbatch.kernels._jit import kernel
 
 # How batch norm normalizes. Training: by the batch, kept in the running statistics. Evaluation: by
@@ -60,29 +69,38 @@ def forward(ops, slopes, plan, hyper, rows, theta, running, ws, mode, step):
         op, src, dst, stride = ops[i, T.OP], ops[i, T.SRC], ops[i, T.DST], ops[i, T.STRIDE]
         a, b, c, e = ops[i, T.A], ops[i, T.B], ops[i, T.C], ops[i, T.E]
         slope = slopes[i]
+        n = rows
+        if ops[i, T.COUNT] >= 0:
+            n = np.int64(ws[ops[i, T.COUNT]])
+            if n == 0:  # no example goes on so long
+                continue
         if op == T.PRODUCT:
-            matmul.product(ws, src, ops[i, T.STRIDE_IN], theta, a, ws, dst, rows, stride, b)
+            matmul.product(ws, src, ops[i, T.STRIDE_IN], theta, a, ws, dst, n, stride, b)
         elif op == T.BATCH:
-            if mode == EVALUATE:
-                columns.running_to_scale(running, c, ws, stride, e, e + stride, eps)
+            time = ops[i, T.CODE]  # 1 + the time step, or 0
+            own = mode != EVALUATE and (n > 1 or time == 0)
+            if not own:
+                at = recurrence.known_step(running, c, time, stride)
+                columns.running_to_scale(running, at, ws, stride, e, e + stride, eps)
             else:
-                columns.batch_statistics(ws, src, rows, stride, e, e + stride, e + 2 * stride, eps)
+                columns.batch_statistics(ws, src, n, stride, e, e + stride, e + 2 * stride, eps)
             columns.batch_normalize(
-                ws, src, dst, rows, stride, e, e + stride, e + 3 * stride, theta, a, b, slope
+                ws, src, dst, n, stride, e, e + stride, e + 3 * stride, theta, a, b, slope
             )
-            if mode in (TRAIN, POPULATION):
+            if own and mode != OWN:
                 new = hyper[STAT_MOMENTUM] if mode == TRAIN else 1.0
                 columns.update_running(
-                    ws, e, e + 2 * stride, rows, stride, running, c, new, mode == TRAIN
+                    ws, e, e + 2 * stride, n, stride, running, c, new, mode == TRAIN
                 )
+                recurrence.note_step(running, c, time, stride)
         elif op == T.ACTIVATE:
-            dense.activate(ws, src, dst, rows, stride, theta, a, ops[i, T.CODE], slope)
+            dense.activate(ws, src, dst, n, stride, theta, a, ops[i, T.CODE], slope)
         elif op == T.ROW:
             groups.row_normalize(
                 ws,
                 src,
                 dst,
-                rows,
+                n,
                 stride,
                 ops[i, T.COLUMNS],
                 e,
@@ -99,7 +117,7 @@ def forward(ops, slopes, plan, hyper, rows, theta, running, ws, mode, step):
                 ws,
                 src,
                 dst,
-                rows,
+                n,
                 stride,
                 ops[i, T.COLUMNS],
                 ops[i, T.CODE],
@@ -113,12 +131,19 @@ def forward(ops, slopes, plan, hyper, rows, theta, running, ws, mode, step):
         elif op == T.DROPOUT:
             if mode == TRAIN:
                 key = dropout_key(plan[SEED_LOW], plan[SEED_HIGH], step, ops[i, T.CODE])
-                dense.dropout_mask(ws, a, rows * stride, key, slope)
-                dense.multiply(ws, src, a, dst, rows * stride)
+                dense.dropout_mask(ws, a, n * stride, key, slope)
+                dense.multiply(ws, src, a, dst, n * stride)
             else:
-                dense.copy(ws, src, dst, rows * stride)
+                dense.copy(ws, src, dst, n * stride)
         elif op == T.ADD:
-            dense.add(ws, src, a, dst, rows * stride)
+            dense.add(ws, src, a, dst, n * stride)
+        elif op == T.ORDER:
+            recurrence.order_by_length(ws, src, dst, n, stride, b, c, a)
+        elif op == T.SUM:
+            dense.add(ws, src, a, dst, n * stride)
+        elif op == T.ENDING:
+            on = np.int64(ws[ops[i, T.COUNT] + 1])
+            recurrence.put_rows(ws, src, dst, on, n, stride, a)
 
 
 @kernel
@@ -129,35 +154,45 @@ def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):
         op, src, dst, stride = ops[i, T.OP], ops[i, T.SRC], ops[i, T.DST], ops[i, T.STRIDE]
         a, b, c, e = ops[i, T.A], ops[i, T.B], ops[i, T.C], ops[i, T.E]
         slope = slopes[i]
+        n = rows
+        if ops[i, T.COUNT] >= 0:
+            n = np.int64(ws[ops[i, T.COUNT]])
+            if n == 0:
+                continue
         if op == T.PRODUCT:
             stride_in = ops[i, T.STRIDE_IN]
             if e > 0:  # the input was overwritten by a later layer: normalize once more
                 j = e - 1
                 stats, wide = ops[j, T.E], ops[j, T.STRIDE]
                 columns.batch_normalize(
-                    ws, ops[j, T.SRC], ops[j, T.DST], rows, wide, stats, stats + wide,
+                    ws, ops[j, T.SRC], ops[j, T.DST], n, wide, stats, stats + wide,
                     stats + 3 * wide, theta, ops[j, T.A], ops[j, T.B], slopes[j],
                 )  # fmt: skip
-            matmul.product_transposed(ws, src, stride_in, ws, d, grad, a, b, stride, rows)
+            matmul.product_transposed(ws, src, stride_in, ws, d, grad, a, b, stride, n)
             if ops[i, T.NEED_DX]:
                 scratch = plan[TRANSPOSE]
                 matmul.transpose(theta, a, stride, ws, scratch, stride_in, b, ops[i, T.COLUMNS])
                 matmul.product(
-                    ws, d, stride, ws, scratch, ws, other, rows, stride_in, ops[i, T.COLUMNS]
+                    ws, d, stride, ws, scratch, ws, other, n, stride_in, ops[i, T.COLUMNS]
                 )
                 d, other = other, d
         elif op == T.BATCH:
-            columns.batch_backward(
-                ws, d, src, rows, stride, e, e + stride, e + 3 * stride, theta, a, b, grad, slope
-            )
+            if n > 1 or ops[i, T.CODE] == 0:
+                columns.batch_backward(
+                    ws, d, src, n, stride, e, e + stride, e + 3 * stride, theta, a, b, grad, slope
+                )
+            else:
+                recurrence.fixed_backward(
+                    ws, d, src, n, stride, e, e + stride, e + 3 * stride, theta, a, b, grad, slope
+                )
         elif op == T.ACTIVATE:
-            dense.activate_backward(ws, d, src, dst, rows, stride, grad, a, ops[i, T.CODE], slope)
+            dense.activate_backward(ws, d, src, dst, n, stride, grad, a, ops[i, T.CODE], slope)
         elif op == T.ROW:
             groups.row_backward(
                 ws,
                 d,
                 src,
-                rows,
+                n,
                 stride,
                 ops[i, T.COLUMNS],
                 e,
@@ -174,7 +209,7 @@ def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):
                 ws,
                 d,
                 src,
-                rows,
+                n,
                 stride,
                 ops[i, T.COLUMNS],
                 ops[i, T.CODE],
@@ -186,11 +221,19 @@ def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):
                 slope,
             )
         elif op == T.DROPOUT:
-            dense.multiply(ws, d, a, d, rows * stride)
+            dense.multiply(ws, d, a, d, n * stride)
         elif op == T.ADD:
-            dense.copy(ws, d, plan[STASH], rows * stride)
+            dense.copy(ws, d, plan[STASH], n * stride)
         elif op == T.FORK:
-            dense.add(ws, d, plan[STASH], d, rows * stride)
+            dense.add(ws, d, plan[STASH], d, n * stride)
+        elif op == T.ENDING:
+            on = np.int64(ws[ops[i, T.COUNT] + 1])
+            recurrence.take_rows(ws, b, d, on, n, stride, a)
+        elif op == T.SHARE:
+            recurrence.share_gradient(grad, a, b, ws, c, ops[i, T.CODE])
+        elif op == T.HOLD:
+            dense.copy(ws, d, a, n * stride)
+            recurrence.clear(ws, b, c)
 
 
 @kernel

@@ -13,7 +13,7 @@ ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "gelu", "identity")
 NORMALIZERS = ("none", "batch", "layer", "rms", "group")
 PLACEMENTS = ("before", "after", "input")
 AFFINE = ("both", "gamma", "beta", "none")
-MAX_DEPTH, MAX_WIDTH = 200, 16_384
+MAX_DEPTH, MAX_WIDTH, MAX_TIME = 200, 16_384, 1000
 
 
 class SettingError(ValueError):
@@ -72,8 +72,20 @@ class Network:
     The linear layer right before a batch normalizer has no bias: subtracting the batch mean would
     cancel it.
 
+    With `time_steps` the network reads sequences. The first hidden layer is then recurrent (Elman
+    1990): at each time step it is linear of the input and of its own state before, added up →
+    normalizer → activation; the layers after it, and dropout, get each example's state at its own
+    last step. Layer, RMS and group norm treat every example and time step alone (Ba et al. 2016,
+    arXiv:1607.06450, section 3.1). Batch norm takes the statistics of a time step over the examples
+    that still go on, with running statistics for each time step, gamma and beta for all, as
+    Cooijmans et al. 2016 (arXiv:1603.09025); unlike theirs it stands where layer norm stands: once,
+    on the sum, and its gamma starts at 1, where they normalize the two summands apart and start at
+    0.1. Where one example alone goes on it has no variance: that step uses the running statistics
+    and leaves them as they are. Statistics of a step that was never seen in training are those of
+    the last step that was.
+
     Args:
-        inputs: features of an example.
+        inputs: features of an example; of a sequence, of one time step.
         hidden: width of each hidden layer, e.g. ``(32, 32, 32)``; 1 to 200 layers.
         outputs: classes, or targets of a regression.
         activation: "relu", "leaky_relu" (slope 0.01), "tanh", "sigmoid", "gelu" (exact form) or
@@ -93,6 +105,7 @@ class Network:
         eps: added to the variance.
         momentum: weight of the new value in the running statistics (PyTorch's convention; ONNX and
             Keras weight the old value and call 0.9 what is 0.1 here).
+        time_steps: steps of the longest sequence there is room for; 0 for data that is none.
 
     Raises:
         SettingError: a field has a value that cannot be trained; the message names it.
@@ -118,6 +131,7 @@ class Network:
     groups: int = 4
     eps: float = 1e-5
     momentum: float = 0.1
+    time_steps: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.hidden, Iterable):
@@ -142,7 +156,13 @@ class Network:
             groups=whole("groups", self.groups, 1, MAX_WIDTH),
             eps=number("eps", self.eps, 0.0, 1e3),
             momentum=number("momentum", self.momentum, 0.0, 1.0),
+            time_steps=whole("time_steps", self.time_steps, 0, MAX_TIME),
         )
+        if self.time_steps and self.norm != "none" and self.placement == "input":
+            raise SettingError(
+                f"placement is 'input' with time_steps={self.time_steps}: a recurrent network "
+                "normalizes its state, not its input; use placement='before' or 'after'"
+            )
         if self.norm == "group":
             for width in self.normalized_widths:
                 if width % self.groups:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from evenbatch.engine import initialize
 from evenbatch.engine.curve import LayerWeights, NormWeights, Weights
 from evenbatch.engine.network import Network, SettingError
+from evenbatch.engine.operations import NormSlot
 from evenbatch.engine.tape import Tape, compile_tape
+from evenbatch.kernels._lanes import PAD
 
 Array = NDArray[Any]
 
@@ -26,11 +28,7 @@ def get_weights(tape: Tape, theta: Array, running: Array) -> Weights:
         n = norm.columns
         stats: list[Array] = []
         if norm.running >= 0:
-            at = norm.running
-            stats = [
-                running[at : at + n].copy(),
-                running[at + norm.stride : at + norm.stride + n].copy(),
-            ]
+            stats = [part.copy() for part in norm.statistics(running)]
         norms.append(
             NormWeights(
                 theta[norm.gamma : norm.gamma + n].copy(),
@@ -59,7 +57,7 @@ def set_weights(tape: Tape, weights: Weights, theta: Array, running: Array) -> N
         if (layer.bias is not None) != (slot.bias >= 0):
             raise SettingError(
                 f"layer {i} {'has no' if slot.bias < 0 else 'needs a'} bias in this network "
-                "(none right before a batch normalizer)"
+                "(none right before a batch normalizer, nor on a recurrent layer's state)"
             )
         if layer.bias is not None:
             theta[slot.bias : slot.bias + slot.outputs] = layer.bias
@@ -68,9 +66,21 @@ def set_weights(tape: Tape, weights: Weights, theta: Array, running: Array) -> N
         theta[norm.gamma : norm.gamma + n] = values.gamma
         theta[norm.beta : norm.beta + n] = values.beta
         if norm.running >= 0 and values.running_mean is not None and values.running_var is not None:
-            at = norm.running
-            running[at : at + n] = values.running_mean
-            running[at + norm.stride : at + norm.stride + n] = values.running_var
+            _set_statistics(norm, values.running_mean, values.running_var, running)
+
+
+def _set_statistics(norm: NormSlot, mean: Array, var: Array, running: Array) -> None:
+    """Write running statistics; a time step counts as seen up to the last that is not 0 and 1."""
+    means, variances = norm.statistics(running)
+    if mean.shape != means.shape or var.shape != means.shape:
+        raise SettingError(
+            f"running statistics have shapes {mean.shape} and {var.shape}; this network needs "
+            f"{means.shape}"
+        )
+    means[...], variances[...] = mean, var
+    if norm.steps:
+        moved = np.flatnonzero(((means != 0) | (variances != 1)).any(axis=1))
+        running[norm.running - PAD] = moved[-1] + 1 if len(moved) else 0
 
 
 def initial_weights(network: Network, seed: int, dtype: Any = np.float32) -> Weights:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from evenbatch.engine import tape as T
+from evenbatch.engine import operations as T
 from evenbatch.kernels import dense
 from evenbatch.kernels._jit import kernel
 
@@ -21,40 +21,61 @@ def probe_layers(probes, slopes, ws, theta, grad, rows, out):
     activation, norm of its weight gradient, and how far its normalizer's knobs have moved.
 
     An activation is saturated where its derivative is at most 5 % of the largest it can have; a
-    unit is dead where that is so for every example of the batch.
+    unit is dead where that is so for every example of the batch. A layer that runs over time is
+    read at all steps together, each over the examples that reach it.
     """
     for i in range(probes.shape[0]):
         row = probes[i]
-        total = 0.0
-        count = rows * row[T.P_IN_COLUMNS]
-        for r in range(rows):
-            at = row[T.P_IN] + r * row[T.P_IN_STRIDE]
-            for c in range(row[T.P_IN_COLUMNS]):
-                total += ws[at + c]
-        mean = total / count
-        spread = 0.0
-        for r in range(rows):
-            at = row[T.P_IN] + r * row[T.P_IN_STRIDE]
-            for c in range(row[T.P_IN_COLUMNS]):
-                spread += (ws[at + c] - mean) ** 2
-        out[i, MEAN], out[i, SPREAD] = mean, math.sqrt(spread / count)
+        count = _probe_input(row, ws, rows, out[i])
         saturated, dead = 0, 0
         for c in range(row[T.P_COLUMNS]):
             here = 0
-            for r in range(rows):
-                at = r * row[T.P_STRIDE] + c
-                y, z = ws[row[T.P_OUT] + at], ws[row[T.P_Z] + at]
-                here += dense.is_saturated(row[T.P_CODE], slopes[i], z, y)
+            for s in range(row[T.P_STEPS]):
+                for r in range(_going_on(row, ws, rows, s)):
+                    at = s * row[T.P_OUT_STEP] + r * row[T.P_STRIDE] + c
+                    y, z = ws[row[T.P_OUT] + at], ws[row[T.P_Z] + at]
+                    here += dense.is_saturated(row[T.P_CODE], slopes[i], z, y)
             saturated += here
-            dead += here == rows
-        out[i, SATURATED] = saturated / (rows * row[T.P_COLUMNS])
-        out[i, DEAD] = dead / row[T.P_COLUMNS]
+            dead += here == count
+        if count > 0:
+            out[i, SATURATED] = saturated / (count * row[T.P_COLUMNS])
+            out[i, DEAD] = dead / row[T.P_COLUMNS]
         norm = 0.0
         for at in range(row[T.P_W], row[T.P_W] + row[T.P_W_SIZE]):
             norm += np.float64(grad[at]) ** 2
         out[i, GRADIENT_NORM] = math.sqrt(norm)
         if row[T.P_NORM_COLUMNS] > 0:
             _probe_knobs(theta, row[T.P_GAMMA], row[T.P_BETA], row[T.P_NORM_COLUMNS], out[i])
+
+
+@kernel
+def _going_on(row, ws, rows, step):
+    """Examples of the minibatch that reach a time step; all, in a layer that has no steps."""
+    return rows if row[T.P_COUNT] < 0 else np.int64(ws[row[T.P_COUNT] + step])
+
+
+@kernel
+def _probe_input(row, ws, rows, out):
+    """Mean and standard deviation of what the layer receives; returns the number of examples, each
+    counted at every time step."""
+    total, spread, count = 0.0, 0.0, 0
+    mean = 0.0
+    for again in range(2):
+        for s in range(row[T.P_STEPS]):
+            for r in range(_going_on(row, ws, rows, s)):
+                at = row[T.P_IN] + s * row[T.P_IN_STEP] + r * row[T.P_IN_STRIDE]
+                for c in range(row[T.P_IN_COLUMNS]):
+                    if again:
+                        spread += (ws[at + c] - mean) ** 2
+                    else:
+                        total += ws[at + c]
+                count += 1 - again
+        if count == 0:
+            return count
+        mean = total / (count * row[T.P_IN_COLUMNS])
+    out[MEAN] = mean
+    out[SPREAD] = math.sqrt(spread / (count * row[T.P_IN_COLUMNS]))
+    return count
 
 
 @kernel

@@ -63,6 +63,8 @@ def _uses_blas(trial: Trial) -> bool:
     net = trial.network
     sizes = (net.inputs, *net.hidden, net.outputs)
     widest = max(a * b for a, b in itertools.pairwise(sizes))
+    if net.time_steps:
+        widest = max(widest, net.hidden[0] ** 2)
     return widest * max(trial.batch_size, 128) >= BLAS_FROM // 2
 
 

@@ -47,6 +47,11 @@ def _flat(matrix: Array, dtype: Any) -> Array:
     return out.ravel()
 
 
+def _with_length(x: Array, lengths: NDArray[np.int64] | None) -> Array:
+    """Sequences carry their length behind them; the tape looks for it there."""
+    return x if lengths is None else np.column_stack([x, lengths])
+
+
 def _spread(target: Array) -> float:
     return float(((target - target.mean(axis=0)) ** 2).sum()) or float("nan")
 
@@ -54,8 +59,10 @@ def _spread(target: Array) -> float:
 def make_feed(data: Dataset, dtype: Any) -> Feed:
     """The data set laid out for the kernels."""
     nothing, none = np.zeros(0, dtype), np.zeros(0, np.int64)
-    x, x_test = _flat(data.x_train, dtype), _flat(data.x_test, dtype)
-    strides = padded(data.n_features), padded(data.n_outputs)
+    x_train = _with_length(data.x_train, data.lengths_train)
+    x_test = _with_length(data.x_test, data.lengths_test)
+    strides = padded(x_train.shape[1]), padded(data.n_outputs)
+    x, x_test = _flat(x_train, dtype), _flat(x_test, dtype)
     if data.task == "classification":
         # Copies: a data set is read-only, and the loop is compiled for arrays that are not.
         labels = np.array(data.y_train, np.int64)
@@ -107,6 +114,14 @@ def check_fit(trial: Trial, data: Dataset) -> None:
         raise SettingError(
             f"the network has inputs={net.inputs} but data set {data.name!r} has {data.n_features} "
             f"features; use Network(inputs={data.n_features}, …)"
+        )
+    if net.time_steps != data.time_steps:
+        found = f"holds sequences of {data.time_steps} time steps"
+        if not data.time_steps:
+            found = "holds no sequences"
+        raise SettingError(
+            f"the network has time_steps={net.time_steps} but data set {data.name!r} {found}; use "
+            f"Network(time_steps={data.time_steps}, …)"
         )
     if net.outputs != data.n_outputs:
         what = "classes" if data.task == "classification" else "targets"

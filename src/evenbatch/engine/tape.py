@@ -12,69 +12,25 @@ matrix are zero and stay zero.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenbatch.engine.network import Network
+from evenbatch.engine.operations import (
+    ACTIVATIONS,
+    ADD,
+    DROPOUT,
+    FORK,
+    Builder,
+    LinearSlot,
+    NormSlot,
+)
+from evenbatch.engine.recurrent import recurrent_layer
 from evenbatch.kernels import dense
 from evenbatch.kernels._lanes import padded
-
-# Operations.
-PRODUCT, ACTIVATE, BATCH, ROW, GROUP, DROPOUT, ADD, FORK = range(8)
-
-# Columns of the integer table. A, B, C and E hold what the operation needs (see `_Builder`).
-OP, SRC, DST, STRIDE_IN, STRIDE, COLUMNS, A, B, C, E, CODE, NEED_DX = range(12)
-FIELDS = 12
-
-# Columns of the table of probes: where layer i's input, activation, weights and normalizer lie.
-(
-    P_IN, P_IN_STRIDE, P_IN_COLUMNS, P_OUT, P_STRIDE, P_COLUMNS, P_Z, P_CODE, P_W, P_W_SIZE,
-    P_GAMMA, P_BETA, P_NORM_COLUMNS,
-) = range(13)  # fmt: skip
-
-_ACTIVATIONS = {
-    "relu": (dense.LINEAR, 0.0),
-    "leaky_relu": (dense.LINEAR, dense.LEAKY_SLOPE),
-    "tanh": (dense.TANH, 1.0),
-    "sigmoid": (dense.SIGMOID, 1.0),
-    "gelu": (dense.GELU, 1.0),
-    "identity": (dense.LINEAR, 1.0),
-}
-
-
-@dataclass(frozen=True)
-class LinearSlot:
-    """Where a linear layer's parameters lie. `bias` is −1 where there is none."""
-
-    weight: int
-    bias: int
-    inputs: int
-    outputs: int
-
-    @property
-    def stride(self) -> int:
-        return padded(self.outputs)
-
-    @property
-    def size(self) -> int:
-        return self.inputs * self.stride
-
-
-@dataclass(frozen=True)
-class NormSlot:
-    """Where a normalizer's parameters and, for batch norm, running statistics lie (−1: none)."""
-
-    gamma: int
-    beta: int
-    running: int
-    columns: int
-
-    @property
-    def stride(self) -> int:
-        return padded(self.columns)
 
 
 @dataclass(frozen=True)
@@ -102,174 +58,60 @@ class Tape:
     ones: tuple[tuple[int, int], ...]  # (offset, columns) of each live row to fill with ones
 
 
-@dataclass
-class _Builder:
-    """Hands out offsets and collects operations while a network is compiled."""
-
-    network: Network
-    rows: int
-    ops: list[list[int]] = field(default_factory=list)
-    slopes: list[float] = field(default_factory=list)
-    probes: list[list[int]] = field(default_factory=list)
-    probe_slopes: list[float] = field(default_factory=list)
-    norms: list[NormSlot] = field(default_factory=list)
-    live: dict[int, int] = field(default_factory=dict)
-    shared: int = -1  # where all normalized activations go in turn, or −1 to keep each
-    workspace: int = 0
-    running: int = 0
-    parameters: int = 0
-    frozen: int = 0  # where the next parameter that does not learn goes
-
-    def matrix(self, columns: int) -> int:
-        return self.take(self.rows * padded(columns))
-
-    def take(self, size: int) -> int:
-        at, self.workspace = self.workspace, self.workspace + padded(size)
-        return at
-
-    def parameter(self, size: int, learns: bool = True) -> int:
-        if not learns:
-            at, self.frozen = self.frozen, self.frozen + size
-            return at
-        at, self.parameters = self.parameters, self.parameters + size
-        return at
-
-    def emit(
-        self, op: int, src: int, dst: int, columns: int, slope: float = 1.0, **extra: int
-    ) -> None:
-        row = [0] * FIELDS
-        row[OP], row[SRC], row[DST] = op, src, dst
-        row[STRIDE_IN] = row[STRIDE] = padded(columns)
-        row[COLUMNS] = columns
-        places = {
-            "stride_in": STRIDE_IN,
-            "a": A,
-            "b": B,
-            "c": C,
-            "e": E,
-            "code": CODE,
-            "dx": NEED_DX,
-        }
-        for name, value in extra.items():
-            row[places[name]] = value
-        self.ops.append(row)
-        self.slopes.append(slope)
-
-    def product(self, src: int, slot: LinearSlot, need_dx: bool) -> int:
-        dst = self.matrix(slot.outputs)
-        redo = len(self.ops) if src == self.shared and src >= 0 else 0  # 1 + the normalizer before
-        self.emit(
-            PRODUCT, src, dst, slot.outputs, stride_in=padded(slot.inputs), a=slot.weight,
-            b=slot.inputs,
-            e=redo, dx=need_dx,
-        )  # fmt: skip
-        return dst
-
-    def activate(self, src: int, columns: int, bias: int, code: int, slope: float) -> int:
-        dst = self.matrix(columns) if code == dense.GELU else src
-        self.emit(ACTIVATE, src, dst, columns, slope, a=bias, code=code)
-        return dst
-
-    def normalize(self, src: int, columns: int, slope: float, dst: int = -1) -> int:
-        net = self.network
-        stride = padded(columns)
-        gamma = self.parameter(stride, net.affine in ("both", "gamma"))
-        beta = self.parameter(stride, net.affine in ("both", "beta"))
-        if dst < 0:
-            dst = self.matrix(columns)
-        if net.norm == "batch":
-            running = self.running
-            self.running += 2 * stride
-            stats = self.take(4 * stride)  # mean, 1/spread, variance, gamma/spread
-            self.emit(BATCH, src, dst, columns, slope, a=gamma, b=beta, c=running, e=stats)
-        else:
-            running = -1
-            groups = net.groups if net.norm == "group" else 1
-            stats = self.take(2 * self.rows * groups)  # mean, 1/spread
-            if groups > 1:
-                self.emit(GROUP, src, dst, columns, slope, a=gamma, b=beta, e=stats, code=groups)
-            else:
-                if columns not in self.live:
-                    self.live[columns] = self.take(stride)
-                center = net.norm != "rms"
-                self.emit(
-                    ROW, src, dst, columns, slope, a=gamma, b=beta, c=self.live[columns], e=stats,
-                    code=center,
-                )  # fmt: skip
-        self.norms.append(NormSlot(gamma, beta, running, columns))
-        return dst
-
-    def probe(
-        self, src: int, inputs: int, out: int, z: int, slot: LinearSlot, code: int, slope: float
-    ) -> None:
-        self.probes.append(
-            [
-                src,
-                padded(inputs),
-                inputs,
-                out,
-                slot.stride,
-                slot.outputs,
-                z,
-                code,
-                slot.weight,
-                slot.size,
-            ]
-        )
-        self.probe_slopes.append(slope)
-
-
 def _linears(network: Network) -> tuple[tuple[LinearSlot, ...], int, int]:
-    """Slots of all linear layers, where the weights end and where the biases end."""
-    sizes = (network.inputs, *network.hidden, network.outputs)
+    """Slots of all linear layers, where the weights end and where the biases end.
+
+    A recurrent layer has two, that of its input and that of its state; only the first has a bias.
+    """
+    widths = (network.inputs, *network.hidden, network.outputs)
+    sizes = [(*pair, network.has_bias(i)) for i, pair in enumerate(itertools.pairwise(widths))]
+    if network.time_steps:
+        sizes.insert(1, (network.hidden[0], network.hidden[0], False))
     weights, at = [], 0
-    for inputs, outputs in itertools.pairwise(sizes):
+    for inputs, outputs, _ in sizes:
         weights.append(at)
         at += inputs * padded(outputs)
     decay_end = at
     slots = []
-    for i, weight in enumerate(weights):
+    for weight, (inputs, outputs, has_bias) in zip(weights, sizes, strict=True):
         bias = -1
-        if network.has_bias(i):
-            bias, at = at, at + padded(sizes[i + 1])
-        slots.append(LinearSlot(weight, bias, sizes[i], sizes[i + 1]))
+        if has_bias:
+            bias, at = at, at + padded(outputs)
+        slots.append(LinearSlot(weight, bias, inputs, outputs))
     return tuple(slots), decay_end, at
 
 
-def _hidden_layer(build: _Builder, slot: LinearSlot, src: int, layer: int, need_dx: bool) -> int:
-    """Linear, normalizer, activation and dropout of one hidden layer; returns where it left off."""
+def _hidden_layer(build: Builder, slot: LinearSlot, src: int, need_dx: bool) -> int:
+    """Linear, normalizer and activation of one hidden layer; returns where it left off."""
     net = build.network
-    code, slope = _ACTIVATIONS[net.activation]
     z = build.product(src, slot, need_dx)
-    before = net.norm != "none" and net.placement == "before"
-    if before and code == dense.LINEAR:
-        if slot.bias >= 0:
-            build.activate(z, slot.outputs, slot.bias, dense.LINEAR, 1.0)
-        at = out = build.normalize(z, slot.outputs, slope, build.shared)
-    elif before:
-        if slot.bias >= 0:
-            build.activate(z, slot.outputs, slot.bias, dense.LINEAR, 1.0)
-        z = build.normalize(z, slot.outputs, 1.0)
-        at = out = build.activate(z, slot.outputs, -1, code, slope)
-    else:
-        at = out = build.activate(z, slot.outputs, slot.bias, code, slope)
-        if net.norm != "none" and net.placement == "after":
-            at = build.normalize(out, slot.outputs, 1.0)
-    build.probe(src, slot.inputs, out, z, slot, code, slope)
-    if net.dropout > 0:
-        mask, dst = build.matrix(slot.outputs), build.matrix(slot.outputs)
-        build.emit(DROPOUT, at, dst, slot.outputs, net.dropout, a=mask, code=layer)
-        at = dst
+    beside = net.norm != "none" and net.placement != "input"
+    norm = build.knobs(slot.outputs) if beside else None
+    z, out, at = build.finish(z, slot, norm, build.shared)
+    build.probe(src, out, z, slot)
     return at
 
 
-def _probe_norms(build: _Builder) -> None:
+def _drop(build: Builder, at: int, columns: int, layer: int) -> int:
+    """Dropout, if there is any; returns where it left off."""
+    if build.network.dropout == 0:
+        return at
+    mask, dst = build.matrix(columns), build.matrix(columns)
+    build.emit(DROPOUT, at, dst, columns, build.network.dropout, a=mask, code=layer)
+    return dst
+
+
+def _probe_norms(build: Builder) -> None:
     """Say in each layer's probe where its normalizer's knobs lie.
 
-    Normalizer i stands beside linear layer i; the one on the input, before layer 0.
+    Normalizer i stands beside linear layer i; the one on the input, before layer 0. A recurrent
+    layer has one normalizer and two linear layers.
     """
+    norms = build.norms
+    if build.network.time_steps:
+        norms = norms[:1] + norms
     for layer, row in enumerate(build.probes):
-        norm = build.norms[layer] if layer < len(build.norms) else NormSlot(-1, -1, -1, 0)
+        norm = norms[layer] if layer < len(norms) else NormSlot(-1, -1, -1, 0)
         row += [norm.gamma, norm.beta, norm.columns]
 
 
@@ -284,8 +126,8 @@ costs more than normalizing twice; in a network that fits the cache it is the ot
 def _may_redo(network: Network, rows: int) -> bool:
     """Whether normalized activations can share a buffer: only the next layer reads them."""
     simple = network.norm == "batch" and network.placement == "before"
-    simple = simple and _ACTIVATIONS[network.activation][0] == dense.LINEAR
-    alone = network.residual == 0 and network.dropout == 0
+    simple = simple and ACTIVATIONS[network.activation][0] == dense.LINEAR
+    alone = network.residual == 0 and network.dropout == 0 and network.time_steps == 0
     return simple and alone and 8 * rows * sum(map(padded, network.hidden)) > KEPT_BYTES
 
 
@@ -295,24 +137,29 @@ def compile_tape(network: Network, rows: int, keep: bool = False) -> Tape:
 
     `keep` keeps every activation, for probes to read.
     """
-    build = _Builder(network, rows)
+    build = Builder(network, rows)
     if not keep and _may_redo(network, rows):
         build.shared = build.matrix(max(network.hidden))
     linears, decay_end, build.parameters = _linears(network)
     knobs = {"both": 2, "gamma": 1, "beta": 1, "none": 0}[network.affine]
     build.frozen = build.parameters + knobs * sum(map(padded, network.normalized_widths))
-    at = input_at = build.matrix(network.inputs)
+    steps = network.time_steps
+    at = input_at = build.matrix(steps * network.inputs + 1 if steps else network.inputs)
     need_dx = False
     if network.norm != "none" and network.placement == "input":
-        at = build.normalize(at, network.inputs, 1.0)
+        at = build.normalize(at, build.knobs(network.inputs), 1.0)
         need_dx = True
     skips = network.skips()
     starts = {start: end for end, start in skips.items()}
     outputs: dict[int, int] = {}
-    for layer, slot in enumerate(linears[:-1]):
+    for layer, slot in enumerate(linears[bool(steps) : -1]):
         if layer - 1 in starts:
             build.emit(FORK, at, at, slot.inputs)
-        at = _hidden_layer(build, slot, at, layer, need_dx)
+        if steps and layer == 0:
+            at = recurrent_layer(build, linears[0], linears[1], at)
+        else:
+            at = _hidden_layer(build, slot, at, need_dx)
+        at = _drop(build, at, slot.outputs, layer)
         if layer in skips:
             dst = build.matrix(slot.outputs)
             build.emit(ADD, at, dst, slot.outputs, a=outputs[skips[layer]])
@@ -323,7 +170,7 @@ def compile_tape(network: Network, rows: int, keep: bool = False) -> Tape:
     src = at
     at = build.product(src, last, need_dx)
     build.activate(at, last.outputs, last.bias, dense.LINEAR, 1.0)
-    build.probe(src, last.inputs, at, at, last, dense.LINEAR, 1.0)
+    build.probe(src, at, at, last, last=True)
 
     _probe_norms(build)
     widest = max((network.inputs, *network.hidden, network.outputs))

@@ -1,0 +1,235 @@
+"""What a tape is made of: operations, the columns of its tables, and the builder that emits them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from evenbatch.engine.network import Network
+from evenbatch.kernels import dense
+from evenbatch.kernels._lanes import PAD, padded
+
+# Operations.
+PRODUCT, ACTIVATE, BATCH, ROW, GROUP, DROPOUT, ADD, FORK = range(8)
+# Those of a layer that runs over time; `evenbatch.engine.recurrent` says what they do.
+ORDER, SUM, ENDING, HOLD, SHARE = range(8, 13)
+
+# Columns of the integer table. A, B, C and E hold what the operation needs (see `Builder`). COUNT
+# is where in the workspace the number of rows lies that it works on, or −1: the whole batch.
+OP, SRC, DST, STRIDE_IN, STRIDE, COLUMNS, A, B, C, E, CODE, NEED_DX, COUNT = range(13)
+FIELDS = 13
+
+# Columns of the table of probes: where layer i's input, activation, weights and normalizer lie.
+(
+    P_IN, P_IN_STRIDE, P_IN_COLUMNS, P_OUT, P_STRIDE, P_COLUMNS, P_Z, P_CODE, P_W, P_W_SIZE,
+    P_STEPS, P_COUNT, P_IN_STEP, P_OUT_STEP, P_GAMMA, P_BETA, P_NORM_COLUMNS,
+) = range(17)  # fmt: skip
+
+ACTIVATIONS = {
+    "relu": (dense.LINEAR, 0.0),
+    "leaky_relu": (dense.LINEAR, dense.LEAKY_SLOPE),
+    "tanh": (dense.TANH, 1.0),
+    "sigmoid": (dense.SIGMOID, 1.0),
+    "gelu": (dense.GELU, 1.0),
+    "identity": (dense.LINEAR, 1.0),
+}
+
+
+@dataclass(frozen=True)
+class LinearSlot:
+    """Where a linear layer's parameters lie. `bias` is −1 where there is none."""
+
+    weight: int
+    bias: int
+    inputs: int
+    outputs: int
+
+    @property
+    def stride(self) -> int:
+        return padded(self.outputs)
+
+    @property
+    def size(self) -> int:
+        return self.inputs * self.stride
+
+
+@dataclass(frozen=True)
+class NormSlot:
+    """Where a normalizer's parameters and, for batch norm, running statistics lie (−1: none).
+
+    One that runs over time has `steps` pairs of running statistics, one after the other, and before
+    them a block whose first element says how many of them have been seen.
+    """
+
+    gamma: int
+    beta: int
+    running: int
+    columns: int
+    steps: int = 0
+
+    @property
+    def stride(self) -> int:
+        return padded(self.columns)
+
+    def statistics(self, running: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Views of running means and variances: (columns,), or (steps, columns) over time."""
+        size = 2 * self.stride * max(self.steps, 1)
+        pairs = running[self.running : self.running + size].reshape(-1, 2, self.stride)
+        pairs = pairs if self.steps else pairs[0]
+        return pairs[..., 0, : self.columns], pairs[..., 1, : self.columns]
+
+
+@dataclass(frozen=True)
+class OverTime:
+    """How a probe finds a layer's matrices at each time step: the distances between them."""
+
+    steps: int
+    count_at: int  # where the numbers of rows lie, or −1: one step, the whole batch
+    stride_in: int
+    in_step: int
+    out_step: int
+
+
+@dataclass
+class Builder:
+    """Hands out offsets and collects operations while a network is compiled."""
+
+    network: Network
+    rows: int
+    ops: list[list[int]] = field(default_factory=list)
+    slopes: list[float] = field(default_factory=list)
+    probes: list[list[int]] = field(default_factory=list)
+    probe_slopes: list[float] = field(default_factory=list)
+    norms: list[NormSlot] = field(default_factory=list)
+    live: dict[int, int] = field(default_factory=dict)
+    shared: int = -1  # where all normalized activations go in turn, or −1 to keep each
+    workspace: int = 0
+    running: int = 0
+    parameters: int = 0
+    frozen: int = 0  # where the next parameter that does not learn goes
+    count_at: int = -1  # where the number of rows lies that operations emitted now work on
+
+    def matrix(self, columns: int) -> int:
+        return self.take(self.rows * padded(columns))
+
+    def take(self, size: int) -> int:
+        at, self.workspace = self.workspace, self.workspace + padded(size)
+        return at
+
+    def parameter(self, size: int, learns: bool = True) -> int:
+        if not learns:
+            at, self.frozen = self.frozen, self.frozen + size
+            return at
+        at, self.parameters = self.parameters, self.parameters + size
+        return at
+
+    def emit(
+        self, op: int, src: int, dst: int, columns: int, slope: float = 1.0, **extra: int
+    ) -> None:
+        row = [0] * FIELDS
+        row[OP], row[SRC], row[DST] = op, src, dst
+        row[STRIDE_IN] = row[STRIDE] = padded(columns)
+        row[COLUMNS], row[COUNT] = columns, self.count_at
+        places = {
+            "stride_in": STRIDE_IN,
+            "a": A,
+            "b": B,
+            "c": C,
+            "e": E,
+            "code": CODE,
+            "dx": NEED_DX,
+        }
+        for name, value in extra.items():
+            row[places[name]] = value
+        self.ops.append(row)
+        self.slopes.append(slope)
+
+    def product(self, src: int, slot: LinearSlot, need_dx: bool) -> int:
+        dst = self.matrix(slot.outputs)
+        redo = len(self.ops) if src == self.shared and src >= 0 else 0  # 1 + the normalizer before
+        self.emit(
+            PRODUCT, src, dst, slot.outputs, stride_in=padded(slot.inputs), a=slot.weight,
+            b=slot.inputs,
+            e=redo, dx=need_dx,
+        )  # fmt: skip
+        return dst
+
+    def activate(self, src: int, columns: int, bias: int, code: int, slope: float) -> int:
+        dst = self.matrix(columns) if code == dense.GELU else src
+        self.emit(ACTIVATE, src, dst, columns, slope, a=bias, code=code)
+        return dst
+
+    def knobs(self, columns: int, steps: int = 0) -> NormSlot:
+        """Gamma, beta and running statistics of the next normalizer."""
+        net, stride = self.network, padded(columns)
+        gamma = self.parameter(stride, net.affine in ("both", "gamma"))
+        beta = self.parameter(stride, net.affine in ("both", "beta"))
+        running = -1
+        if net.norm == "batch":
+            running = self.running + (PAD if steps else 0)
+            self.running = running + 2 * stride * max(steps, 1)
+        self.norms.append(NormSlot(gamma, beta, running, columns, steps))
+        return self.norms[-1]
+
+    def normalize(
+        self, src: int, slot: NormSlot, slope: float, dst: int = -1, step: int = 0
+    ) -> int:
+        """One normalizer; `step` is 1 + the time step of one that runs over time."""
+        net, columns, stride = self.network, slot.columns, slot.stride
+        knobs = {"a": slot.gamma, "b": slot.beta}
+        if dst < 0:
+            dst = self.matrix(columns)
+        if net.norm == "batch":
+            running = slot.running + 2 * stride * max(step - 1, 0)
+            stats = self.take(4 * stride)  # mean, 1/spread, variance, gamma/spread
+            self.emit(BATCH, src, dst, columns, slope, c=running, e=stats, code=step, **knobs)
+            return dst
+        groups = net.groups if net.norm == "group" else 1
+        stats = self.take(2 * self.rows * groups)  # mean, 1/spread
+        if groups > 1:
+            self.emit(GROUP, src, dst, columns, slope, e=stats, code=groups, **knobs)
+            return dst
+        ones, center = self.ones_for(columns), net.norm != "rms"
+        self.emit(ROW, src, dst, columns, slope, c=ones, e=stats, code=center, **knobs)
+        return dst
+
+    def ones_for(self, columns: int) -> int:
+        """Where a row of ones over so many columns, and zeros over their padding, lies."""
+        if columns not in self.live:
+            self.live[columns] = self.take(padded(columns))
+        return self.live[columns]
+
+    def probe(
+        self, src: int, out: int, z: int, slot: LinearSlot, last: bool = False,
+        over_time: OverTime | None = None,
+    ) -> None:  # fmt: skip
+        code, slope = (dense.LINEAR, 1.0) if last else ACTIVATIONS[self.network.activation]
+        inputs = slot.inputs
+        time = over_time or OverTime(1, -1, padded(inputs), 0, 0)
+        row = [src, time.stride_in, inputs, out, slot.stride, slot.outputs, z, code]
+        row += [slot.weight, slot.size, time.steps, time.count_at, time.in_step, time.out_step]
+        self.probes.append(row)
+        self.probe_slopes.append(slope)
+
+    def finish(
+        self, z: int, linear: LinearSlot, norm: NormSlot | None, dst: int = -1, step: int = 0
+    ) -> tuple[int, int, int]:
+        """Bias, normalizer and activation of a layer whose product lies at z.
+
+        Returns where the activation's input, the activation and the layer's output lie.
+        """
+        code, slope = ACTIVATIONS[self.network.activation]
+        columns = linear.outputs
+        if norm is None or self.network.placement != "before":
+            out = self.activate(z, columns, linear.bias, code, slope)
+            return z, out, out if norm is None else self.normalize(out, norm, 1.0, step=step)
+        if linear.bias >= 0:
+            self.activate(z, columns, linear.bias, dense.LINEAR, 1.0)
+        if code == dense.LINEAR:
+            out = self.normalize(z, norm, slope, dst, step)
+            return z, out, out
+        z = self.normalize(z, norm, 1.0, step=step)
+        out = self.activate(z, columns, -1, code, slope)
+        return z, out, out
