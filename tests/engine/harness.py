@@ -52,6 +52,24 @@ def regression(
     )
 
 
+def sequences(
+    data: Dataset, time_steps: int, features: int, lengths: tuple[int, ...] = (), seed: int = 0
+) -> Dataset:
+    """The same targets for random sequences, of lengths 1 to `time_steps` or of those given."""
+    draw = np.random.default_rng([seed, time_steps, features])
+    parts = []
+    for n in (data.n_train, data.n_test):
+        x = draw.normal(0.2, 1, (n, time_steps, features)).astype(np.float32)
+        some = draw.choice(lengths or np.arange(1, time_steps + 1), n).astype(np.int64)
+        x[np.arange(time_steps) >= some[:, None]] = 0
+        parts += [x.reshape(n, -1), some]
+    return Dataset(
+        f"{data.name}-{time_steps}x{features}-{seed}", data.task, parts[0], data.y_train, parts[2],
+        data.y_test, tuple(f"f{i}" for i in range(features)), data.classes,
+        time_steps=time_steps, lengths_train=parts[1], lengths_test=parts[3],
+    )  # fmt: skip
+
+
 def random_weights(network: Network, seed: int, dtype: Any) -> Weights:
     """Initial weights, with biases, gammas, betas and running statistics away from 0 and 1."""
     start = initial_weights(network, seed, np.float64)
@@ -68,7 +86,11 @@ def random_weights(network: Network, seed: int, dtype: Any) -> Weights:
         n = len(norm.gamma)
         running = ()
         if norm.running_mean is not None:
-            running = (draw.normal(0, 0.3, n).astype(dtype), draw.uniform(0.5, 2, n).astype(dtype))
+            shape = norm.running_mean.shape
+            running = (
+                draw.normal(0, 0.3, shape).astype(dtype),
+                draw.uniform(0.5, 2, shape).astype(dtype),
+            )
         gamma, beta = draw.uniform(0.6, 1.4, n), draw.normal(0, 0.2, n)
         norms.append(NormWeights(gamma.astype(dtype), beta.astype(dtype), *running))
     return Weights(linears, tuple(norms))

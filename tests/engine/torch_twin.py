@@ -162,6 +162,15 @@ class Run:
     weights: Weights | None = None
 
 
+def inputs_of(data: Dataset, part: str, dtype: torch.dtype) -> torch.Tensor:
+    """All rows; a sequence has its length in one more column behind it."""
+    x = torch.tensor(getattr(data, f"x_{part}"), dtype=dtype)
+    if not data.time_steps:
+        return x
+    lengths = torch.tensor(getattr(data, f"lengths_{part}"), dtype=dtype)
+    return torch.cat([x, lengths[:, None]], dim=1)
+
+
 def make_optimizer(trial: Trial, model: Twin) -> torch.optim.Optimizer:
     weights = [linear.weight for linear in model.linears]
     ids = {id(p) for p in weights}
@@ -198,16 +207,23 @@ def dtype_of(model: Twin) -> torch.dtype:
     return model.linears[0].weight.dtype
 
 
+def copy_of(model: Twin) -> Twin:
+    kind = type(model)
+    return kind(model.network, model.get_weights(), model.seed, dtype_of(model)).eval()
+
+
 @torch.no_grad()
-def with_population_statistics(model: Twin, x_train: Any) -> Twin:
+def with_population_statistics(model: Twin, x: torch.Tensor) -> Twin:
     """A copy whose batch normalizers hold exact (biased) statistics of the whole training set."""
-    model = Twin(model.network, model.get_weights(), model.seed, dtype_of(model)).eval()
+    model = copy_of(model)
     for norm in model.norms:
         norm.train()
         norm.momentum = 1.0
-    model(torch.tensor(x_train, dtype=dtype_of(model)))
+    model(x)
     for norm in model.norms:
-        norm.running_var *= (len(x_train) - 1) / len(x_train)
+        # Of sequences each time step has its own number of examples.
+        n = norm.count if hasattr(norm, "count") else torch.tensor(len(x), dtype=torch.float64)
+        norm.running_var *= ((n - 1) / n).to(norm.running_var)
     return model
 
 
@@ -217,11 +233,16 @@ def by_own_statistics(model: Twin, x: torch.Tensor, at_once: int) -> torch.Tenso
 
     PyTorch refuses a batch of one; the same row twice has the same mean and a variance of 0 too.
     """
-    model = Twin(model.network, model.get_weights(), model.seed, dtype_of(model)).eval()
+    model = copy_of(model)
+    plain = [norm for norm in model.norms if isinstance(norm, nn.BatchNorm1d)]
     for norm in model.norms:
-        norm.running_mean = norm.running_var = None
+        if norm in plain:
+            norm.running_mean = norm.running_var = None
+        else:  # over time: keeps what it has for steps that one example alone reaches
+            norm.train()
+            norm.momentum = 0.0
     return torch.cat(
-        [model(part.repeat(2, 1))[: len(part)] if len(part) == 1 else model(part)
+        [model(part.repeat(2, 1))[: len(part)] if len(part) == 1 and plain else model(part)
          for part in x.split(at_once)]
     )  # fmt: skip
 
@@ -229,17 +250,17 @@ def by_own_statistics(model: Twin, x: torch.Tensor, at_once: int) -> torch.Tenso
 @torch.no_grad()
 def evaluate(model: Twin, trial: Trial, data: Dataset, part: str = "test") -> tuple[float, float]:
     """(loss, accuracy or R²) in evaluation mode; the prediction is the first largest logit."""
-    x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
     dtype = dtype_of(model)
+    x, y = inputs_of(data, part, dtype), getattr(data, f"y_{part}")
     used = model
     if trial.statistics == "population" and trial.network.norm == "batch":
-        used = with_population_statistics(model, data.x_train)
+        used = with_population_statistics(model, inputs_of(data, "train", dtype))
     used.eval()
     if trial.statistics == "batch" and trial.network.norm == "batch":
         at_once = trial.evaluation_batch or trial.batch_size
-        output = by_own_statistics(model, torch.tensor(x, dtype=dtype), at_once)
+        output = by_own_statistics(model, x, at_once)
     else:
-        output = used(torch.tensor(x, dtype=dtype))
+        output = used(x)
     model.train()
     if data.task == "classification":
         target = torch.tensor(y)
@@ -258,11 +279,12 @@ def train_twin(
     batches: Any,
     dtype: torch.dtype,
     evaluate_at: Container[int] = (),
+    kind: type[Twin] = Twin,
 ) -> Run:
     """Train the twin of a trial on the given minibatches, from the given weights."""
-    model = Twin(trial.network, weights, trial.seed, dtype)
+    model = kind(trial.network, weights, trial.seed, dtype)
     optimizer = make_optimizer(trial, model)
-    x = torch.tensor(data.x_train, dtype=dtype)
+    x = inputs_of(data, "train", dtype)
     y = torch.tensor(data.y_train)
     if data.task == "regression":
         y = y.to(dtype)

@@ -53,8 +53,12 @@ def generate(n: int = 2000, seed: int = 0, longest: int = 24) -> Stories:
         seed: chooses the stories; 0 or more.
         longest: words of the longest story, at least 4 (no story is shorter than that).
 
-    >>> told = generate(3, seed=1)
-    >>> [" ".join(WORDS[w] for w in story if w >= 0) for story in told.words[:, :9]]  # doctest: +SKIP
+    >>> told = generate(3, seed=1, longest=12)
+    >>> for story, length in zip(told.words, told.lengths, strict=True):
+    ...     print(" ".join(WORDS[word] for word in story[:length]))
+    chocolate chocolate no butter stir taste no butter butter sugar wait sing
+    butter stir stir butter sing no sugar sugar sing wait
+    butter wait stir chocolate stir sing wait sugar sing butter
     """
     least = (("n", n, 1), ("seed", seed, 0), ("longest", longest, SHORTEST))
     for what, value, low in least:
@@ -108,7 +112,8 @@ def load(n: int = 2000, seed: int = 0, longest: int = 24, test_share: float = 0.
         longest: words of the longest story; lengths from 4 to this are equally likely.
         test_share: part of the stories kept for testing.
 
-    >>> load()
+    >>> load()  # doctest: +ELLIPSIS
+    Dataset('stories': classification, up to 24 time steps of 8 features, 3 classes, 1600 ...)
     """
     told = generate(n, seed, longest)
     x = (told.words[:, :, None] == np.arange(len(WORDS))).astype(np.float32)

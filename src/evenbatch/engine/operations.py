@@ -1,4 +1,4 @@
-"""What a tape is made of: operations, the columns of its tables, and the builder that emits them."""
+"""What a tape is made of: operations, the columns of its tables, the builder that emits them."""
 
 from __future__ import annotations
 
