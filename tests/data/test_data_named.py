@@ -53,6 +53,7 @@ def test_tasks() -> None:
         "cookies-taste": "regression",
         "digits": "classification",
         "mnist1d": "classification",
+        "stories": "classification",
     }
 
 
@@ -68,7 +69,10 @@ def test_every_data_set_is_documented() -> None:
         ("digit", "there is no data set 'digit'. Did you mean 'digits'?"),
         ("Cookies", "Did you mean 'cookies'?"),
         ("mnist-1d", "Did you mean 'mnist1d'?"),
-        ("zebra", "'zebra'. Data sets: 'cookies', 'cookies-taste', 'digits', 'mnist1d', 'mnist'."),
+        (
+            "zebra",
+            "Data sets: 'cookies', 'cookies-taste', 'digits', 'mnist1d', 'mnist', 'stories'.",
+        ),
         ("my/wine.csv", "A file of your own is loaded with load_table('my/wine.csv', target="),
         ("", "there is no data set ''"),
         ("table:wine", "no table was loaded as 'table:wine' in this process"),

@@ -81,9 +81,9 @@ class RecurrentTwin(Twin):
         lengths = x[:, -1]
         by_time = x[:, :-1].reshape(len(x), net.time_steps, net.inputs)
         h = torch.zeros(len(x), net.hidden[0], dtype=x.dtype)
-        self.received: list[Any] = [[], []]  # of W and U: what went in at each step, and who was on
-        self.preactivations: list[Any] = [[]]
-        self.activations: list[Any] = [[]]
+        # Of each layer at each time step: what went in, or came out, and who still went on.
+        self.received: list[Any] = [[], []]
+        self.preactivations: list[Any] = [[], []]
         for t in range(net.time_steps):
             going = lengths > t
             if not going.any():
@@ -93,9 +93,10 @@ class RecurrentTwin(Twin):
                 z = self.normalized(0, z, going, t)
             new = activation(z)
             self.received[0].append((by_time[:, t], going))
-            self.received[1].append((h, going))
             self.preactivations[0].append((z, going))
-            self.activations[0].append((new, going))
+            if t > 0:  # before the first step there is no state
+                self.received[1].append((h, going))
+                self.preactivations[1].append((z, going))
             if net.norm != "none" and net.placement == "after":
                 new = self.normalized(0, new, going, t)
             h = torch.where(going[:, None], new, h)
@@ -108,14 +109,17 @@ class RecurrentTwin(Twin):
         x = self.dropout(x, 0, step)
         outputs = [x]
         for layer in range(1, net.depth):
+            self.received.append([(x, torch.ones(len(x), dtype=torch.bool))])
             z = self.linears[layer + 1](x)
             if net.norm != "none" and net.placement == "before":
                 z = self.norms[layer](z)
             x = activation(z)
+            self.preactivations.append([(z, torch.ones(len(x), dtype=torch.bool))])
             if net.norm != "none" and net.placement == "after":
                 x = self.norms[layer](x)
             x = self.dropout(x, layer, step)
             if layer in skips:
                 x = x + outputs[skips[layer]]
             outputs.append(x)
+        self.received.append([(x, torch.ones(len(x), dtype=torch.bool))])
         return self.linears[-1](x)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch_twin import Twin, evaluate, loss_of, make_optimizer
+from torch_twin import Twin, derivative, evaluate, loss_of, make_optimizer, steepest
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve, Network, Session, Trial, minibatches, train
@@ -240,18 +240,6 @@ def test_steps_to_a_target() -> None:
 
 
 # ---- probes --------------------------------------------------------------------------------------
-
-
-def derivative(activation: str, z: torch.Tensor) -> torch.Tensor:
-    from torch_twin import ACTIVATIONS as FUNCTIONS
-
-    z = z.detach().requires_grad_()
-    [found] = torch.autograd.grad(FUNCTIONS[activation](z).sum(), z)
-    return found
-
-
-def steepest(activation: str) -> float:
-    return float(derivative(activation, torch.linspace(-5, 5, 100_001, dtype=torch.float64)).max())
 
 
 def probe_twin(twin: Twin, activation: str) -> dict[str, list[float]]:

@@ -11,13 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from direct import Direct
+from torch_twin import inputs_of
 
 from evenbatch.engine import Network, Trial
 from evenbatch.engine.network import ACTIVATIONS
-from harness import random_weights, regression
+from harness import random_weights, regression, sequences
 
 ROWS, INPUTS, OUTPUTS = 9, 5, 3
+OF_LENGTHS = 13  # the seed of the lengths: four times 1, four times 2, and 5
 STEP = 3e-5
 TOLERANCE = 1e-7
 
@@ -46,6 +49,21 @@ CASES = {
     "large eps": {"norm": "batch", "eps": 0.5},
     "gamma alone": {"norm": "batch", "affine": "gamma"},
     "beta alone": {"norm": "layer", "affine": "beta"},
+    "over time, dropout, residual": {
+        "time_steps": 4, "hidden": (12, 12), "dropout": 0.3, "residual": 1, "norm": "layer",
+    },
+    "over time, gelu, wide": {"time_steps": 3, "hidden": (17, 6), "activation": "gelu"},
+    "over time, group": {"time_steps": 4, "norm": "group", "activation": "tanh"},
+    "over time, rms": {"time_steps": 4, "norm": "rms", "activation": "leaky_relu"},
+} | {
+    f"over time, {activation} {norm} {placement}": {
+        "activation": activation, "norm": norm, "placement": placement, "time_steps": 5,
+        "hidden": (12,),
+    }
+    for activation in ("relu", "tanh", "sigmoid", "identity")
+    for norm in ("none", "batch", "layer")
+    for placement in ("before", "after")
+    if norm != "none" or placement == "before"
 }  # fmt: skip
 
 
@@ -66,10 +84,13 @@ class Probe:
         settings = defaults | settings
         network = Network(INPUTS, outputs=OUTPUTS, **settings)
         data = regression(INPUTS, OUTPUTS, n_train=ROWS, seed=4)
+        if network.time_steps:
+            # Of 5 steps the last three are reached by one example alone.
+            data = sequences(data, network.time_steps, INPUTS, seed=OF_LENGTHS)
         trial = Trial(network, data.name, batch_size=ROWS, seed=11)
         self.direct = Direct(trial, data, random_weights(network, 11, np.float64), np.float64)
         self.theta = self.direct.state.theta
-        self.x = data.x_train.astype(np.float64)
+        self.x = inputs_of(data, "train", torch.float64).numpy()
         self.by_output = np.random.default_rng(12).normal(0, 1, (ROWS, OUTPUTS))
 
     def loss(self, theta: Any) -> float:

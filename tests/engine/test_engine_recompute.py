@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from evenbatch.engine import Network, Trial, train
-from evenbatch.engine.tape import OP, PRODUCT, E, compile_tape
+from evenbatch.engine.operations import OP, PRODUCT, E
+from evenbatch.engine.tape import compile_tape
 from harness import classification
 
 BATCH = 64

@@ -116,6 +116,7 @@ def unusual() -> dict[str, tuple[Trial, Dataset]]:
     equal = sequences(classification(5, 4), 6, 5, lengths=(6,))
     early = sequences(classification(5, 4), 6, 5, lengths=(2, 3))
     wide = sequences(classification(5, 4), 3, 37)
+    many = sequences(classification(5, 4, n_test=300), 6, 5)
     return {
         "one step": trial(one, batch),
         "one step, none": trial(one, {}),
@@ -134,6 +135,7 @@ def unusual() -> dict[str, tuple[Trial, Dataset]]:
         "beta alone learns": trial(CLASSES, layer | {"affine": "beta"}),
         "no knob learns": trial(CLASSES, batch | {"affine": "none"}),
         "running momentum 1": trial(CLASSES, batch | {"momentum": 1.0}),
+        "evaluated in parts": trial(many, batch),
         "small eps": trial(CLASSES, {"norm": "batch", "eps": 1e-5}, batch_size=31),
     }
 

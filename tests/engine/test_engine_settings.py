@@ -76,6 +76,8 @@ BAD_NETWORK = {
     ("momentum", 1.1): "momentum is 1.1; it must be a number from 0, at most 1",
     ("momentum", None): "momentum is None; it must be a number",
     ("groups", 0): "groups is 0; it must be from 1 to 16384",
+    ("time_steps", -1): "time_steps is -1; it must be from 0 to 1000",
+    ("time_steps", 3.0): "time_steps is 3.0; it must be a whole number",
 }
 
 
@@ -295,7 +297,7 @@ def test_a_key_is_for_good() -> None:
     curve unreachable; change the line below deliberately, and say so in the changelog.
     """
     assert ENGINE_VERSION == 2
-    assert KEYED.key == "291a10fc897ab7054b4c9646"
+    assert KEYED.key == "0473e482a6f7dccd8b5c06b2"
 
 
 OTHER = {
@@ -307,7 +309,7 @@ OTHER = {
 OTHER_NETWORK = {
     "inputs": 63, "hidden": (32,), "outputs": 11, "activation": "tanh", "norm": "layer",
     "placement": "after", "affine": "gamma", "init": "he", "sigma": 0.1, "residual": 1,
-    "dropout": 0.1, "groups": 2, "eps": 1e-3, "momentum": 0.2,
+    "dropout": 0.1, "groups": 2, "eps": 1e-3, "momentum": 0.2, "time_steps": 3,
 }  # fmt: skip
 
 

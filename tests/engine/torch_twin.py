@@ -35,6 +35,18 @@ ACTIVATIONS = {
 }
 
 
+def derivative(activation: str, z: torch.Tensor) -> torch.Tensor:
+    """Of an activation, at z."""
+    z = z.detach().requires_grad_()
+    [found] = torch.autograd.grad(ACTIVATIONS[activation](z).sum(), z)
+    return found
+
+
+def steepest(activation: str) -> float:
+    """The largest derivative it has."""
+    return float(derivative(activation, torch.linspace(-5, 5, 100_001, dtype=torch.float64)).max())
+
+
 class RMSNormWithBias(nn.Module):
     """PyTorch's RMSNorm has no beta; the engine's has."""
 

@@ -15,16 +15,19 @@ from evenbatch.engine import Curve, Network, Trial, probing, train
 from evenbatch.engine.network import ACTIVATIONS, AFFINE, NORMALIZERS
 from evenbatch.engine.trial import STATISTICS
 from evenbatch.kernels import _clock, _jit, losses, optimizers
-from harness import classification, regression
+from harness import classification, regression, sequences
 
-DATA = {d.name: d for d in (classification(9, 4, n_test=17), regression(7, 2, n_test=17))}
+SEQUENCES = sequences(classification(5, 4, n_test=17), 4, 3)
+DATA = {
+    d.name: d for d in (classification(9, 4, n_test=17), regression(7, 2, n_test=17), SEQUENCES)
+}
 
 
 def trials() -> list[Trial]:
     """Every normalizer, activation, optimizer and placement; few and small, for Python is slow."""
     found = []
     for i, norm in enumerate(NORMALIZERS):
-        for data in DATA.values():
+        for data in list(DATA.values())[:2]:
             n = len(found)
             network = Network(
                 data.n_features,
@@ -55,6 +58,13 @@ def trials() -> list[Trial]:
                     probe_every=10,
                 )
             )
+    for norm in ("none", "batch", "layer"):
+        network = Network(3, (12, 6), 4, activation="tanh", norm=norm, eps=0.1, time_steps=4)
+        found.append(
+            Trial(
+                network, SEQUENCES.name, batch_size=5, steps=15, evaluate_every=5, probe_every=5,
+            )
+        )  # fmt: skip
     return found
 
 

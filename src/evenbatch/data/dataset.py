@@ -194,10 +194,12 @@ def _check_finite(name: str, field: str, values: NDArray[Any]) -> None:
 def fingerprint(dataset: Dataset) -> str:
     """16 hexadecimal digits of SHA-256 over the four arrays: type, shape and bytes.
 
-    Of sequences also over their lengths. Names are left out: the same numbers under another name
-    are the same data.
+    Of sequences also over their time steps and lengths. Names are left out: the same numbers under
+    another name are the same data.
     """
     digest = hashlib.sha256()
+    if dataset.time_steps:
+        digest.update(f"time_steps {dataset.time_steps}".encode())
     for field in _ARRAYS + (_LENGTHS if dataset.time_steps else ()):
         array = np.ascontiguousarray(getattr(dataset, field))
         array = array.astype(array.dtype.newbyteorder("<"), copy=False)

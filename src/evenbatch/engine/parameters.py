@@ -55,9 +55,12 @@ def set_weights(tape: Tape, weights: Weights, theta: Array, running: Array) -> N
         block = theta[slot.weight : slot.weight + slot.size].reshape(slot.inputs, slot.stride)
         block[:, : slot.outputs] = layer.weight.T
         if (layer.bias is not None) != (slot.bias >= 0):
+            where = "right before a batch normalizer"
+            if tape.network.time_steps and i == 1:
+                where = "on a recurrent layer's state"
             raise SettingError(
                 f"layer {i} {'has no' if slot.bias < 0 else 'needs a'} bias in this network "
-                "(none right before a batch normalizer, nor on a recurrent layer's state)"
+                f"(none {where})"
             )
         if layer.bias is not None:
             theta[slot.bias : slot.bias + slot.outputs] = layer.bias

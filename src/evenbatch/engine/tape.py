@@ -101,6 +101,29 @@ def _drop(build: Builder, at: int, columns: int, layer: int) -> int:
     return dst
 
 
+def _hidden_layers(build: Builder, linears: tuple[LinearSlot, ...], at: int, need_dx: bool) -> int:
+    """All hidden layers, with dropout and residual connections; returns where the last left off."""
+    skips = build.network.skips()
+    starts = {start: end for end, start in skips.items()}
+    outputs: dict[int, int] = {}
+    over_time = build.network.time_steps > 0
+    for layer, slot in enumerate(linears[over_time:]):
+        if layer - 1 in starts:
+            build.emit(FORK, at, at, slot.inputs)
+        if over_time and layer == 0:
+            at = recurrent_layer(build, linears[0], linears[1], at)
+        else:
+            at = _hidden_layer(build, slot, at, need_dx)
+        at = _drop(build, at, slot.outputs, layer)
+        if layer in skips:
+            dst = build.matrix(slot.outputs)
+            build.emit(ADD, at, dst, slot.outputs, a=outputs[skips[layer]])
+            at = dst
+        outputs[layer] = at
+        need_dx = True
+    return at
+
+
 def _probe_norms(build: Builder) -> None:
     """Say in each layer's probe where its normalizer's knobs lie.
 
@@ -149,33 +172,16 @@ def compile_tape(network: Network, rows: int, keep: bool = False) -> Tape:
     if network.norm != "none" and network.placement == "input":
         at = build.normalize(at, build.knobs(network.inputs), 1.0)
         need_dx = True
-    skips = network.skips()
-    starts = {start: end for end, start in skips.items()}
-    outputs: dict[int, int] = {}
-    for layer, slot in enumerate(linears[bool(steps) : -1]):
-        if layer - 1 in starts:
-            build.emit(FORK, at, at, slot.inputs)
-        if steps and layer == 0:
-            at = recurrent_layer(build, linears[0], linears[1], at)
-        else:
-            at = _hidden_layer(build, slot, at, need_dx)
-        at = _drop(build, at, slot.outputs, layer)
-        if layer in skips:
-            dst = build.matrix(slot.outputs)
-            build.emit(ADD, at, dst, slot.outputs, a=outputs[skips[layer]])
-            at = dst
-        outputs[layer] = at
-        need_dx = True
+    src = _hidden_layers(build, linears[:-1], at, need_dx)
     last = linears[-1]
-    src = at
-    at = build.product(src, last, need_dx)
+    at = build.product(src, last, True)
     build.activate(at, last.outputs, last.bias, dense.LINEAR, 1.0)
     build.probe(src, at, at, last, last=True)
 
     _probe_norms(build)
     widest = max((network.inputs, *network.hidden, network.outputs))
     d_at = (build.matrix(widest), build.matrix(widest))
-    stash_at = build.matrix(widest) if skips else 0
+    stash_at = build.matrix(widest) if network.skips() else 0
     transpose_at = build.take(max(slot.stride * padded(slot.inputs) for slot in linears))
     return Tape(
         network=network,
