@@ -17,7 +17,6 @@ from evenbatch.experiments.grid import Grid
 from evenbatch.experiments.sweep import run_sweep
 from evenbatch.runners import Local
 from evenbatch.store import Store
-from evenbatch.store.parts import rounded
 
 
 @pytest.fixture
@@ -75,7 +74,7 @@ def test_it_ends_with_the_curves_of_the_engine(grid: Grid) -> None:
     assert (result.done, result.found, result.unsaved) == (24, 0, 24)
     for trial, curve in zip(grid, train(list(grid)), strict=True):
         seed, place = divmod(grid.place(trial), grid.settings)
-        assert result.metric[place, seed] == rounded(curve).metric[-1]
+        assert result.metric[place, seed] == curve.rounded().metric[-1]
 
 
 def test_what_is_stored_is_not_trained_again(grid: Grid, tmp_path: Path) -> None:
@@ -142,7 +141,7 @@ def test_a_large_grid_is_looked_up_in_parts(
 ) -> None:
     monkeypatch.setattr("evenbatch.experiments.sweep.AT_ONCE", 5)
     monkeypatch.setattr("evenbatch.runners.local.AT_ONCE", 3)
-    curves: list[Curve] = [rounded(curve) for curve in train(list(grid)[::2])]
+    curves: list[Curve] = [curve.rounded() for curve in train(list(grid)[::2])]
     with Store(tmp_path / "s") as store:
         store.put(curves)
         counting = Counting()

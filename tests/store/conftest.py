@@ -6,9 +6,8 @@ import pytest
 from stored import some_trials
 
 from evenbatch.engine import Curve, train
-from evenbatch.store.parts import rounded
 
 
 @pytest.fixture(scope="session")
 def trained() -> list[Curve]:
-    return [rounded(curve) for curve in train(some_trials())]
+    return [curve.rounded() for curve in train(some_trials())]

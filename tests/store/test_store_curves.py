@@ -15,7 +15,7 @@ from evenbatch import engine
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, train
 from evenbatch.store import Store, StoreError, default_path
-from evenbatch.store.parts import LEFT_OUT, pack, rounded, unpack
+from evenbatch.store.parts import LEFT_OUT, pack, unpack
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_every_field_survives() -> None:
     assert names >= {"step", "seconds", "metric", "ended", "ended_at", "probes"}
     again = unpack(pack(curve))
     assert set(again) == names
-    assert same(rounded(curve), Curve(trial=None, **again))
-    assert not same(curve, rounded(curve)), "float64 is rounded"
+    assert same(curve.rounded(), Curve(trial=None, **again))
+    assert not same(curve, curve.rounded()), "float64 is rounded"
     assert is_dataclass(again["probes"])
     assert {f.name for f in fields(again["probes"])} == {f.name for f in fields(curve.probes)}
 
@@ -91,8 +91,8 @@ def test_any_number_is_rounded_as_it_is_stored(trained: list[Curve], value: floa
     metric = np.full_like(trained[0].metric, value)
     curve = replace(trained[0], metric=metric)
     again = Curve(curve.trial, **unpack(pack(curve)))
-    assert same(rounded(curve), again)
-    assert same(rounded(again), again)
+    assert same(curve.rounded(), again)
+    assert same(again.rounded(), again)
     with np.errstate(over="ignore"):
         assert str(again.metric[0]) == str(np.float64(np.float32(value)))
 
@@ -108,7 +108,6 @@ def test_weights_are_not_stored(store: Store) -> None:
     assert curve.weights is not None
     store.put([curve])
     assert store.get([curve.trial])[curve.trial.key].weights is None
-    assert rounded(curve).weights is None
 
 
 def test_a_diverged_curve_is_a_result(store: Store) -> None:
@@ -185,7 +184,7 @@ def test_what_is_there_stays(store: Store, trained: list[Curve]) -> None:
 def test_a_timing_pass_comes_back_whole_and_in_order(store: Store, trained: list[Curve]) -> None:
     turns = [trained[0], trained[1], trained[0], trained[1]]
     turns = [replace(c, seconds=c.seconds + i) for i, c in enumerate(turns)]
-    turns = [rounded(curve) for curve in turns]
+    turns = [curve.rounded() for curve in turns]
     trials = [curve.trial for curve in turns]
     assert store.get_timed(trials) is None
     store.put_timed(turns)

@@ -15,7 +15,6 @@ from stored import of_seed, same, some_trials
 
 from evenbatch.engine import Curve, train
 from evenbatch.store import Store
-from evenbatch.store.parts import rounded
 
 KILLS = 25
 TRIALS = 900
@@ -116,7 +115,7 @@ def test_killed_at_random_moments_nothing_acknowledged_is_lost(tmp_path: Path) -
     assert interrupted >= 5, "most kills must hit a run that is training"
     assert len(before) == TRIALS
     trials = some_trials(TRIALS, probe_every=1)
-    fresh = [rounded(curve) for curve in train(trials)]
+    fresh = [curve.rounded() for curve in train(trials)]
     with Store(path) as store:
         found = store.get(trials)
     for curve in fresh:

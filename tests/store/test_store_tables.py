@@ -16,7 +16,6 @@ from stored import some_trials
 
 from evenbatch.engine import Curve, Network, Trial, train
 from evenbatch.store import Store, StoreError, record_of, tidy
-from evenbatch.store.parts import rounded
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +23,7 @@ def curves(trained: list[Curve]) -> list[Curve]:
     """With one that diverged, which has fewer rows."""
     found = train(some_trials(1, learning_rate=1e6, optimizer="momentum"))
     assert found[0].diverged
-    return [*trained[:3], rounded(found[0])]
+    return [*trained[:3], found[0].rounded()]
 
 
 @pytest.fixture

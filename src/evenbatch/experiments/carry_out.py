@@ -11,7 +11,6 @@ from evenbatch.experiments.protocol import Experiment, Round, Verdict
 from evenbatch.experiments.shelf import Shelf
 from evenbatch.runners import Local, Runner
 from evenbatch.store import Store
-from evenbatch.store.parts import rounded
 
 
 @dataclass
@@ -107,7 +106,7 @@ class _Progress:
     def keep(self, shelf: Shelf, curve: Curve, machine: Mapping[str, Any]) -> None:
         # A trial that a stop ended early is no result; the interrupt follows at once.
         if curve.ended != "stopped":
-            self.tell(shelf.put(rounded(curve), machine))
+            self.tell(shelf.put(curve.rounded(), machine))
 
     def tell(self, curves: Iterable[Curve]) -> None:
         for _ in range(self.add(curves)):
@@ -127,6 +126,6 @@ def _time(experiment: Experiment, shelf: Shelf, found: Outcome, watch: Watch) ->
     watch(Round("timing", ()), 0)
     stored = shelf.get_timed(timing)
     if stored is None:
-        stored = [rounded(c) for c in train(timing, experiment.datasets, threads=1)]
+        stored = [c.rounded() for c in train(timing, experiment.datasets, threads=1)]
         shelf.put_timed(stored)
     return stored

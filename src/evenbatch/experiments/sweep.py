@@ -20,7 +20,6 @@ from evenbatch.experiments.grid import Grid, Picked
 from evenbatch.experiments.shelf import Shelf
 from evenbatch.runners import Local, Runner
 from evenbatch.store import Store, record_of
-from evenbatch.store.parts import rounded
 from evenbatch.store.tidy import trial_key
 from evenbatch.store.tidy import write as write_table
 
@@ -173,7 +172,7 @@ def _look_up(grid: Grid, shelf: Shelf, note: _Note) -> array[int]:
 
 def _keep(shelf: Shelf, note: _Note, curve: Curve, machine: Mapping[str, Any]) -> None:
     if curve.ended != "stopped":
-        note.all(shelf.put(rounded(curve), machine))
+        note.all(shelf.put(curve.rounded(), machine))
 
 
 @dataclass

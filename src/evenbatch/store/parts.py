@@ -1,9 +1,9 @@
 """A curve as bytes, and back.
 
 Every field of `Curve` goes in by its type, so a field that is added later is stored without a word
-here: arrays of floats as float32, of whole numbers as the smallest type that holds them, nested
-dataclasses (the probes) the same way, plain values in the head. Left out are the trial, which the
-row has in words, and the weights.
+here: arrays of floats as float32 (which is what `Curve.rounded` keeps), of whole numbers as the
+smallest type that holds them, nested dataclasses (the probes) the same way, plain values in the
+head. Left out are the trial, which the row has in words, and the weights.
 
     4 bytes   length of the head
     head      JSON: for each field its name and what it is
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -26,15 +26,6 @@ from evenbatch.engine import Curve
 
 LEFT_OUT = ("trial", "weights")
 _WHOLE = ("i1", "i2", "i4", "i8")
-
-
-def rounded(curve: Curve) -> Curve:
-    """The curve as a store gives it back: floats rounded to float32, without weights.
-
-    Every curve of an experiment goes through this, stored or not, so that a result does not depend
-    on where its curves came from.
-    """
-    return replace(curve, weights=None).rounded()
 
 
 def _single(array: NDArray[Any]) -> NDArray[np.float32]:
