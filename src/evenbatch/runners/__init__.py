@@ -11,13 +11,10 @@ from typing import Any, Protocol
 
 from evenbatch.data import Dataset
 from evenbatch.engine import Curve, Trial
+from evenbatch.runners.errors import RunnerError
 from evenbatch.runners.local import Local
 
 __all__ = ["Local", "OnCurve", "Runner", "RunnerError"]
-
-
-class RunnerError(Exception):
-    """Trials cannot be run where they were asked to be; the message says what to do."""
 
 
 OnCurve = Callable[[Curve, Mapping[str, Any]], None]
