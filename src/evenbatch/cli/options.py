@@ -15,6 +15,7 @@ from evenbatch.cli.door import INTERRUPTED, UserError
 if TYPE_CHECKING:
     from evenbatch.data import Dataset
     from evenbatch.report.job import Outputs, Part
+    from evenbatch.runners import Runner
     from evenbatch.store import Store
 
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".npz")
@@ -52,6 +53,24 @@ StoreFile = Annotated[
         rich_help_panel=OUT,
     ),
 ]
+WHERE = "Where to train"
+On = Annotated[
+    str,
+    typer.Option(
+        metavar="local|ray",
+        help="This machine's cores, or Ray (pip install 'evenbatch\\[ray]').",
+        rich_help_panel=WHERE,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|HOST:PORT",
+        help="With --on ray: a cluster that is already there. (default: Ray is started here)",
+        show_default=False,
+        rich_help_panel=WHERE,
+    ),
+]
 ReportFolder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="Folder for the report.", rich_help_panel=OUT)
 ]
@@ -79,13 +98,33 @@ def finish(
     threads: int | None,
     store: str | None,
     outputs: Outputs,
+    on: str = "local",
+    address: str | None = None,
 ) -> None:
     """Carry the experiments out; exit with 130 if Ctrl-C ended them early."""
     from evenbatch.report.job import run
 
-    with opened(store) as kept:
-        if not run(parts, threads, outputs, kept):
+    with opened(store) as kept, chosen_runner(on, address) as chosen:
+        if not run(parts, threads, outputs, kept, chosen):
             raise typer.Exit(INTERRUPTED)
+
+
+@contextmanager
+def chosen_runner(on: str, address: str | None) -> Iterator[Runner]:
+    """Where trainings run, as asked for; what was started for it is ended afterwards."""
+    from evenbatch.data.errors import did_you_mean
+    from evenbatch.runners import Local
+    from evenbatch.runners.on_ray import OnRay
+
+    if on not in ("local", "ray"):
+        raise UserError(f"--on {on}: use local or ray.{did_you_mean(on, ('local', 'ray'))}")
+    if address is not None and on != "ray":
+        raise UserError(f"--address {address} is about a Ray cluster: add --on ray")
+    chosen: Runner = OnRay(address) if on == "ray" else Local()
+    try:
+        yield chosen
+    finally:
+        chosen.close()
 
 
 @contextmanager

@@ -10,7 +10,9 @@ import typer
 
 from evenbatch.cli.door import UserError, app, readable_errors
 from evenbatch.cli.options import (
+    Address,
     JsonFile,
+    On,
     ProveData,
     Quiet,
     ReportFolder,
@@ -36,6 +38,8 @@ def prove(
         int | None, typer.Option(min=1, help="Seeds measured. (default: 10)", show_default=False)
     ] = None,
     threads: Threads = None,
+    on: On = "local",
+    address: Address = None,
     store: StoreFile = None,
     json: JsonFile = None,
     out: ReportFolder = Path("evenbatch-out"),
@@ -66,4 +70,4 @@ def prove(
                 dataset = load_data(name, target)
                 parts.append(Part(claim, CLAIMS[claim].on(dataset, effort), on=dataset.name))
         outputs = Outputs(json, None, quiet, out if report else None, brief=True)
-        finish(parts, threads, store, outputs)
+        finish(parts, threads, store, outputs, on, address)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evenbatch.cli.door import INTERRUPTED, app, readable_errors
-from evenbatch.cli.options import Quiet, StoreFile, Threads, opened
+from evenbatch.cli.options import Address, On, Quiet, StoreFile, Threads, chosen_runner, opened
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +31,8 @@ def sweep(
         ),
     ] = None,
     threads: Threads = None,
+    on: On = "local",
+    address: Address = None,
     store: StoreFile = None,
     quiet: Quiet = False,
 ) -> None:
@@ -50,10 +52,10 @@ def sweep(
             tidy.check(out)
         grid = read_sweep(file)
         console, face = plain_console(), None if quiet else plain_console(stderr=True)
-        with opened(store) as kept:
+        with opened(store) as kept, chosen_runner(on, address) as chosen:
             with Watcher(face, {"sweep": len(grid)}) as watcher:
                 watch = counted(watcher.of("sweep", file.name), len(grid))
-                result = run_sweep(grid, threads=threads, watch=watch, store=kept)
+                result = run_sweep(grid, threads=threads, watch=watch, store=kept, runner=chosen)
             if not quiet:
                 show_sweep(console, result)
             if out is not None:

@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from errno import EACCES, EISDIR, ENOTDIR
 from pathlib import Path
@@ -17,10 +17,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from evenbatch.experiments import CLAIMS, Experiment, Outcome, Round, Verdict, carry_out
+from evenbatch.experiments.carry_out import Watch
 from evenbatch.experiments.speed import Speed
 from evenbatch.experiments.wording import count
 from evenbatch.report import pages, record, terminal
 from evenbatch.report.progress import Watcher
+from evenbatch.runners import Runner
 from evenbatch.store import Store
 
 LATE = "not measured yet: the run was interrupted before it"
@@ -128,16 +130,25 @@ def _check_folder(folder: Path) -> None:
 
 
 def run(
-    parts: list[Part], threads: int | None, outputs: Outputs, store: Store | None = None
+    parts: list[Part],
+    threads: int | None,
+    outputs: Outputs,
+    store: Store | None = None,
+    runner: Runner | None = None,
 ) -> bool:
     """Train, show each part as it ends, write what was asked for. False if Ctrl-C ended it."""
     outputs.check()
     console = terminal.plain_console(stderr=outputs.json_to_stdout)
     face = None if outputs.quiet else terminal.plain_console(stderr=True)
     results: list[Result] = []
+
+    def do(part: Part, watch: Watch) -> Outcome:
+        assert part.experiment is not None
+        return carry_out(part.experiment, threads=threads, watch=watch, store=store, runner=runner)
+
     with Watcher(face, _firsts(parts), [part.claim for part in parts]) as watcher:
         for place, part in enumerate(parts):
-            results.append(_carry_out(part, place, threads, watcher, store))
+            results.append(_carry_out(part, str(place), watcher, do))
             if not results[-1].complete:
                 break
             with watcher.paused():
@@ -162,14 +173,13 @@ def _firsts(parts: Sequence[Part]) -> Mapping[str, Round | int]:
 
 
 def _carry_out(
-    part: Part, place: int, threads: int | None, watcher: Watcher, store: Store | None
+    part: Part, name: str, watcher: Watcher, do: Callable[[Part, Watch], Outcome]
 ) -> Result:
     if part.experiment is None:
         return Result(part)
     start = time.perf_counter()
-    watch = watcher.of(str(place), part.data)
-    outcome = carry_out(part.experiment, threads=threads, watch=watch, store=store)
-    watcher.finish(str(place))
+    outcome = do(part, watcher.of(name, part.data))
+    watcher.finish(name)
     verdict = outcome.verdict(part.experiment)
     return Result(part, outcome, verdict, time.perf_counter() - start)
 

@@ -1,7 +1,7 @@
 """What runs in a worker: one chunk of trials, on one core.
 
-A worker imports the evenbatch that is installed on its machine. Its kernels come from that machine's
-cache; the first worker of a machine compiles them while the others wait.
+A worker imports the evenbatch that is installed on its machine. Its kernels come from the cache of
+that machine; the first worker of a machine compiles them while the others wait.
 """
 
 from __future__ import annotations

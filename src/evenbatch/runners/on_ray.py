@@ -11,6 +11,7 @@ first are single trials. Ray's own cost, about a millisecond a task, is then one
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import time
 from collections import deque
@@ -90,12 +91,12 @@ class OnRay:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray
 
+        if self.address is not None and not self._ours:
+            check_address(self.address)
         if ray.is_initialized():  # by us, or by the program that uses us
             return ray
         if self.address is None:
             prepare()  # compiling says so here; in a worker nobody would see it
-        else:
-            check_address(self.address)
         where = {"num_cpus": threads or cores()} if self.address is None else {}
         try:
             ray.init(
@@ -105,7 +106,7 @@ class OnRay:
                 logging_level="ERROR",
                 **where,
             )
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             first = str(error).strip().splitlines()[0]
             what = "started on this machine" if self.address is None else f"joined: {self.address}"
             raise RunnerError(f"Ray cannot be {what}: {first}") from None
@@ -236,6 +237,6 @@ def work(trial: Trial) -> float:
     """A trial's arithmetic, in operations or so: products, and a constant for each layer."""
     net = trial.network
     widths = (net.inputs, *net.hidden, net.outputs)
-    weights = sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    weights = sum(a * b for a, b in itertools.pairwise(widths))
     step = 6 * trial.batch_size * weights + 40_000 * len(widths)
     return float(trial.steps * step + len(trial.evaluation_steps()) * 1000 * 2 * weights)

@@ -19,13 +19,13 @@ _JOIN = """
 import sys, ray
 try:
     ray.init(address=sys.argv[1], log_to_driver=False, logging_level="ERROR")
-except (ConnectionError, RuntimeError, ValueError, TimeoutError, AssertionError) as error:
+except Exception as error:
     sys.exit(str(error).strip().splitlines()[0])
 """
 
 
 def check_address(address: str) -> None:
-    """Raise a `RunnerError` unless there is a cluster at ``host:port``, or one is found by "auto"."""
+    """Raise a `RunnerError` unless there is a cluster at ``host:port``, or "auto" finds one."""
     if address != "auto":
         _check_host(address)
     command = [sys.executable, "-c", _JOIN, address]
@@ -33,6 +33,12 @@ def check_address(address: str) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=JOIN, check=False)
     except subprocess.TimeoutExpired:
         raise _none(address, f"it does not answer as Ray within {JOIN:g} s") from None
+    if done.returncode and "InvalidAuthToken" in done.stderr:
+        raise _none(
+            address,
+            "it asks for a token (set RAY_AUTH_MODE=token here, with the cluster's token in "
+            "~/.ray/auth_token or RAY_AUTH_TOKEN)",
+        )
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line and not line.startswith("[")]
         raise _none(address, said[-1] if said else f"Ray ended with {done.returncode}")
@@ -53,6 +59,6 @@ def _check_host(address: str) -> None:
 
 def _none(address: str, reason: str) -> RunnerError:
     return RunnerError(
-        f"no Ray cluster can be joined at {address}: {reason.rstrip('.')}. Start one with ray start "
-        "--head and give its address, or leave --address out to start Ray on this machine"
+        f"no Ray cluster can be joined at {address}: {reason.rstrip('.')}. Start one with ray "
+        "start --head and give its address, or leave --address out to start Ray on this machine"
     )
