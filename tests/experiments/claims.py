@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from evenbatch.engine import Curve, Trial
+from evenbatch.engine import Curve, Landscape, Trial
 from evenbatch.engine.curve import Probes
 from evenbatch.experiments import Experiment, Verdict
 
@@ -46,6 +46,20 @@ def probed(curve: Curve, **read: np.ndarray) -> Curve:
     parts = {name: np.full(shape, np.nan, np.float32) for name in names}
     parts |= {name: np.broadcast_to(value[: len(steps)], shape) for name, value in read.items()}
     return replace(curve, probes=Probes(steps, **parts))
+
+
+def surveyed(curve: Curve, loss: float, gradient: float, norm: float = 1.0) -> Curve:
+    """The curve with a landscape: along the gradient, whose norm is `norm`, the loss rises to
+    `loss` above the step's and the gradient changes by `gradient` in the end."""
+    trial = curve.trial
+    step = np.arange(0, trial.steps, trial.landscape_every)
+    step = step[:1] if curve.diverged else step
+    eta = trial.learning_rate * np.arange(1, 9) / 2
+    rise = np.ones((len(step), 1)) * np.arange(1, 9) / 8
+    landscape = Landscape(
+        step, eta, np.ones(len(step)), 1 + loss * rise, np.full(len(step), norm), gradient * rise
+    )
+    return replace(curve, landscape=landscape)
 
 
 def noise(trial: Trial, size: float = 0.01) -> float:

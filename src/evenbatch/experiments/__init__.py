@@ -22,6 +22,7 @@ from evenbatch.experiments import (
     learning_rate,
     placement,
     regularization,
+    smoothness,
     speed,
     train_eval,
 )
@@ -83,6 +84,7 @@ CLAIMS: dict[str, Claim] = {
     "depth": Claim(depth.on, ("digits", "cookies"), depth.CLAIM),
     "gradients": Claim(gradients.on, ("digits", "cookies"), gradients.CLAIM),
     "initialization": Claim(initialization.on, ("digits", "cookies"), initialization.CLAIM),
+    "smoothness": Claim(smoothness.on, ("digits", "cookies"), smoothness.CLAIM),
     "learning-rate": Claim(learning_rate.on, ("digits", "cookies"), learning_rate.CLAIM),
     "layer-norm": Claim(layer_norm.on, ("digits", "mnist1d"), layer_norm.CLAIM),
     "placement": Claim(placement.on, ("digits", "cookies"), placement.CLAIM),

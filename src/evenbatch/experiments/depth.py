@@ -245,7 +245,7 @@ class Depth(Untimed):
             f"residual connections {_reached(found, 2)}. “{CLAIM}” {answer}: {reason}.",
             effects=tuple(effect for r in rungs for effect in (r.deeper, r.batch, r.none)),
             measured_on=self._words(found.seeds),
-            notes=self._notes(curves, found),
+            notes=self._notes(curves, found, rungs),
             figures=shown.figures(self, found),
             tables=shown.tables(self, found),
             change="More steps and more careful learning rates (warm-up) let deeper networks "
@@ -303,9 +303,16 @@ class Depth(Untimed):
         deeper = ratio_effect(f"deepest network, {name}", batch, none, "times deeper")
         return Rung(setting[0] > 0, share("none"), share("batch"), deeper)
 
-    def _notes(self, curves: Curves, found: Found) -> tuple[str, ...]:
+    def _notes(self, curves: Curves, found: Found, rungs: Sequence[Rung]) -> tuple[str, ...]:
         goal = f"{amount(self.setup.data, found.goal.value)}, {found.goal.rule}"
         notes = [f"A network counts as trained that ends at or above {goal}."]
+        without = [
+            shown.called(setting)
+            for setting, rung in zip(SETTINGS, rungs, strict=True)
+            if rung.none.low >= 1
+        ]
+        if without:
+            notes.append(f"{LAYERS} layers train without batch norm as well: {'; '.join(without)}.")
         edges = [cell for cell in self.tuned.at_edge(curves, self.least) if cell[0] == "batch"]
         others = len(self.tuned.at_edge(curves, self.least)) - len(edges)
         if edges or others:

@@ -137,15 +137,26 @@ class Tuned:
             for cell, scores in self.scores(curves).items()
         }
 
-    def together(self, curves: Curves, *groups: Sequence[Any]) -> dict[Any, float]:
+    def together(
+        self,
+        curves: Curves,
+        *groups: Sequence[Any],
+        by: Callable[[Floats], Floats] = lambda scores: np.sum(scores, axis=0),
+    ) -> dict[Any, float]:
         """For each group of cells, the one learning rate at which they score best in sum.
 
         A fair choice of equal settings: none of the arms picks it.
+
+        Args:
+            curves: those of the selection.
+            groups: cells that get one rate.
+            by: from (cells, rates) scores to what is compared; the weakest cell's score, for
+                instance, where all must learn something.
         """
         scores = self.scores(curves)
         chosen: dict[Any, float] = {}
         for group in groups:
-            total = np.sum([np.nan_to_num(scores[cell], nan=-np.inf) for cell in group], axis=0)
+            total = by(np.array([np.nan_to_num(scores[cell], nan=-np.inf) for cell in group]))
             chosen |= dict.fromkeys(group, self.rates[int(np.argmax(total))])
         return chosen
 
