@@ -39,13 +39,15 @@ DEALT: dict[str, tuple[Any, ...]] = {
     "init": ("torch", "he", "xavier", "gaussian"),
     "task": ("classification", "regression"),
     "dropout": (0.0, 0.2),
+    "drift": (0.0, 1.0),
     "weight_decay": (0.0, 0.05),
     "batch_size": (7, 32),
     "statistics": ("running", "population", "batch"),
     "affine": ("both", "gamma", "beta", "none"),
 }
 FACTORS = CROSSED | DEALT
-KEPT = ("activation", "norm", "placement", "affine", "init", "residual", "dropout")  # as they are
+# Settings of the network that go into it as they are.
+KEPT = ("activation", "norm", "placement", "affine", "init", "residual", "dropout", "drift")
 Case = dict[str, Any]
 
 
@@ -116,7 +118,7 @@ def trial_for(case: Case, seed: int) -> Trial:
         batch_size = 32
     optimizer, learning_rate = case["optimizer"], RATES[case["optimizer"]]
     if network.activation == "identity":
-        learning_rate /= 5  # nothing bounds a linear network
+        learning_rate /= 20  # nothing bounds a linear network
         if network.norm == "batch" and network.placement != "input":
             # Batch norm cancels every beta and bias before it: rounding alone, as above.
             optimizer = optimizer if optimizer in ("sgd", "momentum") else "momentum"

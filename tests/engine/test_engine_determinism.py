@@ -50,6 +50,7 @@ def trials() -> tuple[Trial, ...]:
                 affine=AFFINE[len(found) % 4],
                 residual=i % 3,
                 dropout=0.2 * (i % 2),
+                drift=1.0 * (len(found) % 4 == 2),
             )
             found.append(
                 Trial(

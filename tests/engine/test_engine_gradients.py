@@ -47,6 +47,16 @@ CASES = {
     "wider than a vector": {"hidden": (17, 33), "norm": "rms", "activation": "gelu"},
     "one wide": {"hidden": (1, 1), "activation": "sigmoid", "norm": "batch"},
     "large eps": {"norm": "batch", "eps": 0.5},
+    "drift": {"drift": 1.0, "activation": "tanh"},
+    "drift, relu": {"drift": 1.0},
+    "drift, batch": {"drift": 1.0, "norm": "batch"},
+    "drift, batch, gelu": {"drift": 2.0, "norm": "batch", "activation": "gelu"},
+    "drift, layer, after, dropout": {
+        "drift": 0.5, "norm": "layer", "placement": "after", "dropout": 0.3, "hidden": (12, 12),
+    },
+    "drift, group": {"drift": 1.0, "norm": "group"},
+    "drift, rms, input": {"drift": 1.0, "norm": "rms", "placement": "input"},
+    "drift, residual": {"drift": 1.0, "norm": "batch", "hidden": (6, 6, 6), "residual": 1},
     "gamma alone": {"norm": "batch", "affine": "gamma"},
     "beta alone": {"norm": "layer", "affine": "beta"},
     "over time, dropout, residual": {

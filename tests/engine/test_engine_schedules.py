@@ -11,7 +11,7 @@ import torch
 from compiled import cached
 from evenbatch.engine import loop
 
-learning_rate, dropout_key = cached(loop.learning_rate), cached(loop.dropout_key)
+learning_rate, noise_key = cached(loop.learning_rate), cached(loop.noise_key)
 
 
 def rates(steps: int, warmup: int, cosine: bool, peak: float) -> list[float]:
@@ -66,5 +66,5 @@ def test_every_mask_has_a_key_of_its_own() -> None:
             for high in (0, 1):
                 for step in range(40):
                     for layer in range(5):
-                        keys.add(int(dropout_key(low, high, step, layer)))
+                        keys.add(int(noise_key(low, high, step, layer)))
     assert len(keys) == 3 * 2 * 40 * 5

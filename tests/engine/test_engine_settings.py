@@ -71,6 +71,8 @@ BAD_NETWORK = {
     ("residual", 1.0): "residual is 1.0; it must be a whole number",
     ("dropout", 1.0): "dropout is 1.0; it must be a number from 0, below 1",
     ("dropout", -0.5): "dropout is -0.5; it must be a number from 0, below 1",
+    ("drift", -1): "drift is -1; it must be a number from 0, at most 100",
+    ("drift", "on"): "drift is 'on'; it must be a number",
     ("eps", float("nan")): "eps is nan; it must be a number from 0, at most 1000",
     ("eps", -1e-5): "eps is -1e-05; it must be a number from 0, at most 1000",
     ("momentum", 1.1): "momentum is 1.1; it must be a number from 0, at most 1",
@@ -309,7 +311,7 @@ OTHER = {
 OTHER_NETWORK = {
     "inputs": 63, "hidden": (32,), "outputs": 11, "activation": "tanh", "norm": "layer",
     "placement": "after", "affine": "gamma", "init": "he", "sigma": 0.1, "residual": 1,
-    "dropout": 0.1, "groups": 2, "eps": 1e-3, "momentum": 0.2, "time_steps": 3,
+    "dropout": 0.1, "drift": 0.5, "groups": 2, "eps": 1e-3, "momentum": 0.2, "time_steps": 3,
 }  # fmt: skip
 
 
@@ -364,8 +366,11 @@ def test_a_trial_is_frozen() -> None:
 
 
 def test_from_dict_is_the_way_back() -> None:
-    changed = Trial(Network(**OTHER_NETWORK), **OTHER)  # type: ignore[arg-type]
-    for made in (KEYED, changed):
+    changed = [
+        Trial(Network(**OTHER_NETWORK | without), **OTHER)  # type: ignore[arg-type]
+        for without in ({"drift": 0.0}, {"time_steps": 0})  # no network has both
+    ]
+    for made in (KEYED, *changed):
         assert Trial.from_dict(made.as_dict()) == made
         through_json = Trial.from_dict(json.loads(json.dumps(made.as_dict())))
         assert through_json == made

@@ -151,6 +151,11 @@ def unusual_trials() -> dict[str, tuple[Trial, Dataset]]:
         "batch statistics in evaluation": trial(
             small, (13, 7), batch, statistics="batch", evaluation_batch=10
         ),
+        "drift": trial(small, (13, 7), {"drift": 1.0}),
+        "drift, batch": trial(small, (13, 7), batch | {"drift": 1.0}, batch_size=32),
+        "strong drift, dropout, large seed": trial(
+            small, (13, 7), layer | {"drift": 3.0, "dropout": 0.2, "eps": 0.1}, seed=(1 << 63) - 1
+        ),
         "large seed": trial(small, (13,), {"dropout": 0.3}, seed=(1 << 63) - 1),
     }
 

@@ -20,8 +20,10 @@ from torch.nn import functional as F
 from compiled import cached
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import LayerWeights, Network, NormWeights, Trial, Weights, loop
+from evenbatch.engine.operations import DRIFT_KEYS
 from evenbatch.kernels import dense
 from evenbatch.kernels._lanes import padded
+from evenbatch.kernels.drift import reference_noise
 
 torch.set_num_threads(1)
 
@@ -128,6 +130,13 @@ class Twin(nn.Module):
             )
         )
 
+    def drift(self, x: torch.Tensor, layer: int, step: int) -> torch.Tensor:
+        if self.network.drift == 0 or not self.training:
+            return x
+        key = noise_key(self.seed, step, DRIFT_KEYS + layer)
+        scale, shift = reference_noise(key, *x.shape, self.network.drift)
+        return x * torch.as_tensor(scale).to(x.dtype) + torch.as_tensor(shift).to(x.dtype)
+
     def forward(self, x: torch.Tensor, step: int = 0) -> torch.Tensor:
         net, activation = self.network, ACTIVATIONS[self.network.activation]
         self.received, self.preactivations, self.activations = [], [], []
@@ -141,11 +150,13 @@ class Twin(nn.Module):
             z = self.linears[layer](x)
             if normalized and net.placement == "before":
                 z = self.norms[layer](z)
+            if not normalized or net.placement != "after":
+                z = self.drift(z, layer, step)
             x = activation(z)
             self.preactivations.append(z)
             self.activations.append(x)
             if normalized and net.placement == "after":
-                x = self.norms[layer](x)
+                x = self.drift(self.norms[layer](x), layer, step)
             x = self.dropout(x, layer, step)
             if layer in skips:
                 x = x + outputs[skips[layer]]
@@ -154,12 +165,17 @@ class Twin(nn.Module):
         return self.linears[-1](x)
 
 
+def noise_key(seed: int, step: int, layer: int) -> int:
+    with np.errstate(over="ignore"):
+        return int(cached(loop.noise_key)(seed & 0xFFFFFFFF, seed >> 32, step, layer))
+
+
 def dropout_mask(seed: int, step: int, layer: int, shape: Any, share: float, dtype: Any) -> Any:
     """The engine's mask of one layer and step (rows, columns)."""
     rows, columns = shape
     flat = np.empty(rows * padded(columns), dtype)
+    key = noise_key(seed, step, layer)
     with np.errstate(over="ignore"):
-        key = cached(loop.dropout_key)(seed & 0xFFFFFFFF, seed >> 32, step, layer)
         cached(dense.dropout_mask)(flat, 0, flat.size, np.int64(key), share)
     return flat.reshape(rows, -1)[:, :columns].copy()
 

@@ -39,6 +39,7 @@ def trials() -> list[Trial]:
                 affine=AFFINE[n % 4],
                 residual=n % 2,
                 dropout=0.1 * (n % 3),
+                drift=0.5 * (n % 4 == 1),
                 groups=2,
             )
             found.append(

@@ -21,6 +21,7 @@ from evenbatch.kernels import (
     _clock,
     columns,
     dense,
+    drift,
     groups,
     losses,
     matmul,
@@ -97,44 +98,25 @@ def forward(ops, slopes, plan, hyper, rows, theta, running, ws, mode, step):
             dense.activate(ws, src, dst, n, stride, theta, a, ops[i, T.CODE], slope)
         elif op == T.ROW:
             groups.row_normalize(
-                ws,
-                src,
-                dst,
-                n,
-                stride,
-                ops[i, T.COLUMNS],
-                e,
-                c,
-                theta,
-                a,
-                b,
-                ops[i, T.CODE],
-                eps,
+                ws, src, dst, n, stride, ops[i, T.COLUMNS], e, c, theta, a, b, ops[i, T.CODE], eps,
                 slope,
-            )
+            )  # fmt: skip
         elif op == T.GROUP:
             groups.group_normalize(
-                ws,
-                src,
-                dst,
-                n,
-                stride,
-                ops[i, T.COLUMNS],
-                ops[i, T.CODE],
-                e,
-                theta,
-                a,
-                b,
-                eps,
+                ws, src, dst, n, stride, ops[i, T.COLUMNS], ops[i, T.CODE], e, theta, a, b, eps,
                 slope,
-            )
+            )  # fmt: skip
         elif op == T.DROPOUT:
             if mode == TRAIN:
-                key = dropout_key(plan[SEED_LOW], plan[SEED_HIGH], step, ops[i, T.CODE])
+                key = noise_key(plan[SEED_LOW], plan[SEED_HIGH], step, ops[i, T.CODE])
                 dense.dropout_mask(ws, a, n * stride, key, slope)
                 dense.multiply(ws, src, a, dst, n * stride)
             else:
                 dense.copy(ws, src, dst, n * stride)
+        elif op == T.DRIFT:
+            if mode == TRAIN:
+                key = noise_key(plan[SEED_LOW], plan[SEED_HIGH], step, ops[i, T.CODE])
+                drift.add_drift(ws, dst, n, stride, ops[i, T.COLUMNS], a, b, key, slope)
         elif op == T.ADD:
             dense.add(ws, src, a, dst, n * stride)
         elif op == T.ORDER:
@@ -189,38 +171,15 @@ def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):
             dense.activate_backward(ws, d, src, dst, n, stride, grad, a, ops[i, T.CODE], slope)
         elif op == T.ROW:
             groups.row_backward(
-                ws,
-                d,
-                src,
-                n,
-                stride,
-                ops[i, T.COLUMNS],
-                e,
-                c,
-                theta,
-                a,
-                b,
-                grad,
-                ops[i, T.CODE],
+                ws, d, src, n, stride, ops[i, T.COLUMNS], e, c, theta, a, b, grad, ops[i, T.CODE],
                 slope,
-            )
+            )  # fmt: skip
         elif op == T.GROUP:
             groups.group_backward(
-                ws,
-                d,
-                src,
-                n,
-                stride,
-                ops[i, T.COLUMNS],
-                ops[i, T.CODE],
-                e,
-                theta,
-                a,
-                b,
-                grad,
+                ws, d, src, n, stride, ops[i, T.COLUMNS], ops[i, T.CODE], e, theta, a, b, grad,
                 slope,
-            )
-        elif op == T.DROPOUT:
+            )  # fmt: skip
+        elif op in (T.DROPOUT, T.DRIFT):
             dense.multiply(ws, d, a, d, n * stride)
         elif op == T.ADD:
             dense.copy(ws, d, plan[STASH], n * stride)
@@ -237,8 +196,8 @@ def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):
 
 
 @kernel
-def dropout_key(seed_low, seed_high, step, layer):
-    """The 32-bit key of one dropout mask."""
+def noise_key(seed_low, seed_high, step, layer):
+    """The 32-bit key of one layer's dropout mask, or drift, at one step."""
     key = dense.mix(np.uint32(seed_low) ^ np.uint32(0x9E3779B9))
     key = dense.mix(key ^ np.uint32(seed_high))
     key = dense.mix(key ^ np.uint32(step))

@@ -101,6 +101,10 @@ class Network:
         sigma: standard deviation for init "gaussian".
         residual: hidden layers in a residual block; 0 for none.
         dropout: probability with which an activation is dropped in training.
+        drift: strength of noise that makes the distribution of each hidden layer drift from step to
+            step of training; 1 for that of Santurkar et al. 2018 (`evenbatch.kernels.drift` has the
+            formula). It comes right after the normalizer, or after the linear layer where there is
+            none.
         groups: groups of norm "group"; must divide every normalized width.
         eps: added to the variance.
         momentum: weight of the new value in the running statistics (PyTorch's convention; ONNX and
@@ -128,6 +132,7 @@ class Network:
     sigma: float = 0.01
     residual: int = 0
     dropout: float = 0.0
+    drift: float = 0.0
     groups: int = 4
     eps: float = 1e-5
     momentum: float = 0.1
@@ -153,6 +158,7 @@ class Network:
             sigma=number("sigma", self.sigma, 0.0, 1e6),
             residual=whole("residual", self.residual, 0, MAX_DEPTH),
             dropout=number("dropout", self.dropout, 0.0, 1.0, open_high=True),
+            drift=number("drift", self.drift, 0.0, 100.0),
             groups=whole("groups", self.groups, 1, MAX_WIDTH),
             eps=number("eps", self.eps, 0.0, 1e3),
             momentum=number("momentum", self.momentum, 0.0, 1.0),
@@ -162,6 +168,11 @@ class Network:
             raise SettingError(
                 f"placement is 'input' with time_steps={self.time_steps}: a recurrent network "
                 "normalizes its state, not its input; use placement='before' or 'after'"
+            )
+        if self.time_steps and self.drift:
+            raise SettingError(
+                f"drift is {self.drift} with time_steps={self.time_steps}: a recurrent network "
+                "cannot be made to drift; leave drift at 0"
             )
         if self.norm == "group":
             for width in self.normalized_widths:

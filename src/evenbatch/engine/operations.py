@@ -15,11 +15,14 @@ from evenbatch.kernels._lanes import PAD, padded
 PRODUCT, ACTIVATE, BATCH, ROW, GROUP, DROPOUT, ADD, FORK = range(8)
 # Those of a layer that runs over time; `evenbatch.engine.recurrent` says what they do.
 ORDER, SUM, ENDING, HOLD, SHARE = range(8, 13)
+DRIFT = 13
 
 # Columns of the integer table. A, B, C and E hold what the operation needs (see `Builder`). COUNT
 # is where in the workspace the number of rows lies that it works on, or −1: the whole batch.
 OP, SRC, DST, STRIDE_IN, STRIDE, COLUMNS, A, B, C, E, CODE, NEED_DX, COUNT = range(13)
 FIELDS = 13
+
+DRIFT_KEYS = 256  # what is added to a layer, so that its drift is not drawn with its dropout
 
 # Columns of the table of probes: where layer i's input, activation, weights and normalizer lie.
 (
@@ -220,16 +223,30 @@ class Builder:
 
         Returns where the activation's input, the activation and the layer's output lie.
         """
-        code, slope = ACTIVATIONS[self.network.activation]
-        columns = linear.outputs
-        if norm is None or self.network.placement != "before":
+        net, columns = self.network, linear.outputs
+        code, slope = ACTIVATIONS[net.activation]
+        if norm is not None and net.placement == "after":
             out = self.activate(z, columns, linear.bias, code, slope)
-            return z, out, out if norm is None else self.normalize(out, norm, 1.0, step=step)
+            return z, out, self.drift(self.normalize(out, norm, 1.0, step=step), columns)
+        if norm is None and net.drift == 0:
+            out = self.activate(z, columns, linear.bias, code, slope)
+            return z, out, out
         if linear.bias >= 0:
             self.activate(z, columns, linear.bias, dense.LINEAR, 1.0)
-        if code == dense.LINEAR:
-            out = self.normalize(z, norm, slope, dst, step)
-            return z, out, out
-        z = self.normalize(z, norm, 1.0, step=step)
+        if norm is not None:
+            if code == dense.LINEAR and net.drift == 0:
+                out = self.normalize(z, norm, slope, dst, step)
+                return z, out, out
+            z = self.normalize(z, norm, 1.0, step=step)
+        z = self.drift(z, columns)
         out = self.activate(z, columns, -1, code, slope)
         return z, out, out
+
+    def drift(self, at: int, columns: int) -> int:
+        """Noise on what lies there, if the network has any, in place."""
+        if self.network.drift > 0:
+            layer = sum(row[OP] == DRIFT for row in self.ops)
+            scale, units = self.matrix(columns), self.take(2 * padded(columns))
+            key = DRIFT_KEYS + layer
+            self.emit(DRIFT, at, at, columns, self.network.drift, a=scale, b=units, code=key)
+        return at

@@ -150,7 +150,7 @@ def _may_redo(network: Network, rows: int) -> bool:
     """Whether normalized activations can share a buffer: only the next layer reads them."""
     simple = network.norm == "batch" and network.placement == "before"
     simple = simple and ACTIVATIONS[network.activation][0] == dense.LINEAR
-    alone = network.residual == 0 and network.dropout == 0 and network.time_steps == 0
+    alone = not (network.residual or network.dropout or network.drift or network.time_steps)
     return simple and alone and 8 * rows * sum(map(padded, network.hidden)) > KEPT_BYTES
 
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evenbatch.kernels._jit import kernel
 from evenbatch.kernels.dense import mix
@@ -34,24 +33,24 @@ SHIFT_JITTER, SPREAD_JITTER = 0xDAA66D2B, 0x78DDE6E4
 def reference_noise(key: int, rows: int, columns: int, strength: float) -> tuple[Any, Any]:
     """float64: (s, m), each (rows, columns)."""
 
-    def hashed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    def hashed(values: Any) -> Any:
         x = values ^ (values >> np.uint32(16))
         x = x * np.uint32(0x7FEB352D)
         x = x ^ (x >> np.uint32(15))
         x = x * np.uint32(0x846CA68B)
         return x ^ (x >> np.uint32(16))
 
-    def stream(number: int, shape: tuple[int, ...]) -> NDArray[np.uint32]:
+    def stream(number: int, shape: tuple[int, ...]) -> Any:
         start = hashed(np.array([key ^ number], np.uint32))
         return hashed(np.arange(np.prod(shape), dtype=np.uint32) ^ start).reshape(shape)
 
-    def share(number: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    def share(number: int, shape: tuple[int, ...]) -> Any:
         return (stream(number, shape) >> np.uint32(8)) / 2.0**24
 
     every = (rows, columns)
     raw = stream(SPREAD_JITTER, every)
-    bell = sum((raw >> np.uint32(k) & np.uint32(255)).astype(np.int64) for k in (0, 8, 16, 24))
-    bell = (bell - BYTES_MEAN) / BYTES_SPREAD
+    total = sum((raw >> np.uint32(k) & np.uint32(255)).astype(np.int64) for k in (0, 8, 16, 24))
+    bell = (total - BYTES_MEAN) / BYTES_SPREAD
     scale = 1 + strength * (SPREAD * share(UNIT_SPREAD, (columns,)) + JITTER * bell)
     shift = SHIFT * (2 * share(UNIT_SHIFT, (columns,)) - 1)
     return scale, strength * (shift + JITTER * (2 * share(SHIFT_JITTER, every) - 1))
