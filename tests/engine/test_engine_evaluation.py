@@ -46,7 +46,8 @@ def test_evaluation_is_pytorchs_eval(task: str, norm: str, statistics: str) -> N
     """At step 0 and at the end, on the test set and on the training set, dropout off."""
     data = TASKS[task]
     trial = Trial(
-        network(data, norm=norm, dropout=0.3, groups=2, activation="tanh"), data.name, steps=40,
+        network(data, norm=norm, dropout=0.3, drift=0.5, groups=2, activation="tanh"), data.name,
+        steps=40,
         learning_rate=0.05, evaluate_train=True, statistics=statistics,
     )  # fmt: skip
     curve, twin = started(trial)
@@ -270,11 +271,15 @@ def probe_twin(twin: Twin, activation: str) -> dict[str, list[float]]:
 @pytest.mark.parametrize("norm", NORMALIZERS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_probes_are_what_the_twin_sees(activation: str, norm: str, placement: str) -> None:
-    """Large weights, so that units saturate and die; the second probe comes after an evaluation."""
+    """Large weights, so that units saturate and die; the second probe comes after an evaluation.
+
+    With drift and without it.
+    """
     data = TASKS["classification"]
     net = network(
         data, hidden=(14, 18, 18), activation=activation, norm=norm, placement=placement,
         dropout=0.2, residual=1, init="gaussian", sigma=1.5 if activation != "identity" else 0.3,
+        drift=0.5 * (norm in ("none", "layer")),
         groups=1 + (placement != "input"),
     )  # fmt: skip
     trial = Trial(

@@ -58,6 +58,7 @@ def distance(a: list[torch.Tensor], b: list[torch.Tensor]) -> float:
         {},
         {"norm": "batch"},
         {"norm": "batch", "affine": "none"},
+        {"norm": "batch", "drift": 1.0},
         {"norm": "layer", "affine": "gamma", "dropout": 0.3},
         {"norm": "group", "groups": 2, "activation": "relu", "affine": "beta"},
     ],

@@ -10,6 +10,7 @@ import torch
 
 from compiled import cached
 from evenbatch.engine import loop
+from evenbatch.engine.operations import DRIFT_KEYS
 
 learning_rate, noise_key = cached(loop.learning_rate), cached(loop.noise_key)
 
@@ -59,12 +60,12 @@ def test_a_warmup_longer_than_the_training_never_reaches_the_peak() -> None:
     assert rates(4, 10, True, 1.0) == pytest.approx([0.1, 0.2, 0.3, 0.4])
 
 
-def test_every_mask_has_a_key_of_its_own() -> None:
+def test_every_mask_and_every_drift_has_a_key_of_its_own() -> None:
     keys = set()
     with np.errstate(over="ignore"):
         for low in (0, 1, 2):
             for high in (0, 1):
                 for step in range(40):
-                    for layer in range(5):
+                    for layer in (0, 1, 2, 3, 4, 199, DRIFT_KEYS, DRIFT_KEYS + 1, DRIFT_KEYS + 199):
                         keys.add(int(noise_key(low, high, step, layer)))
-    assert len(keys) == 3 * 2 * 40 * 5
+    assert len(keys) == 3 * 2 * 40 * 9

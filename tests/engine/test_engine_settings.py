@@ -107,6 +107,15 @@ def test_groups_must_divide_every_normalized_width(network: Any, width: int) -> 
     Network(**NETWORK | network | {"norm": "layer"})  # only group norm minds
 
 
+def test_a_recurrent_network_does_not_drift() -> None:
+    wanted = (
+        "drift is 0.5 with time_steps=3: a recurrent network cannot be made to drift; "
+        "leave drift at 0"
+    )
+    with pytest.raises(SettingError, match=message(wanted)):
+        Network(**NETWORK, time_steps=3, drift=0.5)
+
+
 # ---- a trial -------------------------------------------------------------------------------------
 
 BAD_TRIAL = {
