@@ -279,7 +279,7 @@ def test_probes_are_what_the_twin_sees(activation: str, norm: str, placement: st
     net = network(
         data, hidden=(14, 18, 18), activation=activation, norm=norm, placement=placement,
         dropout=0.2, residual=1, init="gaussian", sigma=1.5 if activation != "identity" else 0.3,
-        drift=0.5 * (norm in ("none", "layer")),
+        drift=0.4 * (norm in ("none", "layer")),
         groups=1 + (placement != "input"),
     )  # fmt: skip
     trial = Trial(
