@@ -308,7 +308,7 @@ def test_a_key_is_for_good() -> None:
     curve unreachable; change the line below deliberately, and say so in the changelog.
     """
     assert ENGINE_VERSION == 2
-    assert KEYED.key == "0473e482a6f7dccd8b5c06b2"
+    assert KEYED.key == "185466c91e36574d45f53fbf"
 
 
 OTHER = {
