@@ -81,10 +81,10 @@ def test_a_row_leads_to_the_keys_of_its_trials() -> None:
     for row, keys in zip(rows, table.keys, strict=True):
         (link,) = row.all("a")
         first, last = (int(n) for n in link.text.split("–"))
-        stem = link.attributes["href"].removeprefix("#").rpartition("-")[0]
+        stem = link.attributes["href"].removeprefix("#").rpartition("_")[0]
         listed = set()
         for number in range(first, last + 1):
-            heading = by_id[f"{stem}-{number}"]
+            heading = by_id[f"{stem}_{number}"]
             siblings = by_id[stem].inner
             place = next(k for k, e in enumerate(siblings) if e is heading)
             keys_of = siblings[place + 1]

@@ -8,6 +8,7 @@ from html import escape
 from importlib.resources import files
 
 from evenbatch.experiments.wording import count
+from evenbatch.report import figures
 from evenbatch.report.appendix import appendix
 from evenbatch.report.html_claim import claim as claim_section
 from evenbatch.report.html_parts import Names, Place, badge, style
@@ -43,7 +44,8 @@ addEventListener("beforeprint", function () {
 @cache
 def stylesheet() -> str:
     """The page's style sheet."""
-    return files("evenbatch.report").joinpath("report.css").read_text(encoding="utf-8")
+    own = files("evenbatch.report").joinpath("report.css").read_text(encoding="utf-8")
+    return figures.stylesheet() + own
 
 
 def render(report: Report) -> str:
@@ -197,7 +199,7 @@ def _trial_list(place: Place) -> str:
             f"{seed} {key}" + (f" {ending}" if ending else "") for seed, key, ending in group.trials
         )
         groups.append(
-            f'<h5 id="{place.trials}-{group.number}">{group.number}. {_settings(group.settings)}'
+            f'<h5 id="{place.trials}_{group.number}">{group.number}. {_settings(group.settings)}'
             f"</h5><pre>{keys}</pre>"
         )
     title = f"{entry.phrase}, {entry.data}" if entry.phrase else entry.data

@@ -11,7 +11,7 @@ from evenbatch.experiments.protocol import Verdict
 from evenbatch.experiments.wording import count
 from evenbatch.report import figures
 from evenbatch.report.figures.bars import bars
-from evenbatch.report.html_parts import Place, badge, paragraphs
+from evenbatch.report.html_parts import Place, badge, paragraphs, prose
 from evenbatch.report.results import Entry
 from evenbatch.report.words import cell, duration, shared_words, told
 
@@ -84,18 +84,18 @@ def _article(place: Place) -> str:
     if verdict is None:
         parts.append(f"<p>{escape(entry.skipped)}</p></header></article>")
         return "\n".join(parts)
-    parts.append(f"{_headline(verdict)}<p>{escape(_sentence(entry, verdict))}</p></header>")
+    parts.append(f"{_headline(verdict)}<p>{prose(_sentence(entry, verdict))}</p></header>")
     drawn = "".join(
-        _figure(figure, f"{place.ident}-f{k}", entry.data)
+        _figure(figure, f"{place.ident}_f{k}", entry.data)
         for k, figure in enumerate(verdict.figures)
     )
     tables = _effects(verdict, place.ident) + "".join(
-        _table(table, place, f"{place.ident}-t{k}") for k, table in enumerate(verdict.tables)
+        _table(table, place, f"{place.ident}_t{k}") for k, table in enumerate(verdict.tables)
     )
-    notes = "".join(f"<li>{escape(note)}</li>" for note in verdict.notes)
+    notes = "".join(f"<li>{prose(note)}</li>" for note in verdict.notes)
     notes = f"<ul>{notes}</ul>" if notes else ""
-    parts.append(f'<div class="figures">{drawn}</div>')
-    parts.append(f'<div class="tables">{tables}</div>')
+    parts.append(f"<div>{drawn}</div>")
+    parts.append(f"<div>{tables}</div>")
     trained = len(entry.trials or {})
     parts.append(
         f'<footer>{notes}<p class="faint">{escape(verdict.measured_on)}. '
@@ -138,7 +138,7 @@ def _effects(verdict: Verdict, ident: str) -> str:
         '<th scope="col">compared</th><th scope="col">effect</th>'
         '<th scope="col" class="n" colspan="2">95 % interval</th>'
     )
-    return _boxed("Effects", f"{ident}-e", heads, rows, "effects")
+    return _boxed("Effects", f"{ident}_e", heads, rows, "effects")
 
 
 def _boxed(title: str, ident: str, heads: str, rows: Sequence[str], style: str = "") -> str:
@@ -170,7 +170,7 @@ def _table(table: Table, place: Place, ident: str) -> str:
     rows = []
     for k, row in enumerate(table.rows):
         cells = [
-            f"<td{_n(number)}>{escape(cell(value))}</td>"
+            f"<td{_n(number)}>{prose(cell(value))}</td>"
             for value, number in zip(row, numeric, strict=True)
         ]
         if table.keys:
@@ -191,5 +191,5 @@ def _trial_links(keys: Sequence[str], place: Place) -> str:
     found = []
     for first, last in place.appendix.of(keys):
         label = f"{first}" if first == last else f"{first}–{last}"
-        found.append(f'<a href="#{place.trials}-{first}">{label}</a>')
+        found.append(f'<a href="#{place.trials}_{first}">{label}</a>')
     return ", ".join(found) or "–"

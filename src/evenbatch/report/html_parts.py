@@ -49,6 +49,15 @@ def badge(answer: str) -> str:
     return f'<span class="badge b-{style(answer)}"><i>{SIGNS[answer]}</i>{answer}</span>'
 
 
+def prose(text: str) -> str:
+    """Escaped text in which no number is parted from its percent sign.
+
+    >>> prose("<90 %")
+    '&lt;90\\xa0%'
+    """
+    return escape(text).replace(" %", "\u00a0%")
+
+
 def paragraphs(texts: Sequence[tuple[str, str]]) -> str:
     """Texts of `words.shared_words`, each a paragraph."""
     found = []
@@ -61,6 +70,6 @@ def paragraphs(texts: Sequence[tuple[str, str]]) -> str:
 def linked(text: str) -> str:
     """Escaped text with links to what it cites."""
     return "".join(
-        f'<a href="{escape(target)}">{escape(piece)}</a>' if target else escape(piece)
+        f'<a href="{escape(target)}">{escape(piece)}</a>' if target else prose(piece)
         for piece, target in links(text)
     )

@@ -7,7 +7,7 @@ and words say too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from evenbatch.experiments.setup import ARM_NAMES
@@ -17,14 +17,16 @@ from evenbatch.experiments.setup import ARM_NAMES
 class Look:
     """
     Attributes:
-        color: name of the colour, a class and variables in report.css: "none", "batch", "more-1".
+        color: name of the colour, a class and a variable in figures.css: "none", "more-1".
         dash: SVG dash pattern; "" for a full line.
         marker: one of `MARKERS`.
+        hollow: the marker is only an outline.
     """
 
     color: str
     dash: str
     marker: str
+    hollow: bool = False
 
 
 MARKERS = {
@@ -38,8 +40,6 @@ MARKERS = {
     "bar": "m-1.5-4.5h3v9h-3z",
     "slab": "m-4.5-1.5h9v3h-9z",
 }
-DASHES = ("", "7 3", "2 2.5", "9 3 2 3", "12 3", "4 2", "1 3", "6 2 1 2 1 2")
-
 _KNOWN = {
     "none": Look("none", "7 3", "circle"),
     "batch": Look("batch", "", "square"),
@@ -53,40 +53,55 @@ _MORE = (
     Look("more-3", "6 2 1 2 1 2", "slab"),
 )
 COLORS = (*_KNOWN, *(look.color for look in _MORE))
-VARIANTS = 3  # of one arm in a figure that can share its colour
+VARIANTS = ("", "5 2 5 2 1 2", "1 2 1 2 5 2")
+"""Dashes of a second and a third line of one arm; the first keeps the arm's own."""
 
 
 def looks(names: Sequence[str]) -> list[Look]:
-    """A look for each series of a figure.
+    """A look for each series of a figure, no two the same even without colour.
 
     A series that is called as an arm looks like the arm. One whose name tells of an arm ("batch
-    norm, 50 layers") has the arm's colour, and dashes and marker of its own if it is not the only
-    one. All others take what is left.
+    norm, 50 layers") has the arm's colour, and if it is not the only one, dashes or a marker of its
+    own. All others take what is left.
 
     >>> [look.color for look in looks(["no normalization", "batch norm", "dropout"])]
     ['none', 'batch', 'more-1']
-    >>> [look.dash for look in looks(["batch norm, shallow", "batch norm, deep"])]
-    ['', '7 3']
+    >>> [look.hollow for look in looks(["batch norm, shallow", "batch norm, deep"])]
+    [False, True]
     """
     arms = [_arm(name) for name in names]
     for arm in set(arms):
-        if arms.count(arm) > VARIANTS:
+        if arms.count(arm) > len(VARIANTS):
             arms = [None if a == arm else a for a in arms]
-    free = [look for look in (*_MORE, *_KNOWN.values()) if look.color not in arms]
-    found: list[Look] = []
+    found: list[Look | None] = []
     for place, arm in enumerate(arms):
-        if arm is None:
-            others = sum(a is None for a in arms[:place])
-            found.append(free[others % len(free)] if free else _MORE[others % len(_MORE)])
-            continue
-        own = _KNOWN[arm]
         variant = arms[:place].count(arm)
-        if variant:
-            dashes = [d for d in DASHES if d != own.dash]
-            markers = [m for m in MARKERS if m != own.marker]
-            own = Look(arm, dashes[variant - 1], markers[variant - 1])
-        found.append(own)
-    return found
+        found.append(_VARIANTS[variant](_KNOWN[arm]) if arm and variant < 2 else None)
+    spare = _spare({look for look in found if look}, {arm for arm in arms if arm})
+    for place, arm in enumerate(arms):
+        if found[place] is None:
+            look = next(spare)
+            found[place] = Look(arm, VARIANTS[2], look.marker, look.hollow) if arm else look
+    return [look for look in found if look]
+
+
+_VARIANTS: tuple[Callable[[Look], Look], ...] = (
+    lambda look: look,
+    lambda look: Look(look.color, VARIANTS[1], look.marker, hollow=True),
+)
+
+
+def _spare(used: set[Look], arms: set[str]) -> Iterator[Look]:
+    """Looks whose markers are not in use: of colours that are free first, then all others."""
+    marks = {(look.marker, look.hollow) for look in used}
+    every = (*_MORE, *_KNOWN.values())
+    for hollow in (False, True):
+        for look in sorted(every, key=lambda look: look.color in arms):
+            if (look.marker, hollow) not in marks:
+                dash = f"{look.dash or '10 2'} 1 2" if hollow else look.dash
+                yield Look(look.color, dash, look.marker, hollow)
+    while True:  # more lines than anyone can tell apart
+        yield from every
 
 
 def _arm(name: str) -> str | None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from evenbatch.experiments.exhibits import Table
 from evenbatch.experiments.wording import count
+from evenbatch.report import figures
+from evenbatch.report.html_parts import Names
 from evenbatch.report.results import Entry, Report
 from evenbatch.report.words import (
     SIGNS,
@@ -39,12 +41,29 @@ def plain(text: str) -> str:
     return "".join(_SPECIAL.get(letter, letter) for letter in text)
 
 
-def render(report: Report) -> str:
+def pictures(report: Report) -> dict[str, str]:
+    """All figures as SVG, by the name of the file in which the Markdown looks for them."""
+    found = {}
+    for entry, stem in _stems(report):
+        for k, figure in enumerate(entry.verdict.figures if entry.verdict else (), start=1):
+            found[f"{stem}-{k}.svg"] = figures.alone(figure)
+    return found
+
+
+def _stems(report: Report) -> list[tuple[Entry, str]]:
+    """Entries, each with what the names of its pictures begin with."""
+    names = Names()
+    return [(entry, names(entry.claim, entry.data)) for entry in report.entries]
+
+
+def render(report: Report, folder: str = "") -> str:
     """The report.
 
     Args:
         report: what was measured (`results.read` makes one from a report.json).
+        folder: where its `pictures` lie; their text alternatives stand in the text if left out.
     """
+    shown = {id(entry): f"{folder}/{stem}" for entry, stem in _stems(report)} if folder else {}
     counts = ", ".join(
         f"{number} {verb}" for _, number, verb in tally([entry.answer for entry in report.entries])
     )
@@ -61,7 +80,7 @@ def render(report: Report) -> str:
     parts.append("\n".join(f"- {name}: {plain(text)}" for name, text in facts if text))
     parts += ["## Summary", _summary(report)]
     for entries in report.claims.values():
-        parts += _claim(entries)
+        parts += _claim(entries, [shown.get(id(entry), "") for entry in entries])
     parts.append("Settings and key of every trial are in report.json, which lies beside this file.")
     return "\n\n".join(parts) + "\n"
 
@@ -91,7 +110,7 @@ def _answer(entry: Entry) -> str:
     return f"{SIGNS[entry.answer]} {entry.answer}{partial}"
 
 
-def _claim(entries: Sequence[Entry]) -> list[str]:
+def _claim(entries: Sequence[Entry], stems: Sequence[str]) -> list[str]:
     parts = [f"## {plain(_capital(entries[0].phrase))}"]
     stated = [entry for entry in entries if entry.statement is not None]
     for name in ("claim", "question", "arms", "grid", "fairness", "measure", "rule"):
@@ -103,8 +122,8 @@ def _claim(entries: Sequence[Entry]) -> list[str]:
             continue
         title = "rule, fixed beforehand" if name == "rule" else name
         parts.append("\n\n".join(_about(f"{_capital(title)}", *text) for text in texts))
-    for entry in entries:
-        parts += _entry(entry)
+    for entry, stem in zip(entries, stems, strict=True):
+        parts += _entry(entry, stem)
     for title, texts in (
         ("What would change the answer", shared_words(entries, _change)),
         ("Source", shared_words(stated, lambda e: _stated(e, "source"))),
@@ -134,7 +153,7 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _entry(entry: Entry) -> list[str]:
+def _entry(entry: Entry, stem: str) -> list[str]:
     parts = [f"### {plain(entry.data)}: {_answer(entry)}"]
     verdict = entry.verdict
     if verdict is None:
@@ -147,7 +166,9 @@ def _entry(entry: Entry) -> list[str]:
         effects.append(f"- {plain(value)} (95 % interval {between}){label}")
     if effects:
         parts.append("\n".join(effects))
-    parts += [f"*{plain(figure.title)}.* {plain(figure.alt)}" for figure in verdict.figures]
+    for k, figure in enumerate(verdict.figures, start=1):
+        title, alt = plain(figure.title), plain(figure.alt)
+        parts.append(f"**{title}**\n\n![{alt}]({stem}-{k}.svg)" if stem else f"**{title}.** {alt}")
     parts += [_table(table) for table in verdict.tables]
     if verdict.notes:
         parts.append("\n".join(f"- {plain(note)}" for note in verdict.notes))

@@ -1,4 +1,4 @@
-"""The report's files: report.html to be read, report.md for where only text goes, report.json."""
+"""The report's files: report.html to be read, report.md with its pictures, report.json."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from evenbatch.report import html, markdown, record
 from evenbatch.report.results import read
+
+PICTURES = "figures"
 
 
 def write(folder: Path, content: dict[str, Any]) -> Path:
@@ -22,9 +24,12 @@ def write(folder: Path, content: dict[str, Any]) -> Path:
 
 
 def write_pages(folder: Path, content: dict[str, Any]) -> Path:
-    """Write the page and the Markdown."""
+    """Write the page, the Markdown and the pictures it shows."""
     report = read(content)
-    (folder / "report.md").write_text(markdown.render(report), encoding="utf-8")
+    (folder / "report.md").write_text(markdown.render(report, PICTURES), encoding="utf-8")
+    for name, picture in markdown.pictures(report).items():
+        (folder / PICTURES).mkdir(exist_ok=True)
+        (folder / PICTURES / name).write_text(picture, encoding="utf-8")
     page = folder / "report.html"
     page.write_text(html.render(report), encoding="utf-8")
     return page

@@ -17,6 +17,7 @@ class Scale:
         low, high: the values at its ends.
         start, end: where these lie, in pixels.
         log: decades.
+        zero: where 0 lies on a logarithmic axis that has a place for it beside the decades.
 
     >>> Scale(0, 10, 100, 200)(5), Scale(0.01, 1, 0, 100, log=True)(0.1)
     (150.0, 50.0)
@@ -27,11 +28,12 @@ class Scale:
     start: float
     end: float
     log: bool = False
+    zero: float = math.nan
 
     def __call__(self, value: float) -> float:
         """The place of a value; NaN for one that has no place."""
         if math.isnan(value) or (self.log and value <= 0):
-            return math.nan
+            return self.zero if value == 0 else math.nan
         if math.isinf(value):
             return self.end if value > 0 else self.start
         low, high = self.low, self.high

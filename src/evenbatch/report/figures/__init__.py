@@ -6,6 +6,9 @@ place, and shows the one that fits. What it looks like (colours, fonts) is left 
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.resources import files
+
 from evenbatch.experiments.exhibits import DOTS, LINES, Figure
 from evenbatch.report.figures.canvas import Canvas
 from evenbatch.report.figures.dots import dots
@@ -13,6 +16,19 @@ from evenbatch.report.figures.lines import lines
 from evenbatch.report.figures.strips import strips
 
 WIDE, NARROW = 560.0, 340.0
+
+
+@cache
+def stylesheet() -> str:
+    """Colours, lines and letters of all figures."""
+    return files("evenbatch.report").joinpath("figures.css").read_text(encoding="utf-8")
+
+
+def alone(figure: Figure, width: float = WIDE) -> str:
+    """The figure as a file of its own, with its colours and some paper around it."""
+    canvas, height = _drawn(figure, width)
+    style = f"<style>\n{stylesheet()}</style>"
+    return canvas.svg(height, "figure", figure.title, figure.alt, "chart", style) + "\n"
 
 
 def draw(figure: Figure, width: float = WIDE, ident: str = "figure", style: str = "chart") -> str:
@@ -30,6 +46,12 @@ def draw(figure: Figure, width: float = WIDE, ident: str = "figure", style: str 
     >>> draw(figure)[:4]
     '<svg'
     """
+    canvas, height = _drawn(figure, width)
+    return canvas.svg(height, ident, figure.title, figure.alt, style)
+
+
+def _drawn(figure: Figure, width: float) -> tuple[Canvas, float]:
+    """The figure on a canvas, and its height."""
     canvas = Canvas(width)
     make = {LINES: lines, DOTS: dots}.get(figure.kind, strips)
     height = make(canvas, figure)
@@ -37,4 +59,4 @@ def draw(figure: Figure, width: float = WIDE, ident: str = "figure", style: str 
         canvas = Canvas(width)
         canvas.text(width / 2, 26, "nothing to show yet", "a", "middle")
         height = 44.0
-    return canvas.svg(height, ident, figure.title, figure.alt, style)
+    return canvas, height

@@ -12,6 +12,8 @@ from evenbatch.report.looks import MARKERS, Look
 
 SIZE = 13.0
 """Height of the letters in pixels, at which the sheet is meant to be seen."""
+MARGIN = 14.0
+"""Paper around a picture that is a file of its own."""
 _NARROW, _BROAD = frozenset("iljtfrI.,:;|!'()[] ·"), frozenset("mwMWOQ%@—×÷")
 
 Point = tuple[float, float]
@@ -22,12 +24,26 @@ def length(text: str, size: float = SIZE) -> float:
     ems = 0.0
     for letter in text:
         if letter in _NARROW:
-            ems += 0.33
+            ems += 0.36
         elif ord(letter) >= 0x2E80:
             ems += 1.0
         else:
-            ems += 0.88 if letter in _BROAD else 0.68 if letter.isupper() else 0.57
+            ems += 0.9 if letter in _BROAD else 0.7 if letter.isupper() else 0.61
     return ems * size
+
+
+def fitted(text: str, room: float, size: float = SIZE) -> str:
+    """The text, or as much of it as there is room for.
+
+    >>> fitted("batch norm", 100), fitted("batch norm", 50)
+    ('batch norm', 'batch…')
+    """
+    if length(text, size) <= room:
+        return text
+    kept = text
+    while kept and length(f"{kept}…", size) > room:
+        kept = kept[:-1]
+    return f"{kept.rstrip()}…"
 
 
 def places(*values: float) -> str:
@@ -96,15 +112,26 @@ class Canvas:
         """A marker at each of these points."""
         shape = MARKERS[look.marker]
         inner = f"<title>{escape(title)}</title>" if title else ""
-        self.add("path", "m", inner, d="".join(f"M{places(*p)}{shape}" for p in points))
+        style = "m o" if look.hollow else "m"
+        self.add("path", style, inner, d="".join(f"M{places(*p)}{shape}" for p in points))
 
-    def svg(self, height: float, ident: str, title: str, alt: str, style: str) -> str:
-        """The picture, with its text alternative."""
+    def svg(
+        self, height: float, ident: str, title: str, alt: str, style: str, sheet: str = ""
+    ) -> str:
+        """The picture, with its text alternative; as a file of its own if it gets a style sheet."""
+        edge = MARGIN if sheet else 0.0
+        size = self.width + 2 * edge, height + 2 * edge
+        box = f'viewBox="{places(-edge, -edge, *size)}"'
+        if sheet:
+            box += f' width="{places(size[0])}" height="{places(size[1])}"'
+            sheet += element(
+                "rect", "p", x=-edge, y=-edge, width=size[0], height=size[1]
+            )  # paper, whatever lies below
         head = (
-            f'<svg class="{style}" viewBox="0 0 {places(self.width, height)}" role="img" '
+            f'<svg class="{style}" {box} role="img" '
             f'aria-labelledby="{ident}-t {ident}-d" xmlns="http://www.w3.org/2000/svg">'
             f'<title id="{ident}-t">{escape(title)}</title>'
-            f'<desc id="{ident}-d">{escape(alt)}</desc>'
+            f'<desc id="{ident}-d">{escape(alt)}</desc>{sheet}'
         )
         return "\n".join([head, *self.parts, "</svg>"])
 

@@ -8,7 +8,17 @@ from itertools import pairwise
 
 from evenbatch.experiments.exhibits import Figure, Mark, Series
 from evenbatch.experiments.wording import digits
-from evenbatch.report.figures.canvas import Box, Canvas, Room, element, length, places
+from evenbatch.report.figures.canvas import (
+    Box,
+    Canvas,
+    Point,
+    Room,
+    dense,
+    element,
+    fitted,
+    length,
+    places,
+)
 from evenbatch.report.figures.frame import (
     BELOW,
     LINE,
@@ -21,7 +31,7 @@ from evenbatch.report.figures.frame import (
     scale_of,
     tick_texts,
 )
-from evenbatch.report.looks import MARKERS, looks
+from evenbatch.report.looks import MARKERS, Look, looks
 from evenbatch.report.scale import Scale
 
 ROW = 17.0
@@ -35,33 +45,44 @@ def dots(canvas: Canvas, figure: Figure) -> float | None:
         return None
     if len(figure.series) > 1:
         styles = looks([series.name for series in figure.series])
-        top = legend(canvas, [series.name for series in figure.series], styles, 0)
+        top = legend(canvas, [series.name for series in figure.series], styles, 0, "r")
     return _rows(canvas, figure, top) if figure.x.names else _columns(canvas, figure, top)
 
 
 def _columns(canvas: Canvas, figure: Figure, top: float) -> float | None:
     """Numbers along x: estimates stand upright, arms beside each other."""
-    frame = framed(canvas, figure, top, 200.0 if canvas.width < NARROW else 250.0, x_pad=0.06)
+    height = 200.0 if canvas.width < NARROW else 250.0
+    frame = framed(canvas, figure, top, height, x_pad=_aside(figure))
     if frame is None:
         return None
     _zero(frame)
     mark_lines(frame, figure.marks, {})
     places_x = sorted({x for s in figure.series for x in s.x if not math.isnan(frame.x(x))})
     gaps = [frame.x(b) - frame.x(a) for a, b in pairwise(places_x)]
-    aside = min([12.0, *(0.7 * gap / len(figure.series) for gap in gaps)])
+    room = min([*gaps, frame.area.right - frame.area.left])
+    aside = min(12.0, 0.7 * room / max(1, len(figure.series)))
     styles = looks([series.name for series in figure.series])
     for k, (series, look) in enumerate(zip(figure.series, styles, strict=True)):
         canvas.open(f"s-{look.color}")
         for i, (x, y) in enumerate(zip(series.x, series.y, strict=True)):
             across = frame.x(x) + (k - (len(figure.series) - 1) / 2) * aside
-            if math.isnan(across) or not math.isfinite(y):
+            if math.isnan(across) or math.isnan(frame.y(y)) or math.isinf(y):
                 continue
-            low, high = _ends(series, i)
-            inner = f"M{places(across, frame.y(low))}L{places(across, frame.y(high))}"
-            _dot(canvas, inner, across, frame.y(y), look.marker, _tip(figure, series, i))
+            interval = [(across, end) for end in _ends(series, i, frame.y)]
+            _dot(frame, look, _tip(figure, series, i), (across, frame.y(y)), interval)
         canvas.close()
     mark_labels(frame, figure.marks, {})
     return frame.area.bottom + BELOW
+
+
+def _aside(figure: Figure) -> float:
+    """Half the smallest distance of two x, as a share of the axis: arms stand beside each other."""
+    log = figure.x.log
+    there = {x for s in figure.series for x in s.x if math.isfinite(x) and (x > 0 or not log)}
+    ways = sorted(math.log(x) if log else x for x in there)
+    if len(ways) < 2:
+        return 0.06
+    return min(b - a for a, b in pairwise(ways)) / 2 / (ways[-1] - ways[0])
 
 
 def _rows(canvas: Canvas, figure: Figure, top: float) -> float:
@@ -94,37 +115,34 @@ def _rows(canvas: Canvas, figure: Figure, top: float) -> float:
     mark_lines(frame, across, {})
     for k, name in enumerate(names):
         y = area.top + k * high + (high / 2 + 4.5 if beside else 15)
-        canvas.text(0, y, name, "n")
-    _row_dots(canvas, figure, area, scale, high, 0 if beside else LINE)
+        canvas.text(0, y, fitted(name, canvas.width), "n")
+    _row_dots(frame, figure, high, 0 if beside else LINE)
     mark_labels(frame, across, {})
     return area.bottom + BELOW
 
 
-def _row_dots(
-    canvas: Canvas, figure: Figure, area: Box, scale: Scale, high: float, under: float
-) -> None:
-    styles = looks([series.name for series in figure.series])
+def _row_dots(frame: Frame, figure: Figure, high: float, under: float) -> None:
+    """Estimates in rows of this height, so far under the row's upper edge."""
+    styles, scale = looks([series.name for series in figure.series]), frame.x
     for k, (series, look) in enumerate(zip(figure.series, styles, strict=True)):
-        canvas.open(f"s-{look.color}")
+        frame.canvas.open(f"s-{look.color}")
         for i, (x, y) in enumerate(zip(series.x, series.y, strict=True)):
             along = scale(y) if math.isfinite(y) else math.nan
-            if math.isnan(along):
+            if math.isnan(along) or x not in range(len(figure.x.names)):
                 continue
-            down = area.top + x * high + under + 6 + ROW * (k + 0.5)
-            low, top = _ends(series, i)
-            inner = f"M{places(scale(low), down)}L{places(scale(top), down)}"
-            _dot(canvas, inner, along, down, look.marker, _tip(figure, series, i))
-        canvas.close()
+            down = frame.area.top + x * high + under + 6 + ROW * (k + 0.5)
+            interval = [(end, down) for end in _ends(series, i, scale)]
+            _dot(frame, look, _tip(figure, series, i), (along, down), interval)
+        frame.canvas.close()
 
 
-def _dot(canvas: Canvas, interval: str, x: float, y: float, marker: str, tip: str) -> None:
-    from evenbatch.report.figures.canvas import places
-
-    way = (
-        element("path", "r", d=interval) if "NaN" not in interval and "nan" not in interval else ""
-    )
-    dot = element("path", "m", d=f"M{places(x, y)}{MARKERS[marker]}")
-    canvas.parts.append(f"<g><title>{escape(tip)}</title>{way}{dot}</g>")
+def _dot(frame: Frame, look: Look, tip: str, at: Point, interval: list[Point]) -> None:
+    """An estimate with its interval, of which a pointer is told more."""
+    way = element("path", "r", d="M" + "L".join(places(*end) for end in interval))
+    style = "m o" if look.hollow else "m"
+    dot = element("path", style, d=f"M{places(*at)}{MARKERS[look.marker]}")
+    frame.canvas.parts.append(f"<g><title>{escape(tip)}</title>{way}{dot}</g>")
+    frame.room.lines.append(dense(interval))
 
 
 def _zero(frame: Frame) -> None:
@@ -132,14 +150,17 @@ def _zero(frame: Frame) -> None:
         frame.canvas.line(frame.area.left, frame.y(0), frame.area.right, frame.y(0), "b")
 
 
-def _ends(series: Series, i: int) -> tuple[float, float]:
-    """The interval of one estimate; the estimate itself where there is none."""
-    low = series.low[i] if series.low else series.y[i]
-    high = series.high[i] if series.high else series.y[i]
-    return (
-        series.y[i] if math.isnan(low) else low,
-        series.y[i] if math.isnan(high) else high,
-    )
+def _ends(series: Series, i: int, scale: Scale) -> list[float]:
+    """Where the interval of one estimate ends: at the estimate itself if there is none, and at the
+    edge if its end has no place on the axis."""
+    y = series.y[i]
+    low = series.low[i] if series.low else y
+    high = series.high[i] if series.high else y
+    found = []
+    for end, edge in ((low, scale.start), (high, scale.end)):
+        place = scale(y if math.isnan(end) else end)
+        found.append(edge if math.isnan(place) else place)
+    return found
 
 
 def _tip(figure: Figure, series: Series, i: int) -> str:

@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from evenbatch.experiments.exhibits import Axis, Figure, Mark
-from evenbatch.report.figures.canvas import SIZE, Box, Canvas, Point, Room, length
+from evenbatch.report.figures.canvas import SIZE, Box, Canvas, Point, Room, fitted, length
 from evenbatch.report.looks import Look
 from evenbatch.report.scale import Scale, extent, tick_labels
 
 NARROW = 430.0
 """A picture for less than this many pixels is laid out for a phone."""
 FEW_COLUMNS = 9
+ZERO = 0.12
+"""Share of a logarithmic x axis that is set aside for 0, if it is one of the values."""
 LINE = 18.0
 """From one line of text to the next."""
 
 
-def legend(canvas: Canvas, names: Sequence[str], looks: Sequence[Look], top: float) -> float:
+def legend(
+    canvas: Canvas, names: Sequence[str], looks: Sequence[Look], top: float, style: str = "l"
+) -> float:
     """Names with a piece of each line, in as many columns as fit; gives where it ends."""
     wide = max(length(name) for name in names) + 33 + 14
     columns = max(1, min(len(names), int((canvas.width + 14) / wide)))
@@ -28,9 +32,9 @@ def legend(canvas: Canvas, names: Sequence[str], looks: Sequence[Look], top: flo
     for k, (name, look) in enumerate(zip(names, looks, strict=True)):
         x, y = k % columns * wide, top + k // columns * LINE
         canvas.open(f"s-{look.color}")
-        canvas.line(x, y + 9, x + 26, y + 9, "l", look.dash)
+        canvas.line(x, y + 9, x + 26, y + 9, style, look.dash if style == "l" else "")
         canvas.markers(look, [(x + 13, y + 9)])
-        canvas.text(x + 33, y + 13.5, name, "n")
+        canvas.text(x + 33, y + 13.5, fitted(name, canvas.width - 33), "n")
         canvas.close()
     return top + math.ceil(len(names) / columns) * LINE + 9
 
@@ -55,6 +59,9 @@ def scale_of(
         inside = [v for v in values_of(figure, axis) if math.isfinite(v)]
         low = max(low, 0.0) if min(inside) >= 0 and not form.log else low
         high = min(high, 1.0) if max(inside) <= 1 else high
+    if axis == "x" and form.log and 0 in values_of(figure, axis):
+        decades = start + ZERO * (end - start)
+        return Scale(low, high, decades, end, True, zero=(start + decades) / 2)
     return Scale(low, high, start, end, form.log)
 
 
@@ -82,6 +89,8 @@ class Frame:
 def tick_texts(scale: Scale, axis: Axis, most: int) -> list[tuple[float, str]]:
     """Values and what is written beside them."""
     values = scale.ticks(most)
+    if not math.isnan(scale.zero):
+        values.insert(0, 0.0)
     return list(zip(values, tick_labels(values, axis.log, axis.percent), strict=True))
 
 

@@ -74,22 +74,32 @@ def _points(frame: Frame, series: Series, values: Sequence[float]) -> list[Point
     ]
 
 
+def _broken(frame: Frame, series: Series, points: list[Point]) -> list[Point]:
+    """The points with a gap after 0 on a logarithmic axis: there is no way from 0 to a decade."""
+    found = []
+    for x, point in zip(series.x, points, strict=True):
+        found.append(point)
+        if x == 0 and frame.x.log:
+            found.append((math.nan, math.nan))
+    return found
+
+
 def _way(frame: Frame, series: Series) -> list[Point]:
     """Points all along the series' line."""
-    return [p for run in runs(_points(frame, series, series.y)) for p in dense(run)]
+    points = _broken(frame, series, _points(frame, series, series.y))
+    return [p for run in runs(points) for p in dense(run)]
 
 
 def _band(frame: Frame, series: Series) -> None:
     if not series.low or not series.high:
         return
-    both = [(x, low, high) for x, low, high in zip(series.x, series.low, series.high, strict=True)]
     edges: list[list[tuple[float, float, float]]] = [[]]
-    for x, low, high in both:
+    for x, low, high in zip(series.x, series.low, series.high, strict=True):
         place = frame.x(x), frame.y(low), frame.y(high)
-        if any(math.isnan(v) for v in place):
-            edges.append([])
-        else:
+        if not any(math.isnan(v) for v in place):
             edges[-1].append(place)
+        if any(math.isnan(v) for v in place) or (x == 0 and frame.x.log):
+            edges.append([])
     for edge in edges:
         if len(edge) == 1:
             x, low, high = edge[0]
@@ -101,8 +111,7 @@ def _band(frame: Frame, series: Series) -> None:
 
 
 def _line(frame: Frame, series: Series, look: Look, place: int) -> None:
-    points = _points(frame, series, series.y)
-    found = runs(points)
+    found = runs(_broken(frame, series, _points(frame, series, series.y)))
     way = "".join("M" + "L".join(places(*p) for p in run) for run in found if len(run) > 1)
     if way:
         extra = {"stroke_dasharray": look.dash} if look.dash else {}

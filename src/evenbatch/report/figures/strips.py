@@ -7,13 +7,13 @@ from html import escape
 
 from evenbatch.experiments.exhibits import Axis, Figure
 from evenbatch.experiments.wording import digits
-from evenbatch.report.figures.canvas import SIZE, Canvas, length
+from evenbatch.report.figures.canvas import SIZE, Canvas, fitted, length
 from evenbatch.report.figures.frame import LINE, values_of
 from evenbatch.report.scale import Scale, extent, scientific, tick_labels
 
 FAINTEST = 0.06
 """Shade of the lowest value, so that its cell is still seen."""
-TURN = 0.66
+TURN = 0.685
 """From this shade on, text in a cell is written in the colour of the paper."""
 
 
@@ -36,7 +36,7 @@ def strips(canvas: Canvas, figure: Figure) -> float | None:
     y = 2.0
     for series in figure.series:
         if not beside:
-            canvas.text(0, y + 13, series.name, "n")
+            canvas.text(0, y + 13, fitted(series.name, canvas.width), "n")
             y += LINE
         else:
             canvas.text(0, y + high / 2 + 4.5, series.name, "n")
@@ -70,7 +70,7 @@ def _cell(
     where = {"x": x + 1, "y": y, "width": wide - 2, "height": high}
     strength = shade(value) if math.isfinite(value) else math.nan
     if math.isnan(strength):
-        canvas.add("rect", "o", inner, **where)
+        canvas.add("rect", "x", inner, **where)
         return
     canvas.add("rect", "c", inner, fill_opacity=f"{strength:.2f}", **where)
     if text:
@@ -97,7 +97,7 @@ def _brief(value: float, axis: Axis, unit: bool = False) -> str:
     """A value in a cell: "93" for 93.4 %."""
     if not math.isfinite(value):
         return "none"
-    if axis.percent:
+    if axis.percent and abs(value) < 100:
         return f"{100 * value:.1f} %" if unit else f"{100 * value:.0f}"
     return digits(value) if not value or 1e-3 <= abs(value) < 1e5 else scientific(value)
 
@@ -116,7 +116,7 @@ def _ticks(
     if not names:
         texts = tick_labels(columns, figure.x.log, figure.x.percent)
     if figure.x.log and not names:
-        round_ = [x > 0 and abs(math.log10(x) - round(math.log10(x))) < 1e-9 for x in columns]
+        round_ = [_is_decade(x) for x in columns]
     else:
         round_ = [False] * len(columns)
     if sum(round_) < 2:
@@ -135,6 +135,11 @@ def _ticks(
     middle = left + wide * len(columns) / 2
     canvas.text(middle, y + 17 + LINE, figure.x.label, "a", "middle")
     return y + 17 + LINE + 12
+
+
+def _is_decade(x: float) -> bool:
+    """True for powers of ten, and for 0 and below, which have none beside them."""
+    return x <= 0 or abs(math.log10(x) - round(math.log10(x))) < 1e-9
 
 
 def _key(canvas: Canvas, figure: Figure, shade: Scale, left: float, y: float) -> float:
