@@ -133,18 +133,31 @@ def _gather(
         if loader is None:
             report.notes.append(Note("what shapes and data show (no batch given)."))
     else:
-        try:
-            report.inputs = Inputs.of(batch, inner)
-        except AuditError as error:
-            report.notes.append(Note(f"what shapes and data show: {error}", problem=True))
+        report.inputs, note = _inputs(batch, inner)
+        report.notes += note
     obstacle = cannot_run(inner)
     if obstacle:
-        report.notes.append(Note(f"shapes, data and graph: {obstacle}", problem=True))
+        report.notes.append(Note(f"what shapes and data show: {obstacle}", problem=True))
         report.inputs = None
-    else:
-        subject = _with_passes(subject, report)
+    subject = _with_passes(subject, report)
     _look_around(report, optimizer, context)
     return subject, report
+
+
+def _inputs(batch: Any, model: nn.Module) -> tuple[Inputs | None, list[Note]]:
+    """The batch as arguments, and what is wrong with it."""
+    try:
+        inputs = Inputs.of(batch, model)
+    except AuditError as error:
+        return None, [Note(f"what shapes and data show: {error}", problem=True)]
+    tensors = inputs.tensors()
+    if tensors and not inputs.examples:
+        says = f"what shapes and data show: the batch {inputs.described()} holds no examples"
+        return None, [Note(says, problem=True)]
+    if any(t.is_floating_point() and not bool(torch.isfinite(t).all()) for t in tensors):
+        says = "statistics on this batch mean nothing: it holds NaN or infinity"
+        return inputs, [Note(says, problem=True)]
+    return inputs, []
 
 
 def _with_passes(subject: Subject, report: Report) -> Subject:
@@ -205,8 +218,8 @@ def cannot_run(model: nn.Module) -> str:
     for path, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
             return (
-                f"{path or 'the model'!r} is scripted, and cannot be watched inside: audit the "
-                "module it was made from"
+                f"{repr(path) if path else 'the model'} is scripted, and cannot be watched inside: "
+                "audit the module it was made from"
             )
     return ""
 

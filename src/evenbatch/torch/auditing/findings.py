@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -93,7 +94,7 @@ class Finding:
             "says": self.says,
             "fix": self.fix,
             "fixable": self.fixable,
-            "evidence": dict(self.evidence),
+            "evidence": {name: _writable(value) for name, value in self.evidence.items()},
         }
 
 
@@ -126,12 +127,11 @@ def brief(value: float) -> str:
     >>> brief(0.0), brief(12.0), brief(1.23456), brief(1e-8), brief(12345.678)
     ('0', '12', '1.23', '1e-08', '12346')
     """
-    if abs(value) < 1e6 and value == int(value):
+    if math.isfinite(value) and abs(value) < 1e6 and value == int(value):
         return f"{int(value)}"
     return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
-def one_by_one(items: Mapping[str, Any]) -> Iterator[str]:
-    """``name=value`` of each."""
-    for name, value in items.items():
-        yield f"{name}={brief(value) if isinstance(value, float) else value}"
+def _writable(value: float | int | str | bool) -> float | int | str | bool:
+    """JSON has no infinity and no NaN."""
+    return value if not isinstance(value, float) or math.isfinite(value) else str(value)

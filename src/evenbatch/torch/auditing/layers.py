@@ -76,6 +76,11 @@ class Norm:
         return found
 
     @property
+    def tracks(self) -> bool:
+        """Whether it keeps running statistics, be there numbers in them yet or not."""
+        return isinstance(getattr(self.module, "running_mean", None), torch.Tensor)
+
+    @property
     def parameters(self) -> dict[str, nn.Parameter]:
         """Its own gamma and beta."""
         own = self.module.named_parameters(recurse=False)
@@ -100,7 +105,7 @@ class Norm:
         """Whether a forward pass in training mode changes its running statistics."""
         return (
             self.kind in ("batch", "instance")
-            and bool(self.statistics)
+            and self.tracks
             and bool(getattr(self.module, "track_running_stats", True))
             and self.momentum != 0.0
         )

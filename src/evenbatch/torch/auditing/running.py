@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from evenbatch.torch.auditing.findings import AuditError
+from evenbatch.torch.auditing.layers import has_numbers
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def left_as_it_was(model: nn.Module) -> Iterator[None]:
         (module, name, buffer, buffer.detach().clone())
         for module in model.modules()
         for name, buffer in module._buffers.items()
-        if buffer is not None and buffer.device.type != "meta"
+        if buffer is not None and has_numbers(buffer)
     ]
     devices = sorted({b.device.index or 0 for *_, b in buffers if b.device.type == "cuda"})
     with (

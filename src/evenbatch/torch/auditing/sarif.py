@@ -68,7 +68,7 @@ def _result(
         "level": LEVELS[finding.severity],
         "message": {"text": f"{finding.where}: {finding.says} Fix: {finding.fix}"},
         "locations": [location],
-        "properties": dict(finding.evidence),
+        "properties": finding.as_dict()["evidence"],
     }
 
 

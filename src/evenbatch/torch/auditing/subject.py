@@ -58,7 +58,7 @@ class Subject:
         own = getattr(self.loader, "batch_size", None)
         if isinstance(own, int):
             return own
-        return self.sample.examples if self.sample else None
+        return (self.sample.examples or None) if self.sample else None
 
     @property
     def trains(self) -> bool:

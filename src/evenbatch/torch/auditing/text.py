@@ -33,10 +33,7 @@ def report_text(report: Report) -> str:
     looked = [f"Looked at: {'; '.join(report.looked_at)}."] if report.looked_at else []
     looked += [f"Not audited: {note.says}" for note in report.notes]
     if looked:
-        parts.append("\n".join(
-            textwrap.fill(line, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
-            for line in looked
-        ))  # fmt: skip
+        parts.append("\n".join(_wrapped(line) for line in looked))
     parts.append(totals(report))
     return "\n\n".join(parts)
 
@@ -63,7 +60,11 @@ def fixes_text(fixes: Fixes) -> str:
         for fixed in fixes.changed
     ]
     lines += [f"{finding.code} could not be fixed: {why}" for finding, why in fixes.failed]
-    return "\n".join(lines) or "Nothing to fix automatically."
+    return "\n".join(_wrapped(line) for line in lines) or "Nothing to fix automatically."
+
+
+def _wrapped(line: str) -> str:
+    return textwrap.fill(line, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _moved(difference: float | None) -> str:

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import torch
+
 from evenbatch.torch.auditing.findings import Finding, Found, Severity
 from evenbatch.torch.auditing.subject import Subject
 
@@ -33,7 +35,8 @@ class Rule:
         return self.doc.strip().splitlines()[0]
 
     def findings(self, subject: Subject) -> list[Finding]:
-        """What it finds, with its name put on it."""
+        """What it finds, with its name put on it; what is scripted cannot be changed."""
+        fixable = not any(isinstance(m, torch.jit.ScriptModule) for m in subject.model.modules())
         return [
             Finding(
                 self.code,
@@ -43,7 +46,7 @@ class Rule:
                 found.says,
                 found.fix,
                 found.evidence,
-                found.apply,
+                found.apply if fixable else None,
             )
             for found in self.check(subject)
         ]

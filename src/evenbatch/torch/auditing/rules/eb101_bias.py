@@ -36,6 +36,7 @@ import torch
 
 from evenbatch.torch.auditing.findings import Found, Severity, counted
 from evenbatch.torch.auditing.graph import Op
+from evenbatch.torch.auditing.layers import is_lazy
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
@@ -56,11 +57,11 @@ def bias_before_batch_norm(subject: Subject) -> Iterator[Found]:
             pairs.append((source.owner, layer, norm))
     if pairs:
         size = sum(layer.bias.numel() for _, layer, _ in pairs)
-        which = "it has" if len(pairs) == 1 else "they have"
+        feed, they = ("feeds", "it has") if len(pairs) == 1 else ("feed", "they have")
         yield Found(
             tuple(path for path, _, _ in pairs),
-            f"{counted(len(pairs), 'layer')} with a bias feed a batch norm, which takes it off "
-            f"again; {which} {counted(size, 'parameter')} that nothing depends on.",
+            f"{counted(len(pairs), 'layer')} with a bias {feed} a batch norm, which takes it "
+            f"off again; {they} {counted(size, 'parameter')} that nothing depends on.",
             "bias=False in these layers; the batch norm's own beta does the work.",
             {"layers": len(pairs), "parameters": size},
             partial(_remove, [(layer, norm) for _, layer, norm in pairs]),
@@ -79,7 +80,8 @@ def _only_each_other(subject: Subject, source: Op, norm: Op) -> bool:
 
 
 def _has_bias(layer: Any) -> bool:
-    return isinstance(getattr(layer, "bias", None), torch.nn.Parameter)
+    bias = getattr(layer, "bias", None)
+    return isinstance(bias, torch.nn.Parameter) and not is_lazy(bias)
 
 
 def _remove(pairs: list[tuple[Any, Any]]) -> str:

@@ -46,7 +46,7 @@ def momentum_out_of_range(subject: Subject) -> Iterator[Found]:
     by_value: dict[float, list[Norm]] = {}
     for norm in subject.of_kind("batch"):
         value = norm.momentum
-        if value is None or not norm.statistics or 0 < value < HIGH:
+        if value is None or not norm.tracks or 0 < value < HIGH:
             continue
         if value == 0 and (norm.frozen or not subject.trains):
             continue  # frozen on purpose

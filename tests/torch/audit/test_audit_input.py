@@ -1,0 +1,275 @@
+"""What cannot be audited as it is: what is said, and what is audited all the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from planted import conv_bn, images
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from evenbatch.torch import Context, Report, audit, watch
+from evenbatch.torch.auditing import AuditError, Severity
+
+
+def keras() -> nn.Sequential:
+    """A model in which the tree alone shows something."""
+    return conv_bn(momentum=0.99)
+
+
+def one_note(report: Report, problem: bool = True) -> str:
+    """The only note; the tree was audited without it."""
+    assert "EB205" in [finding.code for finding in report]
+    [note] = report.notes
+    assert note.problem is problem
+    assert report.complete is not problem
+    return note.says
+
+
+# What the model is.
+
+
+def test_no_module() -> None:
+    with pytest.raises(AuditError, match=r"no torch.nn.Module to audit but list: \[1\]"):
+        audit([1])
+    with pytest.raises(AuditError, match="Module to audit but NoneType"), watch(None):
+        pass
+
+
+def test_meta_tensors() -> None:
+    says = one_note(audit(keras().to("meta"), images()))
+    assert says.startswith("what shapes and data show: '0.weight' is on the meta device")
+
+
+def test_lazy_modules() -> None:
+    model = nn.Sequential(nn.LazyConv2d(8, 3), nn.LazyBatchNorm2d(momentum=0.99))
+    says = one_note(audit(model, images()))
+    assert "'0.weight' has no shape yet (a lazy module): run one batch through the model" in says
+    model(images())
+    assert audit(model, images()).complete
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_scripted_modules() -> None:
+    report = audit(torch.jit.script(keras()), images())
+    assert [finding.code for finding in report] == ["EB205"]
+    assert report.notes[0].says.endswith(
+        "the model is scripted, and cannot be watched inside: audit the module it was made from"
+    )
+    assert not report.findings[0].fixable, "a scripted constant cannot be set"
+    inner = audit(nn.Sequential(torch.jit.script(keras()), nn.ReLU()), images())
+    assert inner.findings[0].paths == ("0.1",)
+    assert "'0' is scripted" in inner.notes[0].says
+
+
+def test_compiled_modules_are_run_uncompiled() -> None:
+    whole, inside, in_place = torch.compile(keras(), backend="eager"), keras(), keras()
+    in_place.compile(backend="eager")
+    for model, path in (
+        (whole, "1"),
+        (nn.Sequential(torch.compile(inside, backend="eager"), nn.ReLU()), "0._orig_mod.1"),
+        (in_place, "1"),
+    ):
+        report = audit(model, images())
+        assert report.findings[0].paths == (path,)
+        assert report.complete, report.notes
+
+
+def test_half_precision_on_the_cpu() -> None:
+    report = audit(keras().half(), images().half())
+    assert {finding.code for finding in report} == {"EB205", "EB209"}
+    assert report.complete
+    assert (
+        "in '0' on the batch (8, 3, 8, 8) float32: RuntimeError"
+        in audit(keras().half(), images()).notes[0].says
+    )
+
+
+def test_several_types() -> None:
+    model = keras()
+    model[1].double()
+    says = one_note(audit(model, images()))
+    assert says.startswith("the forward pass in evaluation mode failed in '1' on the batch")
+
+
+def test_several_devices() -> None:
+    model = keras()
+    model[1].to("meta")
+    assert "'1.weight' is on the meta device" in one_note(audit(model, images()))
+
+
+def test_shared_modules_are_one() -> None:
+    bn = nn.BatchNorm2d(3, momentum=0.99)
+    report = audit(nn.ModuleDict({"a": bn, "b": bn}), select=["EB205"])
+    assert [finding.paths for finding in report] == [("a",)]
+    assert "1 norm layer (1 BatchNorm2d)" in report.looked_at[0]
+
+
+def test_a_model_without_norms() -> None:
+    report = audit(nn.Linear(2, 2), torch.zeros(3, 2))
+    assert not report.findings
+    assert str(report).endswith("Nothing found.")
+    assert "1 module, no norm layers" in str(report)
+
+
+class Broken(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = keras()
+
+    def forward(self, x: Any) -> Any:
+        self.inner(x)
+        raise RuntimeError("no\nway")
+
+
+def test_a_forward_that_fails_after_the_norms() -> None:
+    report = audit(Broken(), images(2))
+    assert {"EB205", "EB402"} <= {finding.code for finding in report}
+    assert report.notes[0].says == (
+        "the forward pass in evaluation mode failed in 'inner.2' on the batch (2, 3, 8, 8) "
+        "float32: RuntimeError: no way"
+    )
+
+
+def test_a_norm_with_hooks_and_buffers_of_its_own_is_left_alone() -> None:
+    model, calls = keras(), []
+    model[1].register_forward_hook(lambda *a: calls.append(1))
+    model.register_buffer("seen", torch.zeros(1))
+    model.register_forward_pre_hook(lambda m, a: m.seen.add_(1))
+    audit(model, images())
+    assert calls, "hooks of one's own run"
+    assert model.seen == 0
+    assert len(model[1]._forward_hooks) == 1
+
+
+# What the batch is.
+
+
+@pytest.mark.parametrize(
+    ("batch", "says"),
+    [
+        ("abc", "the batch is a str; give a tensor, a tuple of the forward's arguments"),
+        (images(0), "the batch (0, 3, 8, 8) float32 holds no examples"),
+        (torch.zeros(8, 3), "failed in '0' on the batch (8, 3) float32: RuntimeError"),
+        (images(channels=1), "failed in '0' on the batch (8, 1, 8, 8) float32: RuntimeError"),
+        ({"y": images()}, "on the batch (8, 3, 8, 8) float32: TypeError"),
+        (images() / 0, "statistics on this batch mean nothing: it holds NaN or infinity"),
+    ],
+    ids=["text", "empty", "dimensions", "channels", "keyword", "infinite"],
+)
+def test_a_batch_that_does_not_fit(batch: Any, says: str) -> None:
+    assert says in one_note(audit(keras(), batch))
+
+
+def test_forms_of_a_batch() -> None:
+    target = torch.zeros(8)
+    for batch in (images(), (images(),), (images(), target), {"input": images()}, [images()]):
+        report = audit(keras(), batch)
+        assert report.complete, report.notes
+        assert "batch: (8, 3, 8, 8) float32" in report.looked_at
+
+
+def test_loaders() -> None:
+    data = TensorDataset(images(), torch.zeros(8))
+    assert audit(keras(), loader=DataLoader(data, batch_size=8)).complete
+    assert "an audit would use one up" in one_note(audit(keras(), loader=iter([images()])))
+    assert "the loader's batches: it has none" in one_note(audit(keras(), loader=[]))
+
+    class Failing:
+        def __iter__(self) -> Any:
+            raise OSError("disk gone")
+
+    assert "the loader's batches: OSError: disk gone" in one_note(audit(keras(), loader=Failing()))
+
+
+# Options.
+
+
+def test_select_and_ignore() -> None:
+    assert not audit(keras(), ignore=["EB2"]).findings
+    assert not audit(keras(), select=["EB1"]).findings
+    assert audit(keras(), select="EB205", ignore="EB2").findings
+    with pytest.raises(AuditError, match="no rule's code begins with 'EB999'"):
+        audit(keras(), select=["EB999"])
+
+
+def test_a_context_that_cannot_be() -> None:
+    for settings, says in (
+        ({"world_size": 0}, "world_size = 0; it is a count from 1 up"),
+        ({"amp": "int8"}, "amp = 'int8'; it is float16 or bfloat16"),
+        ({"method": "gans"}, "method = 'gans'; it is contrastive or gan or dp-sgd"),
+    ):
+        with pytest.raises(AuditError, match=says):
+            Context(**settings)  # type: ignore[arg-type]
+
+
+def test_a_rule_that_fails_is_named_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from evenbatch.torch.auditing.rules import RULES
+
+    def fails(subject: Any) -> Any:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setitem(RULES, "EB101", replace(RULES["EB101"], check=fails))
+    report = audit(keras())
+    assert [finding.code for finding in report] == ["EB205"]
+    assert any(
+        note.says == "EB101 bias-before-batch-norm: it could not be checked, ZeroDivisionError: oh"
+        for note in report.notes
+    )
+
+
+# The report.
+
+
+def test_a_report_is_json_and_iterable() -> None:
+    model = keras()
+    model[1].running_mean[0] = float("nan")
+    report = audit(model, images())
+    text = json.dumps(report.as_dict(), allow_nan=False)
+    assert json.loads(text)["findings"][0]["code"] == "EB202"
+    assert len(report) == len(list(report)) == len(report.findings)
+    assert report.worst is Severity.ERROR
+    assert report
+    json.dumps(report.sarif(), allow_nan=False)
+
+
+def test_fixing_some_and_the_output_difference() -> None:
+    model = conv_bn(bias=True, momentum=0.99)
+    with torch.no_grad():
+        model[1].running_mean += 1
+    report = audit(model, images())
+    fixes = report.fix(select=("EB101",))
+    [fixed] = fixes.changed
+    assert fixed.finding.code == "EB101"
+    assert fixed.difference is not None
+    assert 0 <= fixed.difference < 1e-6
+    assert model[0].bias is None
+    assert [finding.code for finding in fixes.left] == ["EB205"]
+    assert [finding.code for finding in report] == ["EB205"]
+    assert "EB101 fixed: removed 1 bias; output in evaluation mode" in str(fixes)
+    assert str(report.fix(ignore=("EB205",))) == "Nothing to fix automatically."
+
+
+def test_a_fix_that_fails_is_reported() -> None:
+    model = keras()
+    report = audit(model)
+    model[1].__class__ = type("Locked", (nn.BatchNorm2d,), {"momentum": property(lambda self: 1)})
+    fixes = report.fix()
+    assert not fixes.changed
+    [(finding, why)] = fixes.failed
+    assert finding.code == "EB205"
+    assert why.startswith("AttributeError")
+
+
+def test_watching_a_loop_that_fails_still_reports() -> None:
+    model = Broken()
+    with pytest.raises(RuntimeError, match="no"), watch(model) as report:
+        model(images())
+    assert [finding.code for finding in report] == ["EB205"]
+    assert "run: 1 forward pass in training mode, 0 in evaluation mode" in report.looked_at
+    assert not model._forward_hooks
+    assert not model.inner[1]._forward_pre_hooks
