@@ -1,6 +1,7 @@
 """Normalization in your own PyTorch model.
 
     evenbatch.torch.auditing  audit(model), watch(model): what is wrong with its normalization
+    evenbatch.torch.rewrite   place, swap, fold, freeze, refresh, sync: changing it, with evidence
     evenbatch.torch.layers    torch.nn's normalization layers, faster on the CPU
 
 The names below are imported when first used.
@@ -31,8 +32,17 @@ _WHERE = {
     "LayerNorm": "layers",
     "RMSNorm": "layers",
     "Report": "auditing",
+    "Rewrite": "rewrite",
+    "RewriteError": "rewrite",
     "Severity": "auditing",
     "audit": "auditing",
+    "fold": "rewrite",
+    "freeze": "rewrite",
+    "place": "rewrite",
+    "refresh": "rewrite",
+    "swap": "rewrite",
+    "sync": "rewrite",
+    "unsync": "rewrite",
     "watch": "auditing",
 }
 """Every public name and the part of this package that holds it."""

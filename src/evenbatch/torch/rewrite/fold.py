@@ -1,0 +1,332 @@
+"""Fold batch normalization into the layer before it, for inference."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules import batchnorm
+
+from evenbatch.torch.auditing.running import (
+    Inputs,
+    difference,
+    forward,
+    left_as_it_was,
+    short,
+)
+from evenbatch.torch.rewrite._flow import Flow, flow_of, within
+from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
+from evenbatch.torch.rewrite._tree import check_model, hooked, plain, replace, tied
+
+EXACT = 1e-9
+"""How far a folded pair may be from the unfolded one when both are computed in float64, relative to
+the largest output: rounding, and nothing else."""
+
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
+"""The same for the whole model in its own dtype. Deep networks let rounding grow."""
+
+_LINEAR = (nn.Linear,)
+_CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_OF_DIMENSION = {3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
+
+
+def fold(model: nn.Module, batch: Any = None) -> Rewrite:
+    """Fold each batch norm into the linear layer or convolution whose output it reads.
+
+    With running statistics, ``gamma * (W x + b - mean) / sqrt(var + eps) + beta`` is
+    ``(s W) x + (s (b - mean) + beta)`` with ``s = gamma / sqrt(var + eps)``, so the layer takes
+    over and the norm becomes `torch.nn.Identity`. The model is changed in place.
+
+    A pair is folded only if the norm is the one reader of the layer's output, both are called once,
+    and the weights are nobody else's; groups and transposed convolutions are handled. Each pair is
+    checked in float64 (largest difference relative to the largest output below `EXACT`), and the
+    whole model on the batch, where one is given, in its own dtype.
+
+    Args:
+        model: in evaluation mode.
+        batch: what the model is called with: a tensor, a tuple of arguments or a mapping of
+            keywords. With it, one forward pass is recorded and the model's output compared before
+            and after; without, `torch.fx` must be able to follow the model.
+
+    Returns: what was folded, and what was not and why; its `undo` unfolds.
+
+    Raises:
+        RewriteError: the model is in training mode, cannot be followed, or fails on the batch; or
+            the outputs differed, in which case everything was put back.
+
+    Jacob and others: Quantization and Training of Neural Networks for Efficient
+    Integer-Arithmetic-Only Inference, 2018, section 3.2, https://arxiv.org/abs/1712.05877
+
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()).eval()
+    >>> done = fold(model, torch.randn(2, 3, 8, 8))
+    >>> [change.path for change in done], model[1]
+    (['1'], Identity())
+    """
+    check_model(model, "fold")
+    _check_mode(model)
+    flow = flow_of(model, batch, "fold")
+    pairs, refused = _pairs(model, flow)
+    inputs = None if batch is None else Inputs.of(batch, model)
+    before = [] if inputs is None else _outputs(model, inputs)
+    back: list[Callable[[], Any]] = []
+    changes = []
+    for pair in pairs:
+        folded = _folded(pair)
+        error = _local_error(pair, folded)
+        if not error <= EXACT:
+            refused.append(Refusal(pair.path, f"folding changes its output by {error:.1e}"))
+            continue
+        changes.append(_apply(model, pair, folded, error, back))
+    done = Rewrite("fold", model, tuple(changes), tuple(refused), "", back)
+    return done if inputs is None else _proved(done, inputs, before, flow)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    path: str  # of the norm
+    norm: Any
+    layer_path: str
+    layer: Any
+
+
+def _check_mode(model: nn.Module) -> None:
+    for path, module in model.named_modules():
+        if module.training and (isinstance(module, batchnorm._BatchNorm) or not path):
+            raise RewriteError(
+                f"fold: {path or 'the model'} is in training mode, in which batch norm uses the "
+                "batch's statistics; call model.eval() first"
+            )
+
+
+def _outputs(model: nn.Module, inputs: Inputs) -> list[torch.Tensor]:
+    with left_as_it_was(model):
+        return forward(model, inputs)
+
+
+def _pairs(model: nn.Module, flow: Flow) -> tuple[list[_Pair], list[Refusal]]:
+    pairs, refused = [], []
+    for path, norm in model.named_modules():
+        if isinstance(norm, batchnorm._BatchNorm):
+            found = _layer_before(model, flow, path, norm)
+            if isinstance(found, str):
+                refused.append(Refusal(path, found))
+            else:
+                pairs.append(_Pair(path, norm, *found))
+    return pairs, refused
+
+
+def _layer_before(
+    model: nn.Module, flow: Flow, path: str, norm: Any
+) -> tuple[str, nn.Module] | str:
+    """The layer to fold into, with its path, or why there is none."""
+    problem = _norm_problem(norm)
+    calls = flow.of(path)
+    if problem is not None:
+        return problem
+    if len(calls) != 1:
+        return f"it is called {len(calls)} times in a forward pass"
+    (call,) = calls
+    if call.extra:
+        return "it is called with a mask"
+    layer_path = flow.makers.get(call.source, "")
+    layer = model.get_submodule(layer_path)
+    wanted = (*_LINEAR, *_CONV, *_TRANSPOSED)
+    if layer is model or not isinstance(layer, wanted):
+        what = f"{layer_path} ({type(layer).__name__})" if layer is not model else "a function"
+        given = what if call.source in flow.makers else "the model's input or a function"
+        return f"its input comes from {given}, not from a linear layer or convolution"
+    problem = _layer_problem(model, flow, layer_path, layer, path)
+    if problem is not None:
+        return problem
+    if flow.of(layer_path)[0].result != call.source:
+        return f"its input is not the output of {layer_path} alone"
+    return _axis_problem(call.shape, layer_path, layer, norm) or (layer_path, layer)
+
+
+def _axis_problem(
+    shape: tuple[int, ...] | None, layer_path: str, layer: Any, norm: Any
+) -> str | None:
+    """Why the norm's channels may not be the layer's, or None."""
+    linear = isinstance(layer, _LINEAR)
+    needed = 2 if linear else 2 + len(layer.kernel_size)
+    if shape is None:
+        if linear or not isinstance(norm, _OF_DIMENSION[needed]):
+            return f"the shape of the output of {layer_path} is not known; give a batch"
+        return None
+    if len(shape) == needed:
+        return None
+    where = "last axis" if linear else f"axis {len(shape) - needed + 1}"
+    return f"its input {shape} has the features of {layer_path} on the {where}, not on axis 1"
+
+
+def _norm_problem(norm: Any) -> str | None:
+    if type(norm).forward is not batchnorm._BatchNorm.forward and not _known(norm):
+        return f"{type(norm).__name__} has a forward of its own"
+    if norm.running_mean is None or norm.running_var is None:
+        return "it keeps no running statistics, so its output depends on the batch"
+    for name, t in (*norm.named_parameters(), *norm.named_buffers()):
+        if t.device.type == "meta":
+            return f"its {name} is on the meta device and holds no numbers"
+        if not bool(torch.isfinite(t).all()):
+            return f"its {name} is not finite"
+    if bool((norm.running_var.double() + norm.eps <= 0).any()):
+        return "running_var + eps is not above 0"
+    return hooked(norm)
+
+
+def _known(norm: Any) -> bool:
+    """SyncBatchNorm in evaluation, and this package's layers, compute what batch norm does."""
+    return isinstance(norm, nn.SyncBatchNorm) or type(norm).__module__.startswith("evenbatch.torch")
+
+
+def _layer_problem(
+    model: nn.Module, flow: Flow, layer_path: str, layer: Any, norm_path: str
+) -> str | None:
+    if not plain(layer, *_LINEAR, *_CONV, *_TRANSPOSED):
+        return f"{layer_path} ({type(layer).__name__}) has a forward of its own"
+    calls = flow.of(layer_path)
+    if len(calls) != 1:
+        return f"{layer_path} before it is called {len(calls)} times in a forward pass"
+    value = calls[0].result
+    others = [r for r in flow.readers.get(value, []) if not within(r.module, norm_path)]
+    if others:
+        names = ", ".join(sorted({str(r) for r in others}))
+        return f"the output of {layer_path} before it is read elsewhere too: {names}"
+    if value in flow.returned:
+        return f"the output of {layer_path} before it is an output of the model too"
+    if value in flow.kept:
+        return f"the output of {layer_path} before it is kept by somebody after the forward pass"
+    for name, _ in layer.named_parameters(recurse=False):
+        outside = flow.used.get(f"{layer_path}.{name}", set()) - {layer_path}
+        if outside:
+            return (
+                f"{layer_path}.{name} is used outside of it, in {sorted(outside)[0] or 'forward'}"
+            )
+    problem = hooked(layer) or tied(model, layer)
+    if layer.weight.dtype not in TOLERANCE:
+        problem = problem or f"its weights are {layer.weight.dtype}"
+    return None if problem is None else f"{layer_path} before it cannot take it: {problem}"
+
+
+# ---- the arithmetic ------------------------------------------------------------------------------
+
+
+def _scale_and_shift(norm: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """s and t with ``norm(z) = s z + t``, float64."""
+    scale = torch.rsqrt(norm.running_var.double() + norm.eps)
+    if norm.weight is not None:
+        scale = scale * norm.weight.detach().double()
+    shift = -norm.running_mean.double() * scale
+    if norm.bias is not None:
+        shift = shift + norm.bias.detach().double()
+    return scale, shift
+
+
+def _folded(pair: _Pair) -> tuple[torch.Tensor, torch.Tensor]:
+    """The layer's new weight and bias, float64."""
+    scale, shift = _scale_and_shift(pair.norm)
+    weight = pair.layer.weight.detach().double()
+    if isinstance(pair.layer, _TRANSPOSED):
+        # (in, out / groups, *kernel): each group's inputs meet that group's outputs only.
+        groups = pair.layer.groups
+        parts = weight.view(groups, weight.shape[0] // groups, *weight.shape[1:])
+        factors = scale.view(groups, 1, -1, *(1,) * (weight.dim() - 2))
+        weight = (parts * factors).reshape(weight.shape)
+    else:
+        weight = weight * scale.view(-1, *(1,) * (weight.dim() - 1))
+    bias = shift
+    if pair.layer.bias is not None:
+        bias = bias + pair.layer.bias.detach().double() * scale
+    return weight, bias
+
+
+def _local_error(pair: _Pair, folded: tuple[torch.Tensor, torch.Tensor]) -> float:
+    """Largest difference of the pair's output in float64, relative to its largest output."""
+    layer = copy.deepcopy(pair.layer).double().eval()
+    norm = nn.BatchNorm1d(pair.norm.num_features, pair.norm.eps, affine=True).double()
+    norm = norm.to(layer.weight.device).eval()
+    scale_free = {name: t.detach() for name, t in pair.norm.state_dict().items()}
+    norm.load_state_dict(scale_free, strict=False)
+    x = _probe(layer)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        z = layer(x)
+        expected = norm(z.flatten(2) if z.dim() > 2 else z).view(z.shape)
+        layer.weight = nn.Parameter(folded[0])
+        layer.bias = nn.Parameter(folded[1])
+        return difference([expected], [layer(x)])
+
+
+def _probe(layer: Any) -> torch.Tensor:
+    """An input for the layer, large enough for its kernel."""
+    device = layer.weight.device
+    generator = torch.Generator().manual_seed(0)
+    if isinstance(layer, _LINEAR):
+        shape: tuple[int, ...] = (4, layer.in_features)
+    else:
+        spans = zip(layer.kernel_size, layer.dilation, strict=True)
+        shape = (2, layer.in_channels, *((k - 1) * d + 3 for k, d in spans))
+    return torch.randn(shape, generator=generator, dtype=torch.float64).to(device)
+
+
+# ---- changing the model --------------------------------------------------------------------------
+
+
+def _apply(
+    model: nn.Module,
+    pair: _Pair,
+    folded: tuple[torch.Tensor, torch.Tensor],
+    error: float,
+    back: list[Callable[[], Any]],
+) -> Change:
+    layer, norm = pair.layer, pair.norm
+    old = (layer.weight, layer.bias)
+    kind = {"dtype": layer.weight.dtype}
+    grad = layer.weight.requires_grad
+    layer.weight = nn.Parameter(folded[0].to(**kind), requires_grad=grad)
+    layer.bias = nn.Parameter(folded[1].to(**kind), requires_grad=grad)
+    relu = getattr(norm, "activation", None) == "relu"
+    new: nn.Module = nn.ReLU() if relu else nn.Identity()
+    new.train(norm.training)
+    back.append(partial(_restore, layer, *old))
+    back.append(replace(model, norm, new))
+    return Change(
+        pair.path,
+        summary(norm),
+        f"{type(new).__name__}(), folded into {pair.layer_path} ({summary(layer)})",
+        f"{error:.1e} apart in float64",
+    )
+
+
+def _restore(layer: Any, weight: Any, bias: Any) -> None:
+    layer.weight, layer.bias = weight, bias
+
+
+def _proved(done: Rewrite, inputs: Inputs, before: list[torch.Tensor], flow: Flow) -> Rewrite:
+    """The same with the whole model's difference as evidence.
+
+    Raises:
+        RewriteError: it is too large; everything was put back.
+    """
+    dtypes = {p.dtype for p in done.model.parameters() if p.is_floating_point()}
+    allowed = max((TOLERANCE.get(d, 0.1) for d in dtypes), default=1e-4)
+    try:
+        gap = difference(before, _outputs(done.model, inputs))
+    except Exception as error:
+        done.undo()
+        raise RewriteError(
+            f"fold: the folded model fails on the batch, so nothing was changed: {short(error)}"
+        ) from error
+    if not gap <= allowed:
+        done.undo()
+        raise RewriteError(
+            f"fold: the folded model's output differs by {gap:.1e} of its largest value, more than "
+            f"the {allowed:.0e} rounding explains, so nothing was changed"
+        )
+    text = f"the model's output on the batch changed by {gap:.1e} of its largest value"
+    return Rewrite(done.what, done.model, done.changes, done.refused, text, done._back)
