@@ -91,6 +91,10 @@ ProveData = Annotated[
         show_default=False,
     ),
 ]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Folder with the four files of MNIST.", show_default=False),
+]
 
 
 def finish(
@@ -152,8 +156,8 @@ def opened(store: str | None) -> Iterator[Store | None]:
         yield found
 
 
-def load_data(name: str, target: str | None) -> Dataset:
-    """A data set by name, or a table if it names a file."""
+def load_data(name: str, target: str | None, data_dir: Path | None = None) -> Dataset:
+    """A data set by name, or a table if it names a file; MNIST from `data_dir`, if given."""
     from evenbatch.data import DATASETS, load, load_table
 
     is_file = name.endswith(TABLE_ENDINGS) or Path(name).expanduser().is_file()
@@ -170,4 +174,6 @@ def load_data(name: str, target: str | None) -> Dataset:
         raise UserError(
             f"{name} is a table of your own: name the column to predict with --target COLUMN"
         )
+    if data_dir is not None and name.partition(":")[0] == "mnist":
+        return load(name, data_dir=data_dir)
     return load(name)

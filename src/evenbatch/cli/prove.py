@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evenbatch.cli.door import UserError, app, readable_errors
 from evenbatch.cli.options import (
     Address,
+    DataDir,
     JsonFile,
     On,
     ProveData,
@@ -24,6 +26,10 @@ from evenbatch.cli.options import (
     load_data,
 )
 
+if TYPE_CHECKING:
+    from evenbatch.experiments import Effort
+    from evenbatch.report.job import Part
+
 
 @app.command()
 def prove(
@@ -32,6 +38,7 @@ def prove(
     ] = None,
     data: ProveData = None,
     target: Target = None,
+    data_dir: DataDir = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds, wider intervals.")] = False,
     full: Annotated[bool, typer.Option("--full", help="More seeds, narrower intervals.")] = False,
     seeds: Annotated[
@@ -51,23 +58,43 @@ def prove(
     A claim that does not hold is a result, not an error.
     """
     with readable_errors():
-        from evenbatch.data.errors import did_you_mean, listed
         from evenbatch.experiments import CLAIMS, EFFORTS
-        from evenbatch.report.job import Outputs, Part
+        from evenbatch.report.job import Outputs
 
         if quick and full:
             raise UserError("--quick and --full exclude each other: give one, or neither")
         effort = EFFORTS["quick" if quick else "full" if full else "default"]
         effort = replace(effort, seeds=seeds or effort.seeds)
-        parts = []
-        for claim in claims or CLAIMS:
-            if claim not in CLAIMS:
-                raise UserError(
-                    f"there is no claim {claim!r}.{did_you_mean(claim, CLAIMS)} "
-                    f"Claims: {listed(CLAIMS)}."
-                )
-            for name in data or CLAIMS[claim].data:
-                dataset = load_data(name, target)
-                parts.append(Part(claim, CLAIMS[claim].on(dataset, effort), on=dataset.name))
+        parts = [
+            part
+            for claim in claims or CLAIMS
+            for part in parts_of(claim, data or (), target, data_dir, effort)
+        ]
         outputs = Outputs(json, None, quiet, out if report else None, brief=True)
         finish(parts, threads, store, outputs, on, address)
+
+
+def parts_of(
+    claim: str, asked: Sequence[str], target: str | None, data_dir: Path | None, effort: Effort
+) -> Iterator[Part]:
+    """A claim on the data sets asked for, or on its own; skipped where it cannot be measured."""
+    from evenbatch.data.errors import DataError, did_you_mean, listed
+    from evenbatch.experiments import CLAIMS, NotHere
+    from evenbatch.report.job import Part
+
+    if claim not in CLAIMS:
+        raise UserError(
+            f"there is no claim {claim!r}.{did_you_mean(claim, CLAIMS)} Claims: {listed(CLAIMS)}."
+        )
+    found = CLAIMS[claim]
+    for name in asked or found.data:
+        try:
+            dataset = load_data(name, target, data_dir)
+            yield Part(claim, found.on(dataset, effort), on=dataset.name)
+        except NotHere as reason:
+            yield Part(claim, None, str(reason), name)
+        except DataError:
+            # Data that were asked for, or pointed to, must be there; a claim's own may be missing.
+            if asked or data_dir is not None or not found.absent:
+                raise
+            yield Part(claim, None, found.absent, name)

@@ -18,6 +18,7 @@ from evenbatch.experiments import (
     gamma_beta,
     gradients,
     initialization,
+    ioffe_2015,
     layer_norm,
     learning_rate,
     placement,
@@ -32,6 +33,7 @@ from evenbatch.experiments.protocol import (
     Effect,
     Experiment,
     ExperimentError,
+    NotHere,
     Round,
     Statement,
     Verdict,
@@ -48,6 +50,7 @@ __all__ = [
     "Effort",
     "Experiment",
     "ExperimentError",
+    "NotHere",
     "Outcome",
     "Round",
     "Statement",
@@ -65,12 +68,14 @@ class Claim:
         data: names of the data sets it is measured on.
         phrase: the claim in the few words that a table has room for.
         summary: one sentence from the verdicts by data set; made from `phrase` if left out.
+        absent: why the claim is skipped where its own data are not there; "" if they always are.
     """
 
     on: Callable[[Dataset, Effort], Experiment]
     data: tuple[str, ...]
     phrase: str
     summary: Callable[[Mapping[str, Verdict]], str] | None = None
+    absent: str = ""
 
     def conclude(self, verdicts: Mapping[str, Verdict]) -> str:
         """One sentence on all data sets."""
@@ -94,4 +99,5 @@ CLAIMS: dict[str, Claim] = {
     "gamma-beta": Claim(gamma_beta.on, ("digits", "cookies"), gamma_beta.CLAIM),
     "train-eval": Claim(train_eval.on, ("digits", "cookies"), train_eval.CLAIM),
     "feature-scaling": Claim(feature_scaling.on, ("digits", "cookies"), feature_scaling.CLAIM),
+    "ioffe-2015": Claim(ioffe_2015.on, ("mnist",), ioffe_2015.CLAIM, absent=ioffe_2015.ABSENT),
 }

@@ -84,6 +84,21 @@ def rescaled(data: Dataset, factors: ArrayLike, suffix: str) -> Dataset:
     )
 
 
+def binary(data: Dataset) -> Dataset:
+    """1 where a value is above half, else 0: a picture in black and white.
+
+    >>> from evenbatch.data import load
+    >>> sorted(set(binary(load("digits")).x_train.ravel().tolist()))
+    [0.0, 1.0]
+    """
+    return _derived(
+        data,
+        "black and white",
+        x_train=_float32(data.x_train > 0.5),
+        x_test=_float32(data.x_test > 0.5),
+    )
+
+
 def with_constant(data: Dataset, value: float) -> Dataset:
     """One more column that is the same in every row.
 

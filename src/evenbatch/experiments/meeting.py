@@ -227,22 +227,25 @@ class Met:
     def _mean(self, values: Floats) -> str:
         return share(self.data, float(values.mean()))
 
-    def lines(self, title: str) -> Figure:
-        """Each arm's way at its best learning rate: median over seeds, middle half as a band."""
+    def lines(self, title: str, label: str = BEST) -> Figure:
+        """Each arm's way at its best or at an equal learning rate: median over seeds, middle half
+        as a band.
+        """
         series = []
         for arm in self.arms:
-            runs = self.runs(arm)
+            runs = self.runs(arm, label)
             longest = max(runs, key=lambda curve: len(curve.step))
             ways = np.full((len(runs), len(longest.step)), np.nan)
             for way, run in zip(ways, runs, strict=True):
                 way[: len(run.metric)] = run.metric
             series.append(band(self.arms[arm].name, longest.step, ways))
         metric = self.meeting.setup.metric
+        at = "at its own best learning rate" if label == BEST else label
         return Figure(
             LINES,
             title,
-            f"A line for each arm: its test {metric} while it trains, at its own best learning "
-            "rate; the higher and the further left it rises, the better.",
+            f"A line for each arm: its test {metric} while it trains, {at}; the higher and the "
+            "further left it rises, the better.",
             Axis("training steps"),
             self._axis(f"test {metric}"),
             tuple(series),

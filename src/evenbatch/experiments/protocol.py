@@ -34,6 +34,12 @@ class ExperimentError(ValueError):
     """An experiment cannot be carried out as asked; the message says what to change."""
 
 
+class NotHere(Exception):
+    """A claim is not about these data, or its data are not on this machine; the message says so in
+    a sentence. The claim is then skipped, which is no error.
+    """
+
+
 @dataclass(frozen=True)
 class Statement:
     """What an experiment states before any result.

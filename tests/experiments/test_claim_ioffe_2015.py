@@ -1,0 +1,156 @@
+"""The rule about figure 1a on curves whose truth is known, and MNIST that is or is not there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from claims import Model, concluded, invented, noise, trained
+from race_models import tea
+from typer.testing import CliRunner
+
+from evenbatch import cli
+from evenbatch.data import Dataset, load
+from evenbatch.engine import Curve, Trial
+from evenbatch.experiments import CLAIMS, NotHere
+from evenbatch.experiments.ioffe_2015 import Ioffe2015, on
+from evenbatch.experiments.setup import DEFAULT, FULL, QUICK, Effort
+
+
+def here(effort: Effort = QUICK) -> Ioffe2015:
+    return on(replace(tea(4000), name="mnist"), effort)
+
+
+def figure(batch: float, slow: float = 0.2) -> Model:
+    """No normalization ends at 0.9 within `slow` of the steps; batch norm at `batch`, fast."""
+
+    def model(trial: Trial) -> Curve:
+        if trial.network.norm == "batch":
+            return invented(trial, batch + noise(trial, 0.0003), tau=0.05)
+        return invented(trial, 0.9 + noise(trial, 0.0003), tau=slow)
+
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "answer"),
+    [
+        (figure(0.95), "holds"),
+        (figure(0.9, slow=0.5), "holds in part"),
+        (figure(0.9, slow=0.05), "does not hold"),
+        (figure(0.8, slow=0.05), "does not hold"),
+    ],
+)
+def test_the_rule_says_whether_the_figure_comes_out(model: Model, answer: str) -> None:
+    verdict = concluded(here(), model)
+    assert verdict.answer == answer, verdict.sentence
+
+
+def test_too_few_seeds_and_diverged_arms() -> None:
+    few = concluded(here(replace(QUICK, seeds=4)), figure(0.95))
+    assert few.reason == "4 seeds measured and at least 5 are needed"
+    gone = concluded(here(), lambda trial: invented(trial, 0.9, diverged=True))
+    assert gone.answer == "cannot tell"
+
+    def model(trial: Trial) -> Curve:
+        if trial.network.norm == "batch":
+            return invented(trial, 0.9, diverged=True)
+        return figure(0.9)(trial)
+
+    assert concluded(here(), model).answer == "does not hold"
+
+
+def test_the_network_and_its_training_are_the_papers() -> None:
+    trial = here(FULL).meeting.setup.trial(0)
+    assert trial.network.hidden == (100, 100, 100)
+    assert (trial.network.activation, trial.network.init) == ("sigmoid", "gaussian")
+    assert (trial.batch_size, trial.steps) == (60, 50_000)
+
+
+@pytest.mark.parametrize(("effort", "steps"), [(QUICK, 1000), (DEFAULT, 2000)])
+def test_fewer_steps_than_the_papers_are_said(effort: Effort, steps: int) -> None:
+    verdict = concluded(here(effort), figure(0.95))
+    assert f"after {steps} steps of the paper's 50000" in verdict.sentence
+
+
+def test_other_data_are_skipped() -> None:
+    with pytest.raises(NotHere, match=r"not about digits\."):
+        CLAIMS["ioffe-2015"].on(load("digits"), QUICK)
+
+
+def test_every_number_in_the_table_leads_to_trials() -> None:
+    experiment = here()
+    curves = trained(experiment, figure(0.95))
+    (table,) = experiment.verdict(curves, ()).tables
+    measured = {key for keys in table.keys for key in keys}
+    assert measured == {key for key, curve in curves.items() if curve.trial.seed < QUICK.seeds}
+
+
+# On the command line.
+
+
+def prove(folder: Path, *args: str) -> tuple[int, str, dict[str, Any]]:
+    out = ["--out", str(folder / "out"), "--store", "off", "--json", str(folder / "r.json")]
+    result = CliRunner().invoke(cli.app, ["prove", "ioffe-2015", "--quick", *args, *out])
+    record = folder / "r.json"
+    content = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    return result.exit_code, " ".join(result.output.split()), content
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No MNIST on this machine."""
+    monkeypatch.setenv("EVENBATCH_MNIST_DIR", str(tmp_path / "nowhere"))
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_without_the_files_the_claim_is_skipped_with_a_sentence(tmp_path: Path) -> None:
+    code, text, content = prove(tmp_path)
+    assert code == 0
+    assert "– skipped" in text
+    (entry,) = content["experiments"]
+    assert entry["skipped"].startswith("It is measured on MNIST, whose four files are not here")
+    assert "--data-dir" in entry["skipped"]
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_folder_that_was_named_must_have_the_files(tmp_path: Path) -> None:
+    code, text, _ = prove(tmp_path, "--data-dir", str(tmp_path))
+    assert code == 2
+    assert "lacks train-images-idx3-ubyte" in text
+
+
+def test_data_of_ones_own_are_skipped_by_this_claim(tmp_path: Path) -> None:
+    code, _, content = prove(tmp_path, "--data", "cookies")
+    assert code == 0
+    assert content["experiments"][0]["skipped"].endswith("not about cookies.")
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_it_runs_on_the_four_files_of_a_folder(tmp_path: Path) -> None:
+    write_idx(tmp_path, load("digits"))
+    code, _, content = prove(
+        tmp_path, "--data", "mnist:check=False", "--data-dir", str(tmp_path), "--seeds", "1"
+    )
+    assert code == 0
+    (entry,) = content["experiments"]
+    assert entry["verdict"]["answer"] == "cannot tell"
+    assert entry["verdict"]["reason"].startswith("1 seed measured")
+    assert "black and white" in entry["verdict"]["measured_on"]
+
+
+def write_idx(folder: Path, data: Dataset) -> None:
+    """A data set of pictures 8 pixels wide, in the files and the format of MNIST."""
+    for part, x, y in (("train", data.x_train, data.y_train), ("t10k", data.x_test, data.y_test)):
+        pixels = (255 * x.reshape(-1, 8, 8)).astype(np.uint8)
+        for name, array in (
+            (f"{part}-images-idx3-ubyte", pixels),
+            (f"{part}-labels-idx1-ubyte", y.astype(np.uint8)),
+        ):
+            sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+            head = bytes([0, 0, 8, array.ndim])
+            (folder / name).write_bytes(head + sizes + array.tobytes())
