@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { CHAPTERS, type ChapterShown } from "./chapters";
+import { Workbench } from "./chapters/bench";
 import { useConnection } from "./live/use";
 import { memory, useMemory } from "./memory";
 import { Check, Prediction } from "./parts/choice";
@@ -56,6 +57,9 @@ function Way({ place }: { place: string }) {
             </a>
           </li>
         ))}
+        <li>
+          <a href="#/bench" class="other" aria-current={place === "bench" ? "page" : undefined}>{t("way.bench")}</a>
+        </li>
       </ol>
     </nav>
   );
@@ -135,7 +139,7 @@ export function App() {
       <Way place={place} />
       <Connection />
       <main id="main" tabIndex={-1}>
-        {at < 0 ? <Home /> : <ChapterPage key={place} chapter={CHAPTERS[at]!} place={at} />}
+        {at >= 0 ? <ChapterPage key={place} chapter={CHAPTERS[at]!} place={at} /> : place === "bench" ? <Workbench /> : <Home />}
       </main>
       <footer class="bottom">
         <Trust />
