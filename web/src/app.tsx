@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { CHAPTERS, type ChapterShown } from "./chapters";
 import { Workbench } from "./chapters/bench";
+import { Teacher } from "./chapters/teacher";
 import { useConnection } from "./live/use";
 import { memory, useMemory } from "./memory";
 import { Check, Prediction } from "./parts/choice";
@@ -59,6 +60,9 @@ function Way({ place }: { place: string }) {
         ))}
         <li>
           <a href="#/bench" class="other" aria-current={place === "bench" ? "page" : undefined}>{t("way.bench")}</a>
+        </li>
+        <li>
+          <a href="#/teacher" class="other" aria-current={place === "teacher" ? "page" : undefined}>{t("way.teacher")}</a>
         </li>
       </ol>
     </nav>
@@ -139,7 +143,7 @@ export function App() {
       <Way place={place} />
       <Connection />
       <main id="main" tabIndex={-1}>
-        {at >= 0 ? <ChapterPage key={place} chapter={CHAPTERS[at]!} place={at} /> : place === "bench" ? <Workbench /> : <Home />}
+        {at >= 0 ? <ChapterPage key={place} chapter={CHAPTERS[at]!} place={at} /> : place === "bench" ? <Workbench /> : place === "teacher" ? <Teacher /> : <Home />}
       </main>
       <footer class="bottom">
         <Trust />

@@ -6,6 +6,7 @@ import * as factory from "./factory";
 import * as machine from "./machine";
 import * as race from "./race";
 import * as rates from "./rates";
+import * as review from "./review";
 
 export interface ChapterShown {
   id: string;
@@ -17,4 +18,4 @@ export interface ChapterShown {
   Experiment?: ComponentType;
 }
 
-export const CHAPTERS: ChapterShown[] = [factory.chapter, machine.chapter, race.chapter, rates.chapter];
+export const CHAPTERS: ChapterShown[] = [factory.chapter, machine.chapter, race.chapter, rates.chapter, review.chapter];

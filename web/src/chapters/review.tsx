@@ -1,0 +1,121 @@
+// Chapter 9: what did we learn? Ten questions, answered with the learner's own runs, and a record.
+
+import { useMemory } from "../memory";
+import { answerName } from "../parts/experiment";
+import { Check } from "../parts/choice";
+import { inline } from "../parts/prose";
+import { t, tt } from "../words";
+import { CHAPTERS, type ChapterShown } from ".";
+
+const ID = "review";
+
+interface Question {
+  id: string;
+  options: string[];
+  right: string;
+  run: string; // whose result is quoted
+}
+
+// The lesson's own four come first.
+export const QUESTIONS: Question[] = [
+  { id: "review.batches", options: ["estimate", "memory", "speed"], right: "estimate", run: "layer" },
+  { id: "review.layer", options: ["sequences", "always", "images"], right: "sequences", run: "layer" },
+  { id: "review.epsilon", options: ["zero", "slow", "nothing"], right: "zero", run: "break.eps" },
+  { id: "review.scaling", options: ["every", "same", "instead"], right: "every", run: "place" },
+  { id: "review.faster", options: ["both", "steps", "never"], right: "both", run: "race" },
+  { id: "review.rates", options: ["wider", "any", "narrower"], right: "wider", run: "rates" },
+  { id: "review.deep", options: ["not-alone", "always", "shallow"], right: "not-alone", run: "tower" },
+  { id: "review.cause", options: ["disputed", "proved", "none"], right: "disputed", run: "factory" },
+  { id: "review.eval", options: ["running", "batch", "off"], right: "running", run: "break.eval" },
+  { id: "review.seeds", options: ["luck", "rule", "cost"], right: "luck", run: "race" },
+];
+
+function Scene() {
+  return (
+    <svg viewBox="0 0 640 110" class="scene" role="img" aria-label={t("review.scene")}>
+      <path d="M20 96H620" class="ground" />
+      {[0, 1, 2, 3, 4, 5, 6, 7].map((i) => (
+        <g key={i} transform={`translate(${70 + i * 72} 70)`}>
+          <circle r="24" class="cookie" />
+          <circle cx="-8" cy="-6" r="3.4" class="chip" />
+          <circle cx="9" cy="-2" r="3.4" class="chip" />
+          <circle cx="-2" cy="10" r="3.4" class="chip" />
+        </g>
+      ))}
+    </svg>
+  );
+}
+
+function Own({ run }: { run: string }) {
+  const result = useMemory().get("results")[run];
+  if (!result) return <p class="quiet">{t("review.not-run")}</p>;
+  return (
+    <p class="own">
+      <strong>{t("review.own")}</strong> {tt(`record.claim.${run}`)} <em>{answerName(result.answer)}</em>. <span lang="en" class="exact">{result.sentence}</span>
+    </p>
+  );
+}
+
+function Touch() {
+  const answers = useMemory().get("answers");
+  const right = QUESTIONS.filter((question) => answers[question.id] === question.right).length;
+  const answered = QUESTIONS.filter((question) => answers[question.id]).length;
+  return (
+    <>
+      {QUESTIONS.map((question) => (
+        <div class="question-block" key={question.id}>
+          <Check id={question.id} options={question.options} right={question.right} />
+          {answers[question.id] && <Own run={question.run} />}
+        </div>
+      ))}
+      <p role="status">{t("review.score", { right, answered, of: QUESTIONS.length })}</p>
+      <Record />
+    </>
+  );
+}
+
+// Predictions against results, to print or to keep.
+export function Record() {
+  const memory = useMemory();
+  const predictions = memory.get("predictions");
+  const results = memory.get("results");
+  const rows = CHAPTERS.filter((chapter) => chapter.predict.length > 0);
+  return (
+    <section class="record" aria-labelledby="record-title">
+      <h2 id="record-title">{t("record.title")}</h2>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">{t("record.chapter")}</th>
+              <th scope="col">{t("record.predicted")}</th>
+              <th scope="col">{t("record.result")}</th>
+              <th scope="col">{t("record.numbers")}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((chapter) => {
+              const result = results[chapter.id] ?? Object.entries(results).find(([name]) => name.startsWith(`${chapter.id}.`))?.[1];
+              const effect = result?.effects[0];
+              const predicted = predictions[chapter.id];
+              return (
+                <tr key={chapter.id}>
+                  <th scope="row">{tt(`${chapter.id}.title`)}</th>
+                  <td>{predicted ? inline(tt(`${chapter.id}.predict.${predicted}`)) : "–"}</td>
+                  <td>{result ? answerName(result.answer) : "–"}</td>
+                  <td lang="en">{effect && effect.value !== null ? `${effect.bound} ${+effect.value.toPrecision(2)} ${effect.unit}` : "–"}</td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+      <p class="controls">
+        <button type="button" class="primary" onClick={() => print()}>{t("record.print")}</button>
+        <button type="button" onClick={() => { if (confirm(t("record.sure"))) memory.forget(); }}>{t("record.forget")}</button>
+      </p>
+    </section>
+  );
+}
+
+export const chapter: ChapterShown = { id: ID, minutes: 7, predict: [], check: { options: [], right: "" }, Scene, Touch };

@@ -1,0 +1,153 @@
+// For teachers: plan, worksheet, answer key, standards; made to be printed.
+
+import { Levelled, Text } from "../parts/prose";
+import { t, tt } from "../words";
+import { CHAPTERS } from ".";
+
+const PARTS = ["objectives", "prepare"] as const;
+const PLAN = ["hook", "unplugged", "words", "lab", "pool", "quiz", "close"] as const;
+const PLAN_MINUTES: { [part: string]: number } = { hook: 5, unplugged: 12, words: 5, lab: 20, pool: 10, quiz: 6, close: 2 };
+const VOCABULARY = ["network", "layer", "batch", "mean", "spread", "normalize", "gamma", "rate", "seed", "epsilon"] as const;
+const MYTHS = ["wants", "always", "data", "luck", "magic"] as const;
+const CARDS = [
+  [4, 8, 6],
+  [7, 9, 5],
+  [1, 7, 4],
+  [8, 8, 9],
+];
+
+function Cards({ filled }: { filled: boolean }) {
+  const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  const show = (v: number) => (filled ? `${+v.toFixed(2)}` : "\u00a0");
+  return (
+    <div class="scroll">
+      <table class="cards">
+        <thead>
+          <tr>
+            <th scope="col">{t("teacher.card")}</th>
+            {["sweet", "crisp", "looks"].map((name) => <th scope="col" key={name}>{tt(`teacher.${name}`)}</th>)}
+            <th scope="col" class="row-tint">{t("teacher.row-mean")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {CARDS.map((row, r) => (
+            <tr key={r}>
+              <th scope="row">{String.fromCharCode(65 + r)}</th>
+              {row.map((v, c) => <td key={c}>{v}</td>)}
+              <td class="row-tint">{show(mean(row))}</td>
+            </tr>
+          ))}
+          <tr class="column-tint">
+            <th scope="row">{t("teacher.column-mean")}</th>
+            {[0, 1, 2].map((c) => <td key={c}>{show(mean(CARDS.map((row) => row[c]!)))}</td>)}
+            <td />
+          </tr>
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+export function Teacher() {
+  const minutes = PLAN.reduce((sum, part) => sum + PLAN_MINUTES[part]!, 0);
+  return (
+    <article class="chapter teacher">
+      <header>
+        <h1 tabIndex={-1}>{t("teacher.title")}</h1>
+        <p>{t("teacher.lead", { minutes })}</p>
+        <button type="button" class="primary no-print" onClick={() => print()}>{t("teacher.print")}</button>
+      </header>
+      {PARTS.map((part) => (
+        <section key={part}>
+          <h2>{tt(`teacher.${part}.title`)}</h2>
+          <Text words={tt(`teacher.${part}`)} />
+        </section>
+      ))}
+      <section>
+        <h2>{t("teacher.plan.title")}</h2>
+        <table>
+          <thead>
+            <tr><th scope="col">{t("teacher.minutes")}</th><th scope="col">{t("teacher.what")}</th></tr>
+          </thead>
+          <tbody>
+            {PLAN.map((part, i) => {
+              const from = PLAN.slice(0, i).reduce((sum, one) => sum + PLAN_MINUTES[one]!, 0);
+              return (
+                <tr key={part}>
+                  <th scope="row">{`${from}–${from + PLAN_MINUTES[part]!}`}</th>
+                  <td class="prose"><Text words={tt(`teacher.plan.${part}`)} /></td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </section>
+      <section>
+        <h2>{t("teacher.unplugged.title")}</h2>
+        <Text words={t("teacher.unplugged")} />
+        <Cards filled={false} />
+        <Text words={t("teacher.tasks")} />
+      </section>
+      <section>
+        <h2>{t("teacher.vocabulary.title")}</h2>
+        <dl>
+          {VOCABULARY.map((word) => (
+            <>
+              <dt>{tt(`teacher.word.${word}`)}</dt>
+              <dd>{tt(`teacher.word.${word}.is`)}</dd>
+            </>
+          ))}
+        </dl>
+      </section>
+      <section>
+        <h2>{t("teacher.myths.title")}</h2>
+        <dl>
+          {MYTHS.map((myth) => (
+            <>
+              <dt>{tt(`teacher.myth.${myth}`)}</dt>
+              <dd>{tt(`teacher.myth.${myth}.instead`)}</dd>
+            </>
+          ))}
+        </dl>
+      </section>
+      <section class="sheet">
+        <h2>{t("teacher.sheet.title")}</h2>
+        <p>{t("teacher.sheet.name")}</p>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">{t("record.chapter")}</th>
+              <th scope="col">{t("teacher.sheet.expect")}</th>
+              <th scope="col">{t("teacher.sheet.saw")}</th>
+              <th scope="col">{t("teacher.sheet.why")}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {CHAPTERS.filter((chapter) => chapter.predict.length > 0).map((chapter) => (
+              <tr key={chapter.id}><th scope="row">{tt(`${chapter.id}.title`)}</th><td class="write" /><td class="write" /><td class="write" /></tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+      <section class="sheet">
+        <h2>{t("teacher.key.title")}</h2>
+        <Text words={t("teacher.key")} />
+        <Cards filled />
+        <table>
+          <thead>
+            <tr><th scope="col">{t("record.chapter")}</th><th scope="col">{t("teacher.key.accept")}</th></tr>
+          </thead>
+          <tbody>
+            {CHAPTERS.filter((chapter) => chapter.predict.length > 0).map((chapter) => (
+              <tr key={chapter.id}><th scope="row">{tt(`${chapter.id}.title`)}</th><td class="prose">{tt(`teacher.key.${chapter.id}`)}</td></tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+      <section>
+        <h2>{t("teacher.standards.title")}</h2>
+        <Levelled k="teacher.standards" />
+      </section>
+    </article>
+  );
+}
