@@ -74,6 +74,14 @@ class RatesSettings(Settings, frozen=True):
     seeds: Seeds = 5
 
 
+class ClaimSettings(Settings, frozen=True):
+    """A claim of `evenbatch prove`, for the chapters that show one: 5 to 8."""
+
+    claim: Annotated[str, msgspec.Meta(max_length=40)]
+    data: Literal["digits", "cookies", "mnist1d", "stories"] = "digits"
+    seeds: Seeds = 5
+
+
 class Arm(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """An arm of the workbench: every knob of a trial."""
 
@@ -145,6 +153,18 @@ def _rates(asked: RatesSettings) -> Experiment:
     return LearningRate(Setup(load(asked.data), settings={"steps": 500}), asked.seeds, 0.5)
 
 
+def _claim(asked: ClaimSettings) -> Experiment:
+    from dataclasses import replace
+
+    from evenbatch.data import load
+    from evenbatch.experiments import CLAIMS
+    from evenbatch.experiments.setup import QUICK
+
+    if asked.claim not in CLAIMS:
+        raise BadSettings(f"there is no claim {asked.claim!r}")
+    return CLAIMS[asked.claim].on(load(asked.data), replace(QUICK, seeds=asked.seeds))
+
+
 def _bench(asked: BenchSettings) -> Experiment:
     from evenbatch.data import load
     from evenbatch.lesson.bench import Bench
@@ -180,6 +200,7 @@ CHAPTERS: Mapping[str, Chapter] = {
     "factory": Chapter(FactorySettings, _factory, _watch_factory),
     "race": Chapter(RaceSettings, _race),
     "rates": Chapter(RatesSettings, _rates),
+    "claim": Chapter(ClaimSettings, _claim),
     "bench": Chapter(BenchSettings, _bench),
 }
 
@@ -262,4 +283,9 @@ def describe(trial: Trial) -> dict[str, Any]:
         "batch": trial.batch_size,
         "steps": trial.steps,
         "data": trial.data,
+        "eps": network.eps,
+        "affine": network.affine,
+        "dropout": network.dropout,
+        "statistics": trial.statistics,
+        "tested": trial.evaluation_batch,
     }

@@ -2,11 +2,15 @@
 
 import type { ComponentType } from "preact";
 
+import * as breaking from "./break";
 import * as factory from "./factory";
+import * as layer from "./layer";
 import * as machine from "./machine";
+import * as place from "./place";
 import * as race from "./race";
 import * as rates from "./rates";
 import * as review from "./review";
+import * as tower from "./tower";
 
 export interface ChapterShown {
   id: string;
@@ -18,4 +22,14 @@ export interface ChapterShown {
   Experiment?: ComponentType;
 }
 
-export const CHAPTERS: ChapterShown[] = [factory.chapter, machine.chapter, race.chapter, rates.chapter, review.chapter];
+export const CHAPTERS: ChapterShown[] = [
+  factory.chapter,
+  machine.chapter,
+  race.chapter,
+  rates.chapter,
+  tower.chapter,
+  place.chapter,
+  layer.chapter,
+  breaking.chapter,
+  review.chapter,
+];

@@ -118,7 +118,7 @@ function Touch() {
 
 export const chapter: ChapterShown = {
   id: "machine",
-  minutes: 8,
+  minutes: 7,
   predict: [],
   check: { options: ["zero", "same", "error"], right: "zero" },
   Scene,

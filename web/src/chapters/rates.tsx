@@ -100,7 +100,7 @@ function Experiment() {
 
 export const chapter: ChapterShown = {
   id: ID,
-  minutes: 7,
+  minutes: 6,
   predict: ["same", "bit", "much"],
   check: { options: ["wide", "best", "always"], right: "wide" },
   Scene,

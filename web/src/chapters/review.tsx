@@ -118,4 +118,4 @@ export function Record() {
   );
 }
 
-export const chapter: ChapterShown = { id: ID, minutes: 7, predict: [], check: { options: [], right: "" }, Scene, Touch };
+export const chapter: ChapterShown = { id: ID, minutes: 6, predict: [], check: { options: [], right: "" }, Scene, Touch };

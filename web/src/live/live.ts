@@ -17,6 +17,11 @@ export interface TrialShown {
   batch: number;
   steps: number;
   data: string;
+  eps: number;
+  affine: string;
+  dropout: number;
+  statistics: string;
+  tested: number; // batch size tested with, 0 for all at once
 }
 
 export interface LayerShown {

@@ -1,0 +1,59 @@
+// Chapter 5: the tower.
+
+import { Claims, type ClaimShown } from "../parts/claim";
+import { t, tt } from "../words";
+import type { ChapterShown } from ".";
+
+const ID = "tower";
+
+const SHOWN: ClaimShown[] = [
+  {
+    claim: "depth",
+    name: "tower",
+    data: ["digits", "cookies"],
+    row: (trial) => `${tt(`arm.${trial.norm}`)}${trial.residual ? ` + ${t("tower.path")}` : ""}, ${trial.init}`,
+    column: (trial) => trial.depth,
+    columnName: "knob.depth",
+  },
+  {
+    claim: "gradients",
+    name: "tower.gradients",
+    data: ["digits", "cookies"],
+    row: (trial) => `${tt(`arm.${trial.norm}`)}, ${trial.init}`,
+    column: (trial) => trial.depth,
+    columnName: "knob.depth",
+  },
+];
+
+function Scene() {
+  const floors = Array.from({ length: 11 }, (_, i) => i);
+  return (
+    <svg viewBox="0 0 640 190" class="scene" role="img" aria-label={t("tower.scene")}>
+      <path d="M20 178H620" class="ground" />
+      {[150, 440].map((x, tower) => (
+        <g key={x}>
+          {floors.map((i) => (
+            <g key={i}>
+              <rect x={x - 34} y={162 - i * 14} width="68" height="12" rx="3" class={`robot robot-${tower}`} />
+              <circle cx={x} cy={168 - i * 14} r={tower ? 3.5 : Math.max(0.4, 0.35 * (11 - i) ** 1.1)} class="bulb" />
+            </g>
+          ))}
+          {tower === 1 && <path d={`M${x + 34} 170C${x + 84} 150 ${x + 84} 50 ${x + 34} 26`} class="way-around" />}
+        </g>
+      ))}
+    </svg>
+  );
+}
+
+function Experiment() {
+  return <Claims shown={SHOWN} predictOn={ID} />;
+}
+
+export const chapter: ChapterShown = {
+  id: ID,
+  minutes: 7,
+  predict: ["fails", "alone", "with-path"],
+  check: { options: ["many", "wide", "slow"], right: "many" },
+  Scene,
+  Experiment,
+};
