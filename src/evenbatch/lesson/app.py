@@ -123,7 +123,6 @@ def create_app(hub: Hub, hosts: frozenset[str]) -> ASGIApp:
     async def live(socket: WebSocket) -> None:
         await socket.accept()
         watcher = hub.join()
-        watcher.note({"type": "hello", "chapters": chapters.described()})
         sender = asyncio.create_task(_send(socket, watcher))
         try:
             await _listen(socket, hub, watcher)

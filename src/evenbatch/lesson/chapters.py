@@ -261,11 +261,6 @@ def watched(chapter: str, made: Experiment) -> Look | None:
     return None if watch is None else watch(made)
 
 
-def described() -> dict[str, Any]:
-    """For each chapter, its knobs as they stand at first."""
-    return {name: msgspec.to_builtins(chapter.settings()) for name, chapter in CHAPTERS.items()}
-
-
 def describe(trial: Trial) -> dict[str, Any]:
     """What the page shows of a trial; everything else follows from its key."""
     network = trial.network

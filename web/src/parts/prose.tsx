@@ -12,9 +12,14 @@ export function inline(text: string): ComponentChildren[] {
     if (piece.startsWith("**")) return <strong>{piece.slice(2, -2)}</strong>;
     if (piece.startsWith("*") && piece.length > 2) return <em>{piece.slice(1, -1)}</em>;
     if (piece.startsWith("`")) return <code>{piece.slice(1, -1)}</code>;
-    if (piece.startsWith("$")) return <span class="maths">{piece.slice(1, -1)}</span>;
+    if (piece.startsWith("$")) return <span class="maths">{maths(piece.slice(1, -1))}</span>;
     return piece;
   });
+}
+
+// A formula: x_i and x_(row) get their index lowered.
+function maths(text: string): ComponentChildren[] {
+  return text.split(/(_\(\w+\)|_\w)/).map((piece) => (/^_/.test(piece) ? <sub>{piece.replace(/[_()]/g, "")}</sub> : piece));
 }
 
 export function Text({ words }: { words: string }) {
