@@ -8,7 +8,6 @@ import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,8 +17,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from evenbatch.lesson import chapters, messages
+from evenbatch.lesson import chapters, messages, wire
 from evenbatch.lesson.hub import Busy, Hub, Watcher
+from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
 
 PAGE = Path(__file__).parent / "page"
 UPDATE_SECONDS = 1 / 25
@@ -120,6 +120,13 @@ def create_app(hub: Hub, hosts: frozenset[str]) -> ASGIApp:
             )
         return Response(page.read_bytes(), media_type="text/html", headers=_fresh())
 
+    async def recorded(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in EXPERIMENTS or not (FOLDER / f"{name}.json").is_file():
+            return PlainTextResponse("There is no such recording.\n", 404)
+        content = (FOLDER / f"{name}.json").read_bytes()
+        return Response(content, media_type="application/json", headers=_fresh())
+
     async def live(socket: WebSocket) -> None:
         await socket.accept()
         watcher = hub.join()
@@ -134,6 +141,7 @@ def create_app(hub: Hub, hosts: frozenset[str]) -> ASGIApp:
 
     routes = [
         Route("/", index),
+        Route("/recorded/{name}.json", recorded),
         WebSocketRoute("/live", live),
     ]
     if (PAGE / "assets").is_dir():
@@ -152,7 +160,7 @@ async def _send(socket: WebSocket, watcher: Watcher) -> None:
             await watcher.news.wait()
             texts, frame = watcher.take()
             for text in texts:
-                await socket.send_text(json.dumps(_finite(text), ensure_ascii=False))
+                await socket.send_text(json.dumps(wire.finite(text), ensure_ascii=False))
             if frame:
                 await socket.send_bytes(frame)
             await asyncio.sleep(UPDATE_SECONDS)
@@ -186,14 +194,3 @@ def act(hub: Hub, watcher: Watcher, message: messages.Message) -> None:
         hub.unwatch(watcher, message.run)
     else:
         hub.trust(watcher, message.ask)
-
-
-def _finite(value: Any) -> Any:
-    """NaN and infinity become null: JSON has neither."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not (-1e308 < value < 1e308):
-        return None
-    return value

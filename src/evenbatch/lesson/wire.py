@@ -13,6 +13,7 @@ NaN stands for a value there is not.
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import Any
 
@@ -56,3 +57,18 @@ def records(frame: bytes) -> list[tuple[int, int, int, Points]]:
         found.append((run, trial, first, points))
         at += 4 * size
     return found
+
+
+def finite(value: Any) -> Any:
+    """The value with NaN and infinity replaced by None: JSON has neither.
+
+    >>> finite({"a": (1.0, float("inf")), "b": "x"})
+    {'a': [1.0, None], 'b': 'x'}
+    """
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

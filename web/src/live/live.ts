@@ -51,6 +51,7 @@ export class Run {
   layers: Layers | null = null;
   verdict: Verdict | null = null;
   error = "";
+  recorded: { when: string; machine: string } | null = null;
 
   constructor(
     readonly ask: number,

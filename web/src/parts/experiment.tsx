@@ -4,7 +4,8 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Figure } from "../charts/figure";
-import { live, type Run } from "../live/live";
+import type { Verdict } from "../charts/exhibits";
+import { live, Run, type TrialShown } from "../live/live";
 import { useConnection, useRun } from "../live/use";
 import { memory, type Result } from "../memory";
 import { t, tt } from "../words";
@@ -18,9 +19,11 @@ export function answerName(answer: string): string {
 }
 
 export interface Experiment {
+  name: string;
   run: Run | null;
   start: (settings: object) => void;
   stop: () => void;
+  replay: () => Promise<void>;
 }
 
 // Runs outlive the page they were started on, so that going back shows them again.
@@ -31,7 +34,7 @@ export function useExperiment(name: string, chapter = name): Experiment {
   useRun(run);
   const kept = useRef("");
   useEffect(() => {
-    if (run?.status === "done" && run.verdict && kept.current !== `${run.ask}`) {
+    if (run?.status === "done" && run.verdict && !run.recorded && kept.current !== `${run.ask}`) {
       kept.current = `${run.ask}`;
       const { answer, sentence, effects, measured_on } = run.verdict;
       const result: Result = {
@@ -47,7 +50,16 @@ export function useExperiment(name: string, chapter = name): Experiment {
     }
   }, [run?.version]);
   return {
+    name,
     run,
+    async replay() {
+      const answer = await fetch(`/recorded/${name}.json`);
+      if (!answer.ok) return;
+      if (run && busy(run)) live.stop(run);
+      const shown = recordedRun(name, await answer.json());
+      latest.set(name, shown);
+      setRun(shown);
+    },
     start(settings) {
       if (run && (run.status === "running" || run.status === "waiting")) live.stop(run);
       const next = live.start(chapter, settings);
@@ -60,21 +72,59 @@ export function useExperiment(name: string, chapter = name): Experiment {
   };
 }
 
+interface RecordedFile {
+  when: string;
+  machine: string;
+  settings: object;
+  verdict: Verdict;
+  trials: TrialShown[];
+}
+
+// A run that was trained elsewhere before: it looks like one that has ended, and says so.
+function recordedRun(name: string, file: RecordedFile): Run {
+  const made: Run = new Run(-1, name, file.settings, () => made.tell());
+  made.status = "done";
+  made.verdict = file.verdict;
+  made.trials = file.trials;
+  made.recorded = { when: file.when, machine: file.machine };
+  return made;
+}
+
 export function busy(run: Run | null): boolean {
   return run?.status === "running" || run?.status === "waiting";
 }
 
+// True once a run takes so long, or the training process stays away so long, that a recorded one
+// helps.
+function useSlow(waiting: boolean): boolean {
+  const away = useConnection() !== "ready";
+  const [slow, setSlow] = useState(false);
+  useEffect(() => {
+    setSlow(false);
+    if (!waiting && !away) return;
+    const timer = setTimeout(() => setSlow(true), 20_000);
+    return () => clearTimeout(timer);
+  }, [waiting, away]);
+  return slow;
+}
+
 // Start and Stop, and how far it has come.
 export function Controls(props: { experiment: Experiment; settings: object; locked?: boolean; label?: string }) {
-  const { run, start, stop } = props.experiment;
+  const { run, start, stop, replay, name } = props.experiment;
   const connection = useConnection();
   const waiting = busy(run);
   const round = run?.round;
+  const slow = useSlow(waiting) && name !== "bench";
   return (
     <div class="controls">
       <button type="button" class="primary" disabled={props.locked || waiting} onClick={() => start(props.settings)} aria-describedby="start-note">
         {run && !waiting ? t("run.again") : (props.label ?? t("run.start"))}
       </button>
+      {!props.locked && (!run || waiting) && slow && (
+        <button type="button" class="quiet-button" onClick={() => void replay()}>
+          {t("run.recorded")}
+        </button>
+      )}
       {waiting && (
         <button type="button" onClick={stop}>
           {t("run.stop")}
@@ -110,6 +160,7 @@ export function VerdictCard({ run, id, children }: { run: Run | null; id: string
       <h3 ref={heading}>
         <span class="badge" aria-hidden="true">{SIGNS[verdict.answer]}</span> {t("verdict.title")} <em>{answerName(verdict.answer)}</em>
       </h3>
+      {run.recorded && <p class="recorded">{t("run.was-recorded", run.recorded)}</p>}
       {predicted && <p class="predicted">{t("verdict.predicted")} {inline(tt(`${id}.predict.${predicted}`))}</p>}
       {children}
       <p lang="en" class="exact">{verdict.sentence}</p>

@@ -38,7 +38,11 @@ export function useLanguage(): Language {
 
 // The words of a key, with {name} filled in.
 export function t(key: Key, values: { [name: string]: string | number } = {}): string {
-  const text = words[key] ?? en[key] ?? key;
+  const text = words[key] ?? en[key];
+  if (text === undefined) {
+    console.error(`missing words: ${key}`);
+    return key;
+  }
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => `${values[name] ?? whole}`);
 }
 
