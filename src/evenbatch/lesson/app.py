@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -158,12 +159,17 @@ async def _send(socket: WebSocket, watcher: Watcher) -> None:
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         while True:
             await watcher.news.wait()
-            texts, frame = watcher.take()
-            for text in texts:
-                await socket.send_text(json.dumps(wire.finite(text), ensure_ascii=False))
+            opening, frame, closing = watcher.take()
+            await _send_texts(socket, opening)
             if frame:
                 await socket.send_bytes(frame)
+            await _send_texts(socket, closing)
             await asyncio.sleep(UPDATE_SECONDS)
+
+
+async def _send_texts(socket: WebSocket, messages: list[dict[str, Any]]) -> None:
+    for message in messages:
+        await socket.send_text(json.dumps(wire.finite(message), ensure_ascii=False))
 
 
 async def _listen(socket: WebSocket, hub: Hub, watcher: Watcher) -> None:

@@ -25,6 +25,8 @@ from evenbatch.lesson.training import main
 
 KEPT_RUNS = 200
 """Finished runs kept in memory; older ones come from the store again."""
+CLOSING = ("ended", "verdict", "failed", "stopped")
+"""Messages that come after the points they close."""
 QUEUED_PER_CLIENT = 4
 QUEUED = 64
 
@@ -78,8 +80,10 @@ class Watcher:
         self.notes.append(message)
         self.news.set()
 
-    def take(self) -> tuple[list[dict[str, Any]], bytes]:
-        """What is new since the last time: JSON messages, and one frame of points."""
+    def take(self) -> tuple[list[dict[str, Any]], bytes, list[dict[str, Any]]]:
+        """What is new since the last time, in the order it is to be sent: JSON messages, one frame
+        of points, and the messages that close a trial or a run.
+        """
         messages, self.notes = self.notes, []
         frame: list[bytes] = []
         for run, cursor in list(self.cursors.items()):
@@ -95,7 +99,9 @@ class Watcher:
                     frame.append(wire.record(run.number, trial, sent, _tail(run, trial, sent)))
                     cursor.points[trial] = count
         self.news.clear()
-        return messages, b"".join(frame)
+        closing = [message for message in messages if message["type"] in CLOSING]
+        opening = [message for message in messages if message["type"] not in CLOSING]
+        return opening, b"".join(frame), closing
 
 
 def _tail(run: SharedRun, trial: int, sent: int) -> wire.Points:

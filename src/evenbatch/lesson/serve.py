@@ -28,6 +28,7 @@ def free_socket(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen(128)  # who comes before the server is up waits, and is not turned away
     except OSError as error:
         bound.close()
         raise LessonError(

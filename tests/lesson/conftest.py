@@ -1,0 +1,58 @@
+"""A real lesson, on a port of its own, and a real browser in front of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lesson_client import Server
+
+from evenbatch.lesson.app import PAGE
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _built() -> None:
+    command = [sys.executable, str(ROOT / "web" / "build.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (PAGE / "index.html").is_file()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The command `evenbatch lesson`, ended by Ctrl-C."""
+    _built()
+    store = tmp_path_factory.mktemp("lesson") / "store.db"
+    command = [sys.executable, "-m", "evenbatch", "lesson", "--no-open", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--store", str(store)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    found = re.search(r"http://127\.0\.0\.1:(\d+)/", said)
+    assert found, said + process.stdout.read()
+    yield Server(int(found.group(1)), process.pid)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, rest
+    assert "Traceback" not in rest, rest
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser: Debian's chromium, or what is named by CHROMIUM."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
+    assert path, "no chromium found: apt-get install chromium, or set CHROMIUM to a browser's path"
+    return path

@@ -1,0 +1,106 @@
+"""What the page does, in Python: asks for runs and gathers what comes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from websockets.sync.client import ClientConnection, connect
+
+from evenbatch.lesson import wire
+
+
+@dataclass(frozen=True)
+class Server:
+    """A lesson that answers."""
+
+    port: int
+    pid: int
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def connect(self, origin: str | None = None) -> ClientConnection:
+        """A WebSocket as the page opens it."""
+        return connect(
+            f"ws://127.0.0.1:{self.port}/live", origin=origin or self.address, max_size=1 << 26
+        )
+
+
+@dataclass
+class Seen:
+    """What came of one run."""
+
+    number: int = 0
+    trials: dict[int, dict[str, Any]] = field(default_factory=dict)
+    points: dict[int, list[wire.Points]] = field(default_factory=dict)
+    ended: dict[int, str] = field(default_factory=dict)
+    verdict: dict[str, Any] | None = None
+    error: str = ""
+    again: int = 0
+    first_point: float = 0.0
+    frames: int = 0
+
+    def curve(self, place: int) -> wire.Points:
+        return np.concatenate(self.points[place])
+
+
+_asks = itertools.count(1)
+
+
+def ask(socket: ClientConnection, chapter: str, settings: object) -> int:
+    """Ask for a run; the number of the request."""
+    number = next(_asks)
+    message = {"type": "start", "ask": number, "chapter": chapter, "settings": settings}
+    socket.send(json.dumps(message))
+    return number
+
+
+def follow(socket: ClientConnection, number: int, seconds: float = 60, until: str = "") -> Seen:
+    """Take what comes until the run is over, or until an event of type `until`."""
+    seen = Seen()
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        got = socket.recv(timeout=seconds)
+        if isinstance(got, bytes):
+            for run, trial, first, points in wire.records(got):
+                if run == seen.number:
+                    have = sum(map(len, seen.points.get(trial, [])))
+                    assert first == have, f"trial {trial}: points from {first}, {have} are here"
+                    seen.points.setdefault(trial, []).append(points)
+                    seen.first_point = seen.first_point or time.monotonic() - began
+                    seen.frames += 1
+            if until == "points" and seen.points:
+                return seen
+            continue
+        message = json.loads(got)
+        kind = message["type"]
+        if kind in ("run", "error") and message["ask"] == number:
+            seen.number = message.get("run", 0)
+            seen.error = message.get("text", "")
+        elif message.get("run") == seen.number and seen.number:
+            _take(seen, kind, message)
+        if seen.error or seen.verdict or kind == until or kind in ("failed", "stopped"):
+            seen.error = seen.error or message.get("text", "")
+            return seen
+    raise AssertionError(f"not over after {seconds} s")
+
+
+def _take(seen: Seen, kind: str, message: dict[str, Any]) -> None:
+    if kind == "trials":
+        for i, trial in enumerate(message["trials"]):
+            seen.trials[message["first"] + i] = trial
+    elif kind == "ended":
+        seen.ended[message["trial"]] = message["how"]
+    elif kind == "again":
+        seen.points.clear()
+        seen.trials.clear()
+        seen.ended.clear()
+        seen.again += 1
+    elif kind == "verdict":
+        seen.verdict = message["verdict"]

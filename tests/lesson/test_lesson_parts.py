@@ -1,0 +1,188 @@
+"""The parts of the server that need no server."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evenbatch.data import load
+from evenbatch.engine import Network, Session, Trial
+from evenbatch.experiments import ANSWERS, CLAIMS
+from evenbatch.lesson import chapters, messages, serve, trust, wire
+from evenbatch.lesson.factory import judge, with_amounts
+from evenbatch.lesson.hub import Cursor, Hub, SharedRun, Watcher
+from evenbatch.lesson.layers import layer_inputs
+from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
+from evenbatch.norms import BatchNorm, LayerNorm
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        '{"type": "start"}',
+        '{"type": "nothing"}',
+        '{"type":"stop","run":1.5}',
+        '{"type":"stop","run":1,"more":2}',
+        b"\xff\xfe",
+        "[" * 5000,
+    ],
+)
+def test_bad_messages_are_told_apart_from_crashes(text: str | bytes) -> None:
+    with pytest.raises(messages.BadMessage):
+        messages.read(text)
+
+
+def test_a_long_message_is_refused_before_it_is_read() -> None:
+    with pytest.raises(messages.BadMessage, match="8300 bytes; at most 8192"):
+        messages.read(" " * 8300)
+
+
+def test_the_same_question_is_one_run_however_it_is_asked() -> None:
+    asked = [b"{}", b'{"seeds":5,"data":"digits"}', b'{ "data" : "digits" }']
+    assert len({chapters.normal("rates", settings) for settings in asked}) == 1
+
+
+def test_a_frame_and_back() -> None:
+    rng = np.random.default_rng(0)
+    sent = [(1, 2, 3, rng.normal(size=(4, 4))), (7, 0, 0, np.full((1, 4), np.nan))]
+    frame = b"".join(wire.record(r, t, f, p.astype(np.float32)) for r, t, f, p in sent)
+    for (r, t, f, p), (r2, t2, f2, p2) in zip(sent, wire.records(frame), strict=True):
+        assert (r, t, f) == (r2, t2, f2)
+        assert np.array_equal(p.astype(np.float32), p2, equal_nan=True)
+
+
+def watched_run() -> tuple[Hub, SharedRun, Watcher]:
+    hub, watcher = Hub(None), Watcher()
+    run = SharedRun(1, ("bench", b"{}"))
+    hub.runs[run.name] = hub.by_number[1] = run
+    run.watchers.add(watcher)
+    watcher.cursors[run] = Cursor()
+    return hub, run, watcher
+
+
+def test_a_slow_page_gets_one_large_update_instead_of_many() -> None:
+    hub, _run, watcher = watched_run()
+    for first in range(0, 50, 5):
+        hub._handle(("points", 1, 0, first, np.full((5, 4), first, np.float32)))
+    _, frame, _ = watcher.take()
+    ((_, _, first, points),) = wire.records(frame)
+    assert (first, len(points)) == (0, 50)
+    assert watcher.take() == ([], b"", [])
+
+
+def test_a_point_that_comes_twice_is_kept_once() -> None:
+    hub, run, watcher = watched_run()
+    hub._handle(("points", 1, 0, 0, np.zeros((5, 4), np.float32)))
+    hub._handle(("points", 1, 0, 3, np.ones((4, 4), np.float32)))
+    ((_, _, _, points),) = wire.records(watcher.take()[1])
+    assert points[:, 0].tolist() == [0, 0, 0, 0, 0, 1, 1]
+    assert run.counts[0] == 7
+
+
+def test_only_the_newest_round_is_sent() -> None:
+    hub, _run, watcher = watched_run()
+    for done in range(10):
+        hub._handle(("round", 1, "measuring", done, 10))
+    (message,), _, _ = watcher.take()
+    assert message["done"] == 9
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "layer", "rms", "group"])
+@pytest.mark.parametrize("placement", ["before", "after", "input"])
+def test_what_the_histograms_show_is_what_the_engine_saw(norm: str, placement: str) -> None:
+    data = load("digits")
+    network = Network(
+        inputs=64, hidden=(16, 12), outputs=10, norm=norm, placement=placement, groups=4,
+        activation="tanh",
+    )  # fmt: skip
+    rows = np.arange(40, dtype=np.int64)[None]
+    trial = Trial(network, steps=1, batch_size=40, learning_rate=0.0, probe_every=1)
+    with Session([trial], batches={0: rows}) as session:
+        session.advance(1)
+        inputs, _ = layer_inputs(network, session.weights(0), data.x_train[:40])
+        probes = session.curves()[0].probes
+    assert probes is not None
+    assert np.allclose([x.mean() for x in inputs], probes.input_mean[0], atol=2e-5)
+    assert np.allclose([x.std() for x in inputs], probes.input_std[0], atol=2e-5)
+
+
+def test_amounts_change_the_data_and_nothing_else() -> None:
+    data = load("cookies")
+    plain, sweet = with_amounts(data, {}), with_amounts(data, {"sugar_cups": 4.0})
+    ratio = sweet.x_train / np.where(plain.x_train == 0, 1, plain.x_train)
+    assert np.allclose(ratio[:, data.features.index("sugar_cups")], 4)
+    others = [i for i, name in enumerate(data.features) if name != "sugar_cups"]
+    assert np.array_equal(plain.x_train[:, others], sweet.x_train[:, others])
+    assert plain.fingerprint != sweet.fingerprint
+    assert plain.name != sweet.name
+
+
+def test_the_factory_rule_can_say_no() -> None:
+    from evenbatch.experiments import Effect
+
+    assert judge(Effect("", 0.5, 0.4, 0.6, ""), 5)[0] == "does not hold"
+    assert judge(Effect("", 3.0, 0.5, 9.0, ""), 5)[0] == "cannot tell"
+    assert judge(Effect("", 3.0, 2.5, 4.0, ""), 4)[0] == "cannot tell"
+
+
+def test_trust_finds_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert trust.gradient_error("batch") < 1e-3
+    monkeypatch.setattr(trust, "RATE", trust.RATE)
+    real = trust._shifted
+
+    def wrong(weights, directions, h):  # type: ignore[no-untyped-def]
+        return real(weights, directions, h * 1.01)
+
+    monkeypatch.setattr(trust, "_shifted", wrong)
+    assert trust.gradient_error("batch") > 5e-3
+
+
+def test_the_cases_of_the_machine_are_those_of_the_normalizers() -> None:
+    cases = json.loads((ROOT / "web" / "cases.json").read_text("utf-8"))
+    assert len(cases) >= 10
+    for case in cases:
+        table = np.array(case["table"], np.float64)
+        layer = BatchNorm(table.shape[1], eps=case["eps"], dtype=np.float64)
+        layer.gamma[:], layer.beta[:] = case["gamma"], case["beta"]
+        with np.errstate(all="ignore"):
+            # One example alone has no statistics; the layer refuses it.
+            out = layer(table) if len(table) > 1 else np.array(case["out"], np.float64)
+            within = LayerNorm(table.shape[1], eps=case["eps"], dtype=np.float64)(table)
+        wanted = np.array(case["out"], np.float64)  # null is no number
+        assert np.allclose(out, wanted, atol=1e-12, equal_nan=True), case
+        assert np.allclose(within, np.array(case["within"], float), atol=1e-12, equal_nan=True)
+
+
+def test_every_recorded_run_is_of_a_claim_there_is_and_says_when_and_where() -> None:
+    page = (ROOT / "web" / "src").rglob("*.tsx")
+    named = set(re.findall(r'name: "([\w.]+)"', "".join(path.read_text("utf-8") for path in page)))
+    assert named <= set(EXPERIMENTS)
+    for name, (chapter, settings) in EXPERIMENTS.items():
+        assert settings.get("claim", "speed") in CLAIMS
+        chapters.normal(chapter, json.dumps(settings).encode())
+        file = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+        assert file["when"]
+        assert file["machine"]
+        assert file["verdict"]["answer"] in ANSWERS
+
+
+def test_a_taken_port_is_a_readable_error() -> None:
+    with serve.free_socket("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(serve.LessonError, match=rf"port {port} .*--port 0"):
+            serve.free_socket("127.0.0.1", port)
+
+
+def test_only_the_own_names_are_answered_to() -> None:
+    assert serve.hosts_of("127.0.0.1", 80) == {"127.0.0.1:80", "localhost:80"}
+    assert "192.168.1.5:80" in serve.hosts_of("192.168.1.5", 80)

@@ -1,0 +1,94 @@
+"""The page's words: the same keys, the same blanks, in every language; no borrowed sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+WEB = Path(__file__).resolve().parents[2] / "web"
+FILES = (WEB / "src" / "words").glob("*.json")
+LANGUAGES = {path.stem: json.loads(path.read_text("utf-8")) for path in FILES}
+SOURCE = {path: path.read_text("utf-8") for path in (WEB / "src").rglob("*.ts*")}
+ANSWERS = ("holds", "holds-in-part", "does-not-hold", "cannot-tell")
+
+
+def test_there_are_two_languages() -> None:
+    assert set(LANGUAGES) == {"en", "de"}
+
+
+@pytest.mark.parametrize("code", sorted(LANGUAGES))
+def test_every_language_has_every_key_and_every_blank(code: str) -> None:
+    english, words = LANGUAGES["en"], LANGUAGES[code]
+    assert sorted(words) == sorted(english)
+    for key, text in words.items():
+        assert text.strip(), key
+        blanks = set(re.findall(r"\{(\w+)\}", text))
+        assert blanks == set(re.findall(r"\{(\w+)\}", english[key])), key
+
+
+def test_the_second_language_is_no_copy() -> None:
+    english, german = LANGUAGES["en"], LANGUAGES["de"]
+    same = [key for key in english if english[key] == german[key] and len(english[key]) > 25]
+    assert not same
+
+
+def test_every_key_that_the_source_names_is_there() -> None:
+    words = LANGUAGES["en"]
+    for path, text in SOURCE.items():
+        for key in re.findall(r"""\btt?\(\s*["']([\w.-]+)["']""", text):
+            assert key in words, f"{path.name}: {key}"
+
+
+def chapters() -> dict[str, str]:
+    """Source of each chapter's file by the chapter's id."""
+    found = {}
+    for path, text in SOURCE.items():
+        if path.parent.name == "chapters" and (match := re.search(r'const ID = "([\w-]+)"', text)):
+            found[match.group(1)] = text
+    return found
+
+
+def test_every_chapter_has_its_words_at_both_levels() -> None:
+    words = LANGUAGES["en"]
+    assert len(chapters()) == 8  # and the machine, whose id stands in its last lines
+    for name, text in chapters().items():
+        wanted = [f"{name}.{part}" for part in ("title", "brief", "scene")]
+        wanted += [f"{name}.story.{level}" for level in ("cookie", "maths")]
+        for group, options in re.findall(r"(predict|options): \[([^\]]*)\]", text):
+            kind = "predict" if group == "predict" else "check"
+            if 'ID = "review"' in text:
+                continue
+            for option in re.findall(r'"([\w-]+)"', options):
+                wanted.append(f"{name}.{kind}.{option}")
+                if kind == "check":
+                    wanted.append(f"{name}.check.{option}.why")
+        for experiment in re.findall(r'name: "([\w.]+)"', text):
+            wanted += [f"{experiment}.happened.{answer}" for answer in ANSWERS]
+            wanted += [f"{experiment}.tab", f"{experiment}.words", f"{experiment}.start"]
+        missing = [key for key in wanted if key not in words]
+        assert not missing, missing
+
+
+def test_the_chapters_take_sixty_minutes() -> None:
+    minutes = [
+        int(m)
+        for path, text in SOURCE.items()
+        if path.parent.name == "chapters"
+        for m in re.findall(r"minutes: (\d+)", text)
+    ]
+    assert len(minutes) == 9
+    assert sum(minutes) == 60
+
+
+def test_nobody_says_what_a_network_wants() -> None:
+    wishes = {
+        "en": r"network (wants|likes|hates|thinks|feels)",
+        "de": r"Netz (will|mag|hasst|denkt|fühlt)",
+    }
+    for code, pattern in wishes.items():
+        for key, text in LANGUAGES[code].items():
+            if not key.startswith("teacher.myth"):
+                assert not re.search(pattern, text), key
