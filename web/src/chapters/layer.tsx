@@ -44,7 +44,7 @@ function Touch() {
   const batch = evening(table, 1e-5, [1, 1, 1], [0, 0, 0]).out;
   const layer = eveningWithinRows(table, 1e-5);
   const Tinted = ({ values, by, label }: { values: number[][]; by: "column" | "row"; label: string }) => (
-    <div class="scroll">
+    <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
       <table>
         <caption>{label}</caption>
         <tbody>

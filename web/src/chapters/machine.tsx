@@ -44,7 +44,7 @@ function cell(value: number): string {
 
 function Grid({ rows, label, odd }: { rows: number[][]; label: string; odd?: (v: number) => boolean }) {
   return (
-    <div class="scroll">
+    <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
       <table>
         <caption>{label}</caption>
         <thead><tr><th scope="col">{t("machine.batch")}</th>{NAMES.map((n) => <th scope="col" key={n}>{tt(`ingredient.${n}`)}</th>)}</tr></thead>
@@ -76,7 +76,7 @@ function Touch() {
   const broken = result.out.flat().some((v) => !Number.isFinite(v));
   return (
     <div class="machine">
-      <div class="scroll">
+      <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
         <table class="editable">
           <caption>{t("machine.table")}</caption>
           <thead><tr><th scope="col">{t("machine.batch")}</th>{NAMES.map((n) => <th scope="col" key={n}>{tt(`ingredient.${n}`)}</th>)}</tr></thead>

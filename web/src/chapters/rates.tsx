@@ -50,7 +50,7 @@ function Strip({ run }: { run: Run | null }) {
     }),
   );
   return (
-    <div class="strip-table scroll">
+    <div class="strip-table scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
       <table aria-label={t("rates.strip")}>
         <thead>
           <tr>

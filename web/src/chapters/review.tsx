@@ -83,7 +83,7 @@ export function Record() {
   return (
     <section class="record" aria-labelledby="record-title">
       <h2 id="record-title">{t("record.title")}</h2>
-      <div class="scroll">
+      <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
         <table>
           <thead>
             <tr>

@@ -20,7 +20,7 @@ function Cards({ filled }: { filled: boolean }) {
   const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
   const show = (v: number) => (filled ? `${+v.toFixed(2)}` : "\u00a0");
   return (
-    <div class="scroll">
+    <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
       <table class="cards">
         <thead>
           <tr>

@@ -199,7 +199,7 @@ function Numbers({ figure }: { figure: FigureShown }) {
   const every = Math.ceil(xs.length / 14);
   const some = xs.filter((_, i) => i % every === 0 || i === xs.length - 1);
   return (
-    <div class="scroll">
+    <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
       <table>
         <thead>
           <tr>

@@ -174,7 +174,7 @@ function LiveNumbers({ arms, percent }: { arms: ArmCurve[]; percent: boolean }) 
   const every = Math.ceil(steps.length / 12) || 1;
   const some = steps.filter((_, i) => i % every === 0 || i === steps.length - 1);
   return (
-    <div class="scroll">
+    <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
       <table>
         <thead>
           <tr>

@@ -46,7 +46,7 @@ export function LiveStrip({ run, row, column, columnName }: { run: Run | null } 
   });
   const sorted = [...columns].sort((a, b) => a - b);
   return (
-    <div class="strip-table scroll">
+    <div class="strip-table scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
       <table>
         <caption>{measuring ? t("strip.measuring") : t("strip.tuning")}</caption>
         <thead>

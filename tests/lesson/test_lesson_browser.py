@@ -1,0 +1,254 @@
+"""The page in a real Chromium, against the real server and engine."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from lesson_client import Server
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOTS = Path(os.environ.get("EVENBATCH_SHOTS", ROOT / "out" / "shots"))
+CHAPTERS = ("factory", "machine", "race", "rates", "tower", "place", "layer", "break", "review")
+PAGES = ("home", *CHAPTERS, "bench", "teacher")
+PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
+LONGEST = 240_000  # milliseconds for one chapter's experiment on a busy machine
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@contextlib.contextmanager
+def opened(browser: Browser, **settings: object) -> Iterator[Page]:
+    """A page that fails the test if anything goes wrong in its console."""
+    settings.setdefault("locale", "en-US")
+    context: BrowserContext = browser.new_context(**settings)  # type: ignore[arg-type]
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.set_default_timeout(20_000)
+    yield page
+    context.close()
+    assert not wrong, wrong
+
+
+def go(page: Page, server: Server, place: str) -> None:
+    page.goto(f"{server.address}/#/{place}")
+    page.wait_for_selector("h1, .home")
+    page.wait_for_function("() => window.evenbatch.live.state === 'ready'", timeout=120_000)
+
+
+def press(page: Page, selector: str, keyboard: bool) -> None:
+    """Activate something as a keyboard or as a pointer does."""
+    found = page.locator(selector).first
+    if keyboard:
+        found.focus()
+        page.keyboard.press("Space" if found.get_attribute("type") == "radio" else "Enter")
+    else:
+        found.click()
+
+
+def walk(page: Page, chapter: str, keyboard: bool) -> None:
+    """A chapter to its end: predict, run, see the verdict, answer."""
+    if page.locator(".prediction").count():
+        press(page, ".prediction input >> nth=1", keyboard)
+        press(page, ".prediction button", keyboard)
+        assert page.locator(".locked").is_visible()
+    if chapter == "machine":
+        for place in range(4):
+            press(page, f".steps button >> nth={place}", keyboard)
+        page.select_option(".machine select", index=0)
+        page.wait_for_selector(".failed")
+    if page.locator(".experiment .controls .primary").count():
+        press(page, ".experiment .controls .primary", keyboard)
+        page.wait_for_selector(".verdict", timeout=LONGEST)
+        assert len(page.locator(".verdict h3 em").inner_text()) > 3
+        assert page.locator(".verdict .predicted").count() == 1
+    for block in range(page.locator(".check").count()):
+        press(page, f".check >> nth={block} >> input >> nth=0", keyboard)
+        page.wait_for_selector(f".check >> nth={block} >> .feedback strong")
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop-keyboard", "phone-pointer"])
+def test_every_chapter_can_be_walked_to_its_end(
+    browser: Browser, server: Server, language: str, phone: bool
+) -> None:
+    locale = "de-DE" if language == "de" else "en-US"
+    size = PHONE if phone else DESKTOP
+    with opened(browser, locale=locale, viewport=size, has_touch=phone) as page:
+        go(page, server, "factory")
+        for place, chapter in enumerate(CHAPTERS):
+            page.wait_for_selector(f'.way a[aria-current="page"] >> text={place + 1}')
+            walk(page, chapter, keyboard=not phone)
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"{chapter} is {wide} pixels wider than the screen"
+            SHOTS.mkdir(parents=True, exist_ok=True)
+            name = f"{place + 1}-{chapter}-{'phone' if phone else 'desktop'}-{language}.png"
+            page.screenshot(path=SHOTS / name, full_page=True)
+            if chapter != "review":
+                press(page, ".onward .primary", keyboard=not phone)
+        rows = page.locator(".record tbody tr")
+        assert rows.count() == 7
+        for row in range(rows.count()):
+            assert "–" not in rows.nth(row).locator("td").nth(0).inner_text()
+            assert rows.nth(row).locator("td").nth(1).inner_text() != "–"
+        assert page.locator(".own").count() >= 6
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("place", PAGES)
+def test_axe_finds_nothing(browser: Browser, server: Server, place: str, scheme: str) -> None:
+    # The check itself is a script from outside, which the page's own policy would refuse.
+    with opened(browser, color_scheme=scheme, viewport=DESKTOP, bypass_csp=True) as page:
+        go(page, server, place)
+        if place in ("factory", "rates"):
+            walk(page, place, keyboard=False)
+        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+        broken = [
+            (rule["id"], [node["html"][:120] for node in rule["nodes"][:3]])
+            for rule in found.response["violations"]
+        ]
+        assert not broken, broken
+
+
+def test_the_machine_on_the_page_calculates_as_the_table_of_cases(
+    browser: Browser, server: Server
+) -> None:
+    cases = json.loads((ROOT / "web" / "cases.json").read_text("utf-8"))
+    with opened(browser) as page:
+        go(page, server, "machine")
+        worst = page.evaluate(
+            """(cases) => {
+              const { evening, eveningWithinRows } = window.evenbatch;
+              let worst = 0;
+              const compare = (got, wanted) => got.forEach((row, r) => row.forEach((v, c) => {
+                const w = wanted[r][c];
+                const off = w === null ? (Number.isFinite(v) ? 1 : 0)
+                  : Math.abs(v - w) / Math.max(1, Math.abs(w));
+                worst = Math.max(worst, Number.isFinite(off) ? off : 1);
+              }));
+              for (const one of cases) {
+                compare(evening(one.table, one.eps, one.gamma, one.beta).out, one.out);
+                compare(eveningWithinRows(one.table, one.eps), one.within);
+              }
+              return worst;
+            }""",
+            cases,
+        )
+    assert worst < 1e-12
+
+
+def test_the_python_lines_repeat_what_the_workbench_showed(
+    browser: Browser, server: Server
+) -> None:
+    state = json.dumps({"steps": 150, "seeds": 2, "arms": [{"norm": "layer", "width": 24}]})
+    with opened(browser, accept_downloads=True) as page:
+        go(page, server, f"bench?state={state}")
+        press(page, ".controls .primary", keyboard=False)
+        page.wait_for_selector(".verdict", timeout=LONGEST)
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="CSV").click()
+        lines = Path(saved.value.path()).read_text("utf-8").splitlines()
+        with page.expect_download() as picture:
+            page.get_by_role("button", name="PNG").click()
+        assert Path(picture.value.path()).read_bytes().startswith(b"\x89PNG")
+        python = page.locator("pre code").text_content() or ""
+        link = page.url
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(python, {})
+    ends = {}
+    for line in lines[1:]:
+        cells = line.split(",")
+        ends[cells[1]] = float(cells[4])  # the last line of a seed is its end
+    told = {line.split()[1]: float(line.split()[2]) for line in said.getvalue().splitlines()}
+    assert told.keys() == ends.keys()
+    assert all(abs(told[seed] - ends[seed]) < 1e-6 for seed in ends)
+    with opened(browser) as page:
+        page.goto(link)
+        page.wait_for_selector(".arm")
+        assert page.locator(".arm").count() == 1
+        assert page.locator(".arm select").first.input_value() == "layer"
+
+
+def test_a_reload_and_a_lost_connection_keep_what_is_finished(
+    browser: Browser, server: Server
+) -> None:
+    with opened(browser) as page:
+        go(page, server, "factory")
+        walk(page, "factory", keyboard=False)
+        page.reload()
+        page.wait_for_selector(".locked")
+        go(page, server, "rates")
+        press(page, ".prediction input >> nth=1", keyboard=False)
+        press(page, ".prediction button", keyboard=False)
+        page.select_option(".experiment select", index=1)
+        press(page, ".experiment .controls .primary", keyboard=False)
+        page.wait_for_selector(".strip-table")
+        page.evaluate("window.evenbatch.live.drop()")
+        page.wait_for_selector(".verdict", timeout=LONGEST)
+        assert page.locator(".key-missing").count() == 0
+
+
+def test_the_first_points_come_soon_after_start(browser: Browser, server: Server) -> None:
+    """Only that they come while the run is on; how fast is measured in bench/."""
+    state = json.dumps({"steps": 3000, "seeds": 4, "seed": 4242})
+    with opened(browser) as page:
+        go(page, server, f"bench?state={state}")
+        press(page, ".controls .primary", keyboard=False)
+        page.wait_for_selector("progress")
+        page.wait_for_function(
+            "() => document.querySelector('.summary').textContent.length > 0", timeout=LONGEST
+        )
+        page.wait_for_selector(".verdict", timeout=LONGEST)
+
+
+def test_reading_level_and_language_change_the_words_at_once(
+    browser: Browser, server: Server
+) -> None:
+    with opened(browser) as page:
+        go(page, server, "machine")
+        plain = page.locator(".story").inner_text()
+        page.get_by_role("button", name="maths words").click()
+        assert "σ²" in page.locator(".story").inner_text()
+        page.get_by_role("button", name="cookie words").click()
+        assert page.locator(".story").inner_text() == plain
+        page.get_by_role("button", name="Deutsch").click()
+        page.wait_for_function("() => document.documentElement.lang === 'de'")
+        assert page.locator("h1").inner_text() == "Die Ausgleichsmaschine"
+
+
+def test_the_teachers_pages_print(browser: Browser, server: Server) -> None:
+    with opened(browser) as page:
+        go(page, server, "teacher")
+        page.emulate_media(media="print")
+        assert not page.locator(".tools").is_visible()
+        assert page.locator(".sheet").count() == 2
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        pdf = page.pdf(path=SHOTS / "teacher.pdf", format="A4")
+    assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") >= 3 or len(pdf) > 20_000
+
+
+def test_the_trust_corner_shows_a_fresh_check(browser: Browser, server: Server) -> None:
+    with opened(browser) as page:
+        go(page, server, "home")
+        page.locator(".trust summary").click()
+        page.locator(".trust button").click()
+        page.wait_for_selector(".trust table", timeout=60_000)
+        cells = page.locator(".trust td").all_inner_texts()
+        assert len(cells) == 5
+        assert all("✓" in cell for cell in cells)
