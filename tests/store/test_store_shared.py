@@ -8,6 +8,7 @@ import pickle
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,25 @@ def test_a_store_that_is_kept_locked_is_an_error_in_the_end(
         other.close()
         store.put(trained)
         assert store.failed == ""
+
+
+def test_a_new_store_can_be_opened_by_several_at_the_same_moment(tmp_path: Path) -> None:
+    failed: list[BaseException] = []
+    for attempt in range(60):  # without a transaction around the check, 1 in 20 went wrong
+        together = threading.Barrier(4)
+
+        def open_it(
+            path: Path = tmp_path / f"s{attempt}", start: threading.Barrier = together
+        ) -> None:
+            start.wait()
+            try:
+                Store(path).close()
+            except Exception as error:
+                failed.append(error)
+
+        threads = [threading.Thread(target=open_it) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not failed, failed[0]

@@ -151,9 +151,15 @@ def _connect(path: Path, read_only: bool, vfs: str) -> sqlite3.Connection:
 
 def _check(connection: sqlite3.Connection, path: Path) -> bool:
     """True if the file is new and empty; an error unless it is that, or a store we understand."""
-    application = _pragma(connection, "application_id")
-    version = _pragma(connection, "user_version")
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    # All in one transaction: another process may be making the tables right now.
+    connection.execute("BEGIN")
+    try:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        application = _pragma(connection, "application_id")
+        version = _pragma(connection, "user_version")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
     if not tables and application == 0:
         return True
     if application != APPLICATION:
