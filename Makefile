@@ -31,12 +31,16 @@ help:
 prove: .venv/core.done
 	$(BIN)/evenbatch prove $(ARGS)
 
-lesson: .venv/core.done
+# The lesson's page, built from web/ if it is missing or old. Node is fetched only if there is none.
+.PHONY: page
+page: .venv/core.done
 	@node=$$($(BIN)/python web/build.py --wants); [ -z "$$node" ] || $(INSTALL) $$node
-	$(BIN)/python web/build.py
+	@$(BIN)/python web/build.py
+
+lesson: page
 	$(BIN)/evenbatch lesson $(ARGS)
 
-test: .venv/dev.done
+test: .venv/dev.done page
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: .venv/dev.done
