@@ -92,6 +92,7 @@ CLAIMS: dict[str, Claim] = {
     "smoothness": Claim(smoothness.on, ("digits", "cookies"), smoothness.CLAIM),
     "learning-rate": Claim(learning_rate.on, ("digits", "cookies"), learning_rate.CLAIM),
     "layer-norm": Claim(layer_norm.on, ("digits", "mnist1d"), layer_norm.CLAIM),
+    "sequences": Claim(sequences.on, ("stories", "stories:longest=12"), sequences.CLAIM),
     "placement": Claim(placement.on, ("digits", "cookies"), placement.CLAIM),
     "regularization": Claim(regularization.on, ("digits", "cookies"), regularization.CLAIM),
     "batch-size": Claim(batch_size.on, ("digits", "cookies"), batch_size.CLAIM),

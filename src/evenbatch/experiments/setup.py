@@ -122,7 +122,7 @@ class Setup:
         data = given.pop("data", self.data)
         hidden = (given.pop("width", self.width),) * given.pop("depth", self.depth)
         network = {name: given.pop(name) for name in list(given) if name in _NETWORK}
-        network = {"hidden": hidden} | network
+        network = {"hidden": hidden, "time_steps": data.time_steps} | network
         made = Network(inputs=data.n_features, outputs=data.n_outputs, **network)
         trial = Trial(made, data=data.name, seed=seed, **given)
         if data.n_train < trial.batch_size:
