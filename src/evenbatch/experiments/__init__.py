@@ -23,6 +23,7 @@ from evenbatch.experiments import (
     learning_rate,
     placement,
     regularization,
+    sequences,
     smoothness,
     speed,
     train_eval,

@@ -120,8 +120,8 @@ class Sequences(Untimed):
             rule=f"Holds: both intervals at or above {ENOUGH:g}. In part: that against batch norm. "
             f"Does not hold: that against batch norm below {ENOUGH:g}. Cannot tell: else, or fewer "
             f"than {MIN_SEEDS} seeds.",
-            source="Ba, Kiros & Hinton 2016, arXiv:1607.06450, section 3.1; batch norm over time as "
-            "Cooijmans et al. 2016, arXiv:1603.09025.",
+            source="Ba, Kiros & Hinton 2016, arXiv:1607.06450, section 3.1; batch norm over time "
+            "as Cooijmans et al. 2016, arXiv:1603.09025.",
         )
 
     def trials(self, curves: Curves) -> Round:
@@ -148,7 +148,7 @@ class Sequences(Untimed):
             mean_effect(f"layer norm against {ARM_NAMES[arm]}", means[2] - means[place], unit)
             for arm, place in (("batch", 1), ("none", 0))
         )
-        answer, reason = judge(*effects, seeds)
+        answer, reason = judge(effects[0], effects[1], seeds)
         gains = " and ".join(
             f"{points(effect.value, self.setup.data)} against {ARM_NAMES[arm]}"
             for arm, effect in zip(("batch", "none"), effects, strict=True)
@@ -187,9 +187,7 @@ class Sequences(Untimed):
                 row[: len(curve.metric)] = curve.metric
             lines.append(band(ARM_NAMES[arm], step, runs))
             each = mean_effect(arm, means[place], "")
-            dots.append(
-                Series(ARM_NAMES[arm], (0.0,), (each.value,), (each.low,), (each.high,))
-            )
+            dots.append(Series(ARM_NAMES[arm], (0.0,), (each.value,), (each.low,), (each.high,)))
         percent = self.setup.metric == "accuracy"
         chance = selection.chance(self.setup.data)
         return (
@@ -254,5 +252,3 @@ def on(data: Dataset, effort: Effort = DEFAULT) -> Sequences:
     }
     rates = rates_between(-2.5, -1.5, 0.5) if effort.quick else rates_between(-3, -1, 0.5)
     return Sequences(Setup(data, depth=1, width=32, settings=settings), effort, rates)
-
-
