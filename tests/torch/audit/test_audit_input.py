@@ -273,3 +273,63 @@ def test_watching_a_loop_that_fails_still_reports() -> None:
     assert "run: 1 forward pass in training mode, 0 in evaluation mode" in report.looked_at
     assert not model._forward_hooks
     assert not model.inner[1]._forward_pre_hooks
+
+
+def test_the_fixed_optimizer_keeps_its_state_and_steps_on() -> None:
+    """EB301's fix: the same parameters, each once, their state and settings kept."""
+    model = conv_bn()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, betas=(0.8, 0.9), weight_decay=0.1)
+    model(images()).square().mean().backward()
+    optimizer.step()
+    gamma = model[1].weight
+    before = optimizer.state[gamma]["exp_avg"].clone()
+    report = audit(model, optimizer=optimizer)
+    assert len(report.fix(select=("EB301",)).changed) == 1
+    held = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    assert sorted(held) == sorted(id(p) for p in model.parameters())
+    [moved] = [g for g in optimizer.param_groups if any(p is gamma for p in g["params"])]
+    assert (moved["weight_decay"], moved["lr"], moved["betas"]) == (0.0, 0.01, (0.8, 0.9))
+    assert torch.equal(optimizer.state[gamma]["exp_avg"], before)
+    optimizer.step()
+    [kept] = [g for g in optimizer.param_groups if g is not moved]
+    assert kept["weight_decay"] == 0.1
+
+
+def test_a_frozen_layer_stays_frozen_after_the_fix() -> None:
+    model = nn.Sequential(conv_bn().requires_grad_(False), nn.Conv2d(8, 2, 1))
+    audit(model).fix(select=("EB201",))
+    model.train()
+    before = model[0][1].running_mean.clone()
+    model(images())
+    assert torch.equal(model[0][1].running_mean, before)
+    assert model[1].training
+
+
+def test_statistics_of_an_input_are_those_of_numpy() -> None:
+    """What the rules compare: mean and variance by channel, and behind each statistic."""
+    from evenbatch.torch.auditing.layers import find_norms
+    from evenbatch.torch.auditing.sample import look
+
+    x = 5 + 2 * torch.randn(4, 6, 3, 5, generator=torch.Generator().manual_seed(0))
+    a = x.double().numpy()
+    expected: dict[str, tuple[nn.Module, Any, int]] = {
+        "batch": (nn.BatchNorm2d(6), a.var((0, 2, 3)), 60),
+        "instance": (nn.InstanceNorm2d(6), a.var((2, 3)).ravel(), 15),
+        "group": (nn.GroupNorm(3, 6), a.reshape(4, 3, -1).var(2).ravel(), 30),
+        "layer": (nn.LayerNorm((3, 5)), a.var((2, 3)).ravel(), 15),
+        "rms": (nn.RMSNorm(5), (a**2).mean(3).ravel(), 5),
+    }
+    for kind, (module, variances, values) in expected.items():
+        [norm] = find_norms(module)
+        call = look(norm, x)
+        assert (norm.kind, call.values, call.finite) == (kind, values, True)
+        torch.testing.assert_close(
+            call.variances.double(), torch.from_numpy(variances), rtol=1e-5, atol=1e-6
+        )
+        if call.mean is not None and call.var is not None:
+            torch.testing.assert_close(
+                call.mean, torch.from_numpy(a.mean((0, 2, 3))), rtol=1e-5, atol=1e-6
+            )
+            torch.testing.assert_close(
+                call.var, torch.from_numpy(a.var((0, 2, 3))), rtol=1e-5, atol=1e-6
+            )

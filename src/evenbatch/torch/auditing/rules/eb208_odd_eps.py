@@ -1,7 +1,7 @@
-"""A few layers whose eps differs from that of all others of their class.
+"""Layers whose eps differs from that of most others of their class.
 
 ## What it does
-Counts the eps of the norm layers of each class. If nearly all agree, it names the others.
+Counts the eps of the norm layers of each class, and names those that differ from most.
 
 ## Why is this bad?
 A checkpoint was trained with one eps. A layer that was rebuilt, swapped or ported with the
@@ -36,24 +36,22 @@ from evenbatch.torch.auditing.layers import Norm
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
-FEW = 0.25
-
 
 @rule("EB208", Severity.INFO, "tree")
 def eps_inconsistent(subject: Subject) -> Iterator[Found]:
-    """The few that differ, by class."""
+    """Those that differ from most, by class."""
     by_class: dict[str, list[Norm]] = {}
     for norm in subject.norms:
         if norm.eps is not None:
             by_class.setdefault(norm.class_name, []).append(norm)
     for name, norms in by_class.items():
-        [(usual, count), *_] = Counter(norm.eps for norm in norms).most_common()
+        [(usual, count), *others] = Counter(norm.eps for norm in norms).most_common()
         odd = [norm for norm in norms if norm.eps != usual]
-        if odd and usual is not None and len(odd) <= FEW * len(norms):
+        if others and usual is not None:
             values = ", ".join(brief(eps) for eps in sorted({norm.eps or 0.0 for norm in odd}))
             yield Found(
                 tuple(norm.path for norm in odd),
-                f"eps = {values}, where the other {count} {name} layers have {brief(usual)}.",
+                f"eps = {values}, where {count} other {name} layers have {brief(usual)}.",
                 f"eps={brief(usual)}, unless the difference is meant.",
                 {"layers": len(odd), "others": count, "usual_eps": usual},
             )
