@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 .PHONY: prove lesson test lint bench clean help
 
 help:
-	@echo "make prove   measure on this machine what batch normalization buys (about a minute)"
+	@echo "make prove   measure every claim of the lesson on this machine (about two minutes)"
 	@echo "make lesson  open the lesson in the browser"
 	@echo "make test    run every test"
 	@echo "make lint    check style and types"
@@ -29,7 +29,7 @@ help:
 	touch $@
 
 prove: .venv/core.done
-	$(BIN)/evenbatch prove $(ARGS)
+	$(BIN)/evenbatch prove --quick $(ARGS)
 
 # The lesson's page, built from web/ if it is missing or old. Node is fetched only if there is none.
 .PHONY: page

@@ -100,5 +100,5 @@ def test_a_part_of_the_curves_is_no_crash() -> None:
 
 def test_effects_are_the_planted_losses() -> None:
     training, testing = concluded(small(), losing(0.1, 0.2)).effects
-    assert training.value == pytest.approx(0.1, abs=0.01)
-    assert testing.value == pytest.approx(0.2, abs=0.01)
+    assert training.value == pytest.approx(10, abs=1)
+    assert testing.value == pytest.approx(20, abs=1)

@@ -35,11 +35,11 @@ from evenbatch.experiments.protocol import (
 )
 from evenbatch.experiments.setup import ARM_NAMES, DEFAULT, Effort, Setup
 from evenbatch.experiments.tuned import Grid, Tuned
-from evenbatch.experiments.wording import amount, count, points
+from evenbatch.experiments.wording import amount, count, points, points_unit
 
 CLAIM = "layer norm suits changing batch sizes better"
 ARMS = ("batch", "layer", "group")
-ENOUGH = 0.02  # of the metric: two points of accuracy
+ENOUGH = 2.0  # points of the metric
 RATES = tuple(selection.rate_at(k / 2) for k in range(-5, 2))
 TRAINED_AT = 64  # largest batch size of the networks that are tested in batches
 
@@ -47,7 +47,7 @@ TRAINED_AT = 64  # largest batch size of the networks that are tested in batches
 def judge(training: Effect, testing: Effect, seeds: int) -> tuple[str, str]:
     """The rule, from what changing batch sizes cost batch norm more than layer norm.
 
-    >>> much, none = Effect("", 0.1, 0.08, 0.12, ""), Effect("", 0.0, -0.01, 0.01, "")
+    >>> much, none = Effect("", 10.0, 8.0, 12.0, ""), Effect("", 0.0, -1.0, 1.0, "")
     >>> [judge(a, b, seeds=5)[0] for a, b in ((much, much), (much, none), (none, none))]
     ['holds', 'holds in part', 'does not hold']
     >>> judge(much, much, seeds=4)[0]
@@ -145,7 +145,7 @@ class LayerNorm(Untimed):
             measure=f"Fall of the test {self.setup.metric} from the largest batch to the smallest, "
             "batch norm's minus layer norm's, paired by seed, mean with 95 % interval: once for "
             "the batches trained with, once for those tested with.",
-            rule=f"Holds: both intervals at or above {ENOUGH:g}. In part: one of them. Does not "
+            rule=f"Holds: both intervals at or above {ENOUGH:g} points. In part: one of them. Does not "
             f"hold: both below {ENOUGH:g}. Cannot tell: else, or fewer than {MIN_SEEDS} seeds.",
             source="Ba, Kiros & Hinton 2016, arXiv:1607.06450; Wu & He 2018, arXiv:1803.08494 "
             "(group norm, small batches).",
@@ -213,8 +213,8 @@ class LayerNorm(Untimed):
 
     def _cost(self, label: str, levels: NDArray[np.float64]) -> Effect:
         fall = levels[:, -1] - levels[:, 0]
-        unit = f"more {self.setup.metric} lost by batch norm than by layer norm"
-        return mean_effect(label, fall[0] - fall[1], unit)
+        unit = points_unit(self.setup.data)
+        return mean_effect(f"more lost than layer norm, {label}", 100 * (fall[0] - fall[1]), unit)
 
     def _happened(self, trained: NDArray[np.float64], tested: NDArray[np.float64]) -> str:
         def each(levels: NDArray[np.float64], place: int) -> str:

@@ -35,18 +35,18 @@ from evenbatch.experiments.protocol import (
 )
 from evenbatch.experiments.setup import ARM_NAMES, DEFAULT, Effort, Setup
 from evenbatch.experiments.tuned import Grid, Tuned, rates_between
-from evenbatch.experiments.wording import amount, count, points
+from evenbatch.experiments.wording import amount, count, points, points_unit
 
 CLAIM = "layer norm suits sequences better"
 ARMS = ("none", "batch", "layer")
-ENOUGH = 0.02  # two points of accuracy
+ENOUGH = 2.0  # points of the metric
 POINTS = 25  # of a curve
 
 
 def judge(batch: Effect, none: Effect, seeds: int) -> tuple[str, str]:
     """The rule, from how much better layer norm learned than batch norm and than none.
 
-    >>> better, same = Effect("", 0.1, 0.08, 0.12, ""), Effect("", 0.0, -0.01, 0.01, "")
+    >>> better, same = Effect("", 10.0, 8.0, 12.0, ""), Effect("", 0.0, -1.0, 1.0, "")
     >>> [judge(a, b, seeds=5)[0] for a, b in ((better, better), (better, same), (same, same))]
     ['holds', 'holds in part', 'does not hold']
     >>> judge(same, better, seeds=5)[0], judge(better, better, seeds=4)[0]
@@ -117,7 +117,7 @@ class Sequences(Untimed):
             measure=f"Mean of the test {self.setup.metric} over the training, which rewards "
             "learning early and ending high; layer norm minus the other arm, paired by seed, mean "
             "with 95 % interval.",
-            rule=f"Holds: both intervals at or above {ENOUGH:g}. In part: that against batch norm. "
+            rule=f"Holds: both intervals at or above {ENOUGH:g} points. In part: that against batch norm. "
             f"Does not hold: that against batch norm below {ENOUGH:g}. Cannot tell: else, or fewer "
             f"than {MIN_SEEDS} seeds.",
             source="Ba, Kiros & Hinton 2016, arXiv:1607.06450, section 3.1; batch norm over time "
@@ -143,14 +143,16 @@ class Sequences(Untimed):
         if not seeds or ends.max() - floor < selection.noise(self.setup.data):
             reason = "no arm learned anything" if seeds else "no seed is complete yet"
             return Verdict(CANNOT_TELL, reason, f"{name}: {reason}.", (), setting)
-        unit = f"more mean test {self.setup.metric}"
+        unit = points_unit(self.setup.data)
         effects = tuple(
-            mean_effect(f"layer norm against {ARM_NAMES[arm]}", means[2] - means[place], unit)
+            mean_effect(
+                f"layer norm against {ARM_NAMES[arm]}", 100 * (means[2] - means[place]), unit
+            )
             for arm, place in (("batch", 1), ("none", 0))
         )
         answer, reason = judge(effects[0], effects[1], seeds)
         gains = " and ".join(
-            f"{points(effect.value, self.setup.data)} against {ARM_NAMES[arm]}"
+            f"{points(effect.value / 100, self.setup.data)} against {ARM_NAMES[arm]}"
             for arm, effect in zip(("batch", "none"), effects, strict=True)
         )
         last = ", ".join(
