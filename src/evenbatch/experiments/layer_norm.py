@@ -145,8 +145,8 @@ class LayerNorm(Untimed):
             measure=f"Fall of the test {self.setup.metric} from the largest batch to the smallest, "
             "batch norm's minus layer norm's, paired by seed, mean with 95 % interval: once for "
             "the batches trained with, once for those tested with.",
-            rule=f"Holds: both intervals at or above {ENOUGH:g} points. In part: one of them. Does not "
-            f"hold: both below {ENOUGH:g}. Cannot tell: else, or fewer than {MIN_SEEDS} seeds.",
+            rule=f"Holds: both intervals at or above {ENOUGH:g} points. In part: one of them. Does "
+            f"not hold: both below {ENOUGH:g}. Cannot tell: else, or fewer than {MIN_SEEDS} seeds.",
             source="Ba, Kiros & Hinton 2016, arXiv:1607.06450; Wu & He 2018, arXiv:1803.08494 "
             "(group norm, small batches).",
         )
