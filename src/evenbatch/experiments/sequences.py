@@ -117,9 +117,9 @@ class Sequences(Untimed):
             measure=f"Mean of the test {self.setup.metric} over the training, which rewards "
             "learning early and ending high; layer norm minus the other arm, paired by seed, mean "
             "with 95 % interval.",
-            rule=f"Holds: both intervals at or above {ENOUGH:g} points. In part: that against batch "
-            f"norm. Does not hold: that against batch norm below {ENOUGH:g}. Cannot tell: else, or fewer "
-            f"than {MIN_SEEDS} seeds.",
+            rule=f"Holds: both intervals at or above {ENOUGH:g} points. In part: that against "
+            f"batch norm. Does not hold: that against batch norm below {ENOUGH:g}. Cannot tell: "
+            f"else, or fewer than {MIN_SEEDS} seeds.",
             source="Ba, Kiros & Hinton 2016, arXiv:1607.06450, section 3.1; batch norm over time "
             "as Cooijmans et al. 2016, arXiv:1603.09025.",
         )
