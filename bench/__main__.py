@@ -2,7 +2,7 @@
 
     python -m bench [--quick] [--out FOLDER]
 
-Writes engine.json, norms.json, matmul.json and torch_layers.json, each with machine, versions,
+Writes engine.json, norms.json, matmul.json, torch_layers.json and lesson.json, each with machine, versions,
 commit and what was measured.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import engine, matmul, norms, torch_layers
+from bench import engine, lesson, matmul, norms, torch_layers
 from bench.peers.work import WORKLOADS
 
 
@@ -27,6 +27,7 @@ def main() -> None:
     torch_layers.main(
         str(options.out / "torch_layers.json"), *((3, False) if options.quick else ())
     )
+    lesson.run(30, 15 if options.quick else 60, options.out / "lesson.json")
     print(f"Every round is in {options.out}/")
 
 
