@@ -2,8 +2,8 @@
 
     python -m bench [--quick] [--out FOLDER]
 
-Writes engine.json, norms.json, matmul.json, torch_layers.json and lesson.json, each with machine, versions,
-commit and what was measured.
+Writes engine.json, norms.json, matmul.json, torch_layers.json and lesson.json, each with machine,
+versions, commit and what was measured.
 """
 
 from __future__ import annotations

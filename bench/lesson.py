@@ -3,9 +3,9 @@
     python -m bench.lesson [--clients 30] [--seconds 60] [--out FILE]
 
 Starts `evenbatch lesson`, connects clients as pages do, and has each start one workbench run after
-another. Recorded: updates a second that reach a client while its run trains, milliseconds from Start
-to the first point (with one client alone, and in the crowd), milliseconds for a message and its answer,
-runs finished, and failures.
+another. Recorded: updates a second that reach a client while its run trains, milliseconds from
+Start to the first point (with one client alone, and in the crowd), milliseconds for a message and
+its answer, runs finished, and failures.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ async def client(address: str, place: int, until: float) -> Tally:
 
 async def measure(address: str, clients: int, seconds: float) -> dict[str, Any]:
     """One client alone, then all of them together."""
+    await client(address, 6000, time.perf_counter() + 0.1)  # one run, to warm up
     alone = await client(address, 5000, time.perf_counter() + min(5.0, seconds))
     until = time.perf_counter() + seconds
     crowd = await asyncio.gather(*(client(address, place, until) for place in range(clients)))
