@@ -18,7 +18,9 @@ import pytest
 from typer.testing import CliRunner
 
 from evenbatch import __version__, cli
+from evenbatch.cli.prove import parts_of
 from evenbatch.experiments.race import Race
+from evenbatch.experiments.setup import QUICK
 
 SMALL = ["race", "--width", "8", "--depth", "1", "--steps", "60", "--lr-grid", "0.1,1"]
 
@@ -121,6 +123,14 @@ def test_prove_runs_each_claim_on_each_data_set_and_sums_up(tmp_path: Path) -> N
     assert content["sentence"].startswith(last)
     assert plain(result.stdout).endswith("1 claim, 2 verdicts: 2 cannot be told.")
     assert not (tmp_path / "evenbatch-out").exists()
+
+
+def test_a_claim_with_data_of_its_own_is_measured_on_them_and_skipped_on_others() -> None:
+    own = list(parts_of("yang-2019", (), None, None, QUICK))
+    assert [(part.data, part.skipped) for part in own] == [("random", "")]
+    (other,) = parts_of("yang-2019", ("digits",), None, None, QUICK)
+    assert other.experiment is None
+    assert other.skipped == "It is about random data of its own, not about digits."
 
 
 def test_prove_writes_a_report(tmp_path: Path) -> None:

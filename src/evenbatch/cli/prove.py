@@ -87,6 +87,8 @@ def parts_of(
             f"there is no claim {claim!r}.{did_you_mean(claim, CLAIMS)} Claims: {listed(CLAIMS)}."
         )
     found = CLAIMS[claim]
+    if found.alone is not None and not asked:
+        yield Part(claim, found.alone(effort))
     for name in asked or found.data:
         try:
             dataset = load_data(name, target, data_dir)

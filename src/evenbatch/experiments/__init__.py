@@ -27,6 +27,7 @@ from evenbatch.experiments import (
     smoothness,
     speed,
     train_eval,
+    yang_2019,
 )
 from evenbatch.experiments.carry_out import Outcome, carry_out
 from evenbatch.experiments.protocol import (
@@ -70,6 +71,8 @@ class Claim:
         phrase: the claim in the few words that a table has room for.
         summary: one sentence from the verdicts by data set; made from `phrase` if left out.
         absent: why the claim is skipped where its own data are not there; "" if they always are.
+        alone: makes the experiment of a claim that brings its own data: ``alone(effort)``. Its
+            `data` are empty, and `on` says that it is about no other.
     """
 
     on: Callable[[Dataset, Effort], Experiment]
@@ -77,6 +80,7 @@ class Claim:
     phrase: str
     summary: Callable[[Mapping[str, Verdict]], str] | None = None
     absent: str = ""
+    alone: Callable[[Effort], Experiment] | None = None
 
     def conclude(self, verdicts: Mapping[str, Verdict]) -> str:
         """One sentence on all data sets."""
@@ -101,5 +105,6 @@ CLAIMS: dict[str, Claim] = {
     "gamma-beta": Claim(gamma_beta.on, ("digits", "cookies"), gamma_beta.CLAIM),
     "train-eval": Claim(train_eval.on, ("digits", "cookies"), train_eval.CLAIM),
     "feature-scaling": Claim(feature_scaling.on, ("digits", "cookies"), feature_scaling.CLAIM),
+    "yang-2019": Claim(yang_2019.on, (), yang_2019.CLAIM, alone=yang_2019.alone),
     "ioffe-2015": Claim(ioffe_2015.on, ("mnist",), ioffe_2015.CLAIM, absent=ioffe_2015.ABSENT),
 }
