@@ -77,7 +77,7 @@ def test_too_few_seeds_and_no_learning_tell_nothing() -> None:
 def test_where_it_blurs_is_said_for_each_case() -> None:
     verdict = concluded(here(), broken(lambda _: True, blurs=0.05))
     notes = [
-        note for note in verdict.notes if "costs at least 1 point for sure from 0.1 on" in note
+        note for note in verdict.notes if "0.1 or more costs at least 1 point for sure" in note
     ]
     assert len(notes) == 5
     assert all("no run diverges with 1e-12" in note for note in notes)

@@ -108,7 +108,9 @@ def test_equal_loss_is_told_against_a_guess() -> None:
 def test_labels_are_shuffled_and_rows_few_only_where_said() -> None:
     names = list(on(load("digits"), QUICK).datasets)
     assert names == ["digits, 200 rows", "digits, 500 rows, 30 % labels shuffled"]
-    assert next(iter(on(load("cookies"), QUICK).datasets)) == "cookies, standardized, 200 rows"
+    assert (
+        next(iter(on(load("cookies"), QUICK).datasets)) == "cookies, columns standardized, 200 rows"
+    )
 
 
 def test_a_regression_has_targets_shuffled_and_is_told_in_r2() -> None:

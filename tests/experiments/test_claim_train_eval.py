@@ -67,7 +67,7 @@ def test_a_cost_that_changes_sides_from_seed_to_seed_cannot_be_told() -> None:
 
 def test_a_metric_below_chance_is_not_made_better() -> None:
     verdict = concluded(here(), forgotten(lambda _: 0.8))
-    assert verdict.effects[0].value == pytest.approx(80, abs=1)
+    assert verdict.effects[1].value == pytest.approx(80, abs=1)
 
 
 def test_what_the_order_of_the_rows_does_is_said() -> None:

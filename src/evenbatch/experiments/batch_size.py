@@ -16,8 +16,8 @@ from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve
 from evenbatch.experiments import batch_spread, selection
 from evenbatch.experiments.derived import alike, learnable, standardized
-from evenbatch.experiments.effects import mean_effect
-from evenbatch.experiments.exhibits import DOTS, Axis, Figure, Mark, Series, Table
+from evenbatch.experiments.effects import intervals, mean_effect
+from evenbatch.experiments.exhibits import DOTS, Axis, Figure, Mark, Table
 from evenbatch.experiments.protocol import (
     CANNOT_TELL,
     HOLDS,
@@ -100,7 +100,7 @@ class Levels:
 
     def _grown(self, levels: Floats, rates: str) -> Effect:
         lead = 100 * (levels[1] - levels[0])
-        label = f"growth of the lead, {self.budget}, {rates}"
+        label = f"lead grown, {self.budget}, {rates}"
         return mean_effect(label, lead[-1] - lead[0], self.unit)
 
     @cached_property
@@ -154,12 +154,10 @@ class BatchSize(Untimed):
         groups = [[(b, arm, s) for arm in ARMS] for b in BUDGETS for s in self.sizes]
         return self.tuned.at(self.tuned.together(curves, *groups))
 
-    @cached_property
-    def spread(self) -> batch_spread.Spread:
-        """Of the batch statistics at the start."""
-        seeds = range(min(self.effort.seeds, MIN_SEEDS))
-        trials = [self.setup.trial(seed, norm="batch", steps=STEPS) for seed in seeds]
-        return batch_spread.measure(self.setup.data, trials, self.sizes)
+    def spread(self, grid: Grid) -> batch_spread.Spread:
+        """Of the batch statistics, where the measured trials with batch norm start."""
+        cells = {size: grid.trials((UPDATES, "batch", size))[:MIN_SEEDS] for size in self.sizes}
+        return batch_spread.measure(self.setup.data, cells)
 
     @property
     def statement(self) -> Statement:
@@ -181,7 +179,7 @@ class BatchSize(Untimed):
             measure=f"Lead: test {metric} at the end with batch norm minus without, in points "
             f"(0.01). Growth: lead at {last} minus lead at {first}, paired by seed, mean with 95 % "
             "interval. Spread: standard deviation of the batch means of the first layer's sums, "
-            "at the start, over 200 batches.",
+            "at the start, over 100 batches.",
             rule=f"At each budget: holds if the interval of the growth lies at or above {POINT:g} "
             f"point, does not if below {POINT:g} point, in part if above 0, else cannot tell. "
             "Together: the same at both, that; growth at one, in part; else does not hold if one "
@@ -212,7 +210,8 @@ class BatchSize(Untimed):
             return Verdict(CANNOT_TELL, reason, f"{name}: {reason}.", (), setting)
         growth = {levels.budget: levels.growth for levels in found}
         answer, reason = judge(growth, seeds)
-        exponent = self.spread.exponent()
+        spread = self.spread(grids[0])
+        exponent = spread.exponent()
         power = f"{exponent.value:.2f}".replace("-", "−")
         return Verdict(
             answer=answer,
@@ -227,8 +226,8 @@ class BatchSize(Untimed):
             ),
             measured_on=self._setting(seeds),
             notes=self._notes(found, curves),
-            figures=(*(self._figure(levels) for levels in found), self.spread.figure(name)),
-            tables=(*(self._table(levels, grids, curves) for levels in found), self.spread.table()),
+            figures=(*(self._figure(levels) for levels in found), spread.figure(name)),
+            tables=(*(self._table(levels, grids, curves) for levels in found), spread.table()),
             change="The budget: the two tables show how much. Where the lead changes sides moves "
             "with it, and with how fast no normalization learns on these data.",
         )
@@ -296,15 +295,7 @@ class BatchSize(Untimed):
         series = []
         for arm, by_size in zip(ARMS, levels.best, strict=True):
             means = [mean_effect("", values, "") for values in by_size]
-            series.append(
-                Series(
-                    ARM_NAMES[arm],
-                    tuple(float(size) for size in self.sizes),
-                    tuple(m.value for m in means),
-                    tuple(m.low for m in means),
-                    tuple(m.high for m in means),
-                )
-            )
+            series.append(intervals(ARM_NAMES[arm], self.sizes, means))
         metric = self.setup.metric
         budget = f"{STEPS} updates" if levels.budget == UPDATES else f"{SEEN} examples"
         return Figure(
@@ -340,11 +331,11 @@ class BatchSize(Untimed):
                 "batch size",
                 "none",
                 "batch norm",
-                "lead in points (95 % interval)",
-                "none: best learning rate",
-                "batch norm: best learning rate",
-                "none, one rate for both",
-                "batch norm, one rate for both",
+                "lead, points",
+                "rate, none",
+                "rate, batch norm",
+                "none, one rate",
+                "batch norm, one rate",
             ),
             tuple(rows),
             tuple(keys),

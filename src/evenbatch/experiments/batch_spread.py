@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from evenbatch.experiments.exhibits import LINES, Axis, Figure, Series, Table, n
 from evenbatch.experiments.protocol import Effect
 from evenbatch.experiments.setup import key
 
-BATCHES = 200
+BATCHES = 100
 UNITS = 16  # of the first layer; the median over them hardly changes with more
 
 Floats = NDArray[np.float64]
@@ -42,14 +42,14 @@ class Spread:
         means: (seeds, sizes) standard deviation of the batch means, in units of the standard
             deviation over all rows; median over the layer's units.
         spreads: (seeds, sizes) the same of the batch standard deviations.
-        keys: for each seed the key of the trial whose initial weights and minibatches these are.
+        keys: for each size the keys of the trials whose initial weights and minibatches these are.
         rows: training rows.
     """
 
     sizes: tuple[int, ...]
     means: Floats
     spreads: Floats
-    keys: tuple[str, ...]
+    keys: tuple[tuple[str, ...], ...]
     rows: int
 
     @property
@@ -106,7 +106,7 @@ class Spread:
                 "spread of batch standard deviations",
             ),
             rows,
-            (self.keys,) * len(rows),
+            self.keys,
         )
 
 
@@ -115,17 +115,17 @@ def _series(name: str, x: tuple[float, ...], values: Floats) -> Series:
     return Series(name, x, numbers(middle), numbers(low), numbers(high))
 
 
-def measure(data: Dataset, trials: Sequence[Trial], sizes: Sequence[int]) -> Spread:
-    """The spread of batch statistics under the initial weights of each trial.
+def measure(data: Dataset, trials: Mapping[int, Sequence[Trial]]) -> Spread:
+    """The spread of batch statistics under the initial weights and in the minibatches of trials.
 
     Args:
         data: what the trials train on.
-        trials: one for each seed.
-        sizes: batch sizes; those above half of the training rows are left out.
+        trials: for each batch size its trials, seed by seed; sizes above half of the training rows
+            are left out.
     """
-    fit = tuple(size for size in sizes if 2 * size <= data.n_train)
+    fit = tuple(size for size in trials if 2 * size <= data.n_train)
     means, spreads = [], []
-    for trial in trials:
+    for trial in trials[fit[0]]:
         weight = initial_weights(trial.network, trial.seed).linears[0].weight[:UNITS]
         sums = data.x_train.astype(np.float64) @ weight.T.astype(np.float64)
         sums -= sums.mean(axis=0)  # so that a square less a square loses no digits below
@@ -134,7 +134,7 @@ def measure(data: Dataset, trials: Sequence[Trial], sizes: Sequence[int]) -> Spr
         at = [_one(sums, whole, size, trial.seed) for size in fit]
         means.append([mean for mean, _ in at])
         spreads.append([spread for _, spread in at])
-    keys = tuple(key(trial) for trial in trials)
+    keys = tuple(tuple(key(trial) for trial in trials[size]) for size in fit)
     return Spread(fit, np.array(means), np.array(spreads), keys, data.n_train)
 
 

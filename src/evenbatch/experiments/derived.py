@@ -54,7 +54,7 @@ def standardized(data: Dataset) -> Dataset:
     >>> from evenbatch.data import load
     >>> even = standardized(load("cookies"))
     >>> even.name, bool(abs(even.x_train.std(axis=0) - 1).max() < 1e-3)
-    ('cookies, standardized', True)
+    ('cookies, columns standardized', True)
     """
     x = data.x_train.astype(np.float64)
     mean, spread = x.mean(axis=0), x.std(axis=0)
@@ -63,7 +63,7 @@ def standardized(data: Dataset) -> Dataset:
     spread = np.where(spread > 0, spread, np.inf)
     return _derived(
         data,
-        "standardized",
+        "columns standardized",
         x_train=_float32((x - mean) / spread),
         x_test=_float32((data.x_test.astype(np.float64) - mean) / spread),
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from evenbatch.experiments.exhibits import Series
 from evenbatch.experiments.protocol import Effect
 from evenbatch.experiments.ratios import mean_interval
 
@@ -25,6 +27,21 @@ def mean_effect(label: str, values: ArrayLike, unit: str) -> Effect:
         return Effect(label, math.nan, -math.inf, math.inf, unit)
     low, high = mean_interval(found)
     return Effect(label, float(found.mean()), low, high, unit)
+
+
+def intervals(name: str, x: Iterable[float], effects: Sequence[Effect]) -> Series:
+    """Estimates with their intervals, one for each position.
+
+    >>> intervals("batch norm", [8], [Effect("", 0.5, 0.4, 0.7, "")]).high
+    (0.7,)
+    """
+    return Series(
+        name,
+        tuple(float(place) for place in x),
+        tuple(effect.value for effect in effects),
+        tuple(effect.low for effect in effects),
+        tuple(effect.high for effect in effects),
+    )
 
 
 def ratio_effect(label: str, above: ArrayLike, below: ArrayLike, unit: str) -> Effect:

@@ -75,7 +75,8 @@ def judge(costs: Mapping[str, Effect], seeds: int) -> tuple[str, str]:
     if of[IN_PART]:
         said.append(f"it cost something, but not surely {POINT:g} point, {listed(of[IN_PART])}")
     if of[FAILS]:
-        said.append(("but not " if said else "it did not break ") + listed(of[FAILS]))
+        where = listed(of[FAILS]).replace(" and ", " or ")
+        said.append(("but not " if said else "it did not break ") + where)
     if of[CANNOT_TELL]:
         said.append(f"what happens {listed(of[CANNOT_TELL])} is not settled")
     return answer, ", ".join(said)
@@ -186,7 +187,8 @@ class Epsilon(Untimed):
         answer, reason = judge({place: costs[place, 0.0] for place in PLACES}, seeds)
         gone = self._gone(grids[0], curves)
         told = "; ".join(
-            f"{place}, {gone[place, 0.0]} of {seeds} runs diverged (cost {gain(costs[place, 0.0])})"
+            f"{place}, {gone[place, 0.0]} of {seeds} runs diverged, at a cost of "
+            f"{gain(costs[place, 0.0])}"
             for place in PLACES
         )
         return Verdict(
@@ -194,9 +196,9 @@ class Epsilon(Untimed):
             reason=reason,
             sentence=f"{name}, epsilon 0: {told}. “{CLAIM}” {answer}: {reason}.",
             effects=(
-                *(costs[case, 0.0] for case in self.cases),
-                *(costs_equal[case, 0.0] for case in self.cases),
-                *(costs[case, 1.0] for case in self.cases),
+                *(costs[place, 0.0] for place in PLACES),
+                *(costs_equal[place, 0.0] for place in PLACES),
+                *(costs[place, 1.0] for place in PLACES),
             ),
             measured_on=self.setup.words(seeds),
             notes=self._notes(costs, gone),
@@ -235,11 +237,13 @@ class Epsilon(Untimed):
             blurs = [size for size in SIZES if size > USUAL and costs[case, size].low >= POINT]
             fine = [size for size in SIZES if not gone[case, size]]
             above = (
-                f"it costs at least {POINT:g} point for sure from {blurs[0]:g} on"
+                f"{blurs[0]:g} or more costs at least {POINT:g} point for sure"
                 if blurs
                 else f"no size up to {SIZES[-1]:g} costs {POINT:g} point for sure"
             )
-            below = f"no run diverges with {fine[0]:g}" if fine else "runs diverge with any size"
+            below = "runs diverge with any size"
+            if fine:
+                below = f"no run diverges with {fine[0]:g}" + " either" * (fine[0] == 0)
             notes.append(f"{case.capitalize()}: {below}; {above}.")
         notes.append(
             "0.1 is no binary fraction: the mean of a column of 0.1 misses it by a rounding error, "
@@ -300,10 +304,10 @@ class Epsilon(Untimed):
                 "batch norm",
                 "epsilon",
                 "average",
-                f"points less than with {USUAL:g} (95 % interval)",
+                f"points lost against {USUAL:g}",
                 "diverged",
-                "best learning rate",
-                "average, all at one rate",
+                "best rate",
+                "average, one rate",
             ),
             tuple(rows),
             tuple(keys),

@@ -13,8 +13,8 @@ import numpy as np
 from evenbatch.data.dataset import Dataset
 from evenbatch.data.split import random_order
 from evenbatch.experiments.derived import alike, learnable, rescaled, spreads, standardized
-from evenbatch.experiments.effects import mean_effect
-from evenbatch.experiments.exhibits import DOTS, Axis, Figure, Series
+from evenbatch.experiments.effects import intervals, mean_effect
+from evenbatch.experiments.exhibits import DOTS, Axis, Figure
 from evenbatch.experiments.meeting import BEST, Arm, Meeting, Met
 from evenbatch.experiments.protocol import (
     CANNOT_TELL,
@@ -88,11 +88,12 @@ class FeatureScaling(Untimed):
     def statement(self) -> Statement:
         setup, rates = self.meeting.setup, self.meeting.rates
         sizes = spreads(setup.data)
+        apart = float(f"{sizes[-1] / sizes[0]:.1g}")
         return Statement(
             claim="Batch norm makes ingredients of very different size even, as feature scaling "
             "does.",
             question=f"On {setup.data.name}, whose columns spread by factors of up to "
-            f"{sizes[-1] / sizes[0]:.3g}: is standardizing the input still of use once "
+            f"{apart:,.0f}: is standardizing the input still of use once "
             "the network has batch norm?",
             arms=tuple((name, arm.name) for name, arm in self.meeting.arms.items()),
             grid=f"{len(rates)} learning rates from {rates[0]:g} to {rates[-1]:g} for each arm",
@@ -130,7 +131,10 @@ class FeatureScaling(Untimed):
             f"norm and {gain(with_norm)} with it, on average over the training; raw input with "
             f"batch norm was {_ahead(rival)}. “{CLAIM}” {answer}: "
             f"{reason}.",
-            effects=(*(effect for three in gains.values() for effect in three), rival),
+            effects=(
+                *(three[i] for three in gains.values() for i in (1, 0, 2)),
+                rival,
+            ),
             measured_on=setting,
             notes=(
                 f"Batch norm on the raw input only was {_ahead(met.gain(INPUT, EVEN))}.",
@@ -166,15 +170,7 @@ def _figure(met: Met, title: str) -> Figure:
     series = []
     for name, arms in pairs:
         means = [mean_effect(arm, met.values(arm), "") for arm in arms]
-        series.append(
-            Series(
-                name,
-                (0.0, 1.0),
-                tuple(m.value for m in means),
-                tuple(m.low for m in means),
-                tuple(m.high for m in means),
-            )
-        )
+        series.append(intervals(name, (0, 1), means))
     metric = met.meeting.setup.metric
     told = "; ".join(
         f"{NAMES[arm]} {share(met.data, float(met.values(arm).mean()))}"

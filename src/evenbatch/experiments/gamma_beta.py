@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve
 from evenbatch.experiments.derived import alike, learnable, standardized
-from evenbatch.experiments.effects import mean_effect
-from evenbatch.experiments.exhibits import LINES, Axis, Figure, Series, band
+from evenbatch.experiments.effects import intervals, mean_effect
+from evenbatch.experiments.exhibits import DOTS, LINES, Axis, Figure, Series, band
 from evenbatch.experiments.meeting import BEST, Arm, Meeting, Met, together
 from evenbatch.experiments.protocol import (
     CANNOT_TELL,
@@ -170,7 +170,7 @@ class GammaBeta(Untimed):
             notes=(*_narrow(narrow), *met.notes()),
             figures=(
                 _figure({WIDE: met, NARROW: narrow}, data.name),
-                met.lines(f"Frozen and learned knobs: {data.name}"),
+                _arms({WIDE: met, NARROW: narrow}, data.name),
             ),
             tables=tuple(
                 one.table(f"Layers of {one.meeting.setup.width} units", "average")
@@ -197,7 +197,7 @@ def _narrow(narrow: Met) -> list[str]:
     return [
         f"With {NARROW} units a layer “{CLAIM}” {answer}: {reason} (both learned was {ahead}); "
         f"{_far(moved(narrow))}.",
-        *(f"With {NARROW} units: {note}" for note in narrow.notes()),
+        *(f"With {NARROW} units, {note[0].lower()}{note[1:]}" for note in narrow.notes()),
     ]
 
 
@@ -223,6 +223,25 @@ def _figure(mets: Mapping[int, Met], name: str) -> Figure:
     )
 
 
+def _arms(mets: Mapping[int, Met], name: str) -> Figure:
+    """What each arm comes to, with the interval of the mean."""
+    series = []
+    for width, met in mets.items():
+        if met.seeds:
+            means = [mean_effect(arm, met.values(arm), "") for arm in NAMES]
+            series.append(intervals(f"layers of {width} units", range(len(NAMES)), means))
+    metric = mets[WIDE].meeting.setup.metric
+    return Figure(
+        DOTS,
+        f"Frozen and learned knobs: {name}",
+        f"Test {metric} averaged over the training for each arm at its best learning rate, with "
+        "the interval of the mean, in wide and in narrow layers.",
+        Axis("knobs", names=tuple(NAMES.values())),
+        Axis(f"test {metric}, average of the training", percent=metric == "accuracy"),
+        tuple(series),
+    )
+
+
 def on(data: Dataset, effort: Effort = DEFAULT) -> GammaBeta:
     """The experiment on a data set, as `evenbatch prove` runs it.
 
@@ -230,7 +249,7 @@ def on(data: Dataset, effort: Effort = DEFAULT) -> GammaBeta:
     """
     data = learnable(data)
     data = data if alike(data) else standardized(data)
-    rates = rates_between(-1.5, 0.5, 0.5 if effort.quick else 0.25)
+    rates = rates_between(-2, 0.5, 0.5 if effort.quick else 0.25)
 
     def meeting(width: int) -> Meeting:
         settings = {

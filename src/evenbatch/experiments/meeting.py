@@ -192,7 +192,7 @@ class Met:
     def notes(self) -> tuple[str, ...]:
         """Where a best learning rate lies at the edge of those tried, and what diverged."""
         notes = [
-            f"The best learning rate of {self.arms[arm].name}, {self.best[arm]:g}, is the lowest "
+            f"The best learning rate of “{self.arms[arm].name}”, {self.best[arm]:g}, is the lowest "
             "or highest tried: a better one may lie beyond."
             for arm in self.meeting.tuned.at_edge(self.curves)
         ]
@@ -201,8 +201,8 @@ class Met:
             gone = sum(curve.diverged for curve in runs)
             if gone:
                 notes.append(
-                    f"{gone} of {len(runs)} runs of {self.arms[arm].name} diverged at its best "
-                    "learning rate; they count as chance."
+                    f"{gone} of {len(runs)} runs diverged at the best learning rate of "
+                    f"“{self.arms[arm].name}”; they count as chance."
                 )
         return tuple(notes)
 

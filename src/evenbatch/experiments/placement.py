@@ -35,9 +35,9 @@ STEPS = 500  # the same at every effort: the average over the training depends o
 RIVALS = ("none", "input", "after")
 NAMES = {
     "none": "no normalization",
-    "input": "norm on the input only",
-    "after": "norm after the activation",
-    "before": "norm before the activation",
+    "input": "on the input only",
+    "after": "after the activation",
+    "before": "before the activation",
 }
 
 
@@ -55,7 +55,7 @@ def judge(gains: Mapping[str, Effect], seeds: int) -> tuple[str, str]:
     if few := too_few(seeds):
         return few
     answers = {rival: gained(effect) for rival, effect in gains.items()}
-    ahead = [_where(rival) for rival, effect in gains.items() if effect.high <= -POINT]
+    ahead = [NAMES[rival] for rival, effect in gains.items() if effect.high <= -POINT]
     if ahead:
         return FAILS, f"{listed(ahead)} did better"
     if answers["none"] == FAILS:
@@ -64,19 +64,10 @@ def judge(gains: Mapping[str, Effect], seeds: int) -> tuple[str, str]:
         return CANNOT_TELL, "whether it gained anything over no normalization is not settled"
     if set(answers.values()) == {HOLDS}:
         return HOLDS, f"at least {POINT:g} point better than every other place"
-    same = [_where(rival) for rival in gains if answers[rival] == FAILS]
+    same = [NAMES[rival] for rival in gains if answers[rival] == FAILS]
     if same:
         return IN_PART, f"it helps, but {listed(same)} did about as well, or better"
     return IN_PART, f"it helps, but it is not surely {POINT:g} point better than every other place"
-
-
-def _where(place: str) -> str:
-    return {
-        "none": "no normalization",
-        "input": "on the input only",
-        "after": "after the activation",
-        "before": "before the activation",
-    }[place]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +93,10 @@ class Placement(Untimed):
             claim="The normalizer is usually put after the linear step and before the activation.",
             question=f"Where does batch norm serve a network on {setup.data.name} best: before the "
             "activation, after it, on the input only, or nowhere?",
-            arms=tuple((name, NAMES[name]) for name in self.meeting.arms),
+            arms=tuple(
+                (name, NAMES[name] if name == "none" else f"batch norm {NAMES[name]}")
+                for name in self.meeting.arms
+            ),
             grid=f"{len(rates)} learning rates from {rates[0]:g} to {rates[-1]:g} for each arm; "
             "for comparison the same on standardized input, without the arm on the input",
             fairness="Same initial weights, minibatches and order in all arms, seed by seed. Each "
@@ -142,7 +136,10 @@ class Placement(Untimed):
             reason=reason,
             sentence=f"{data.name}: averaged over the training, test {metric} was {told}; "
             f"“{CLAIM}” {answer}: {reason}.",
-            effects=tuple(effect for by_rival in gains.values() for effect in by_rival.values()),
+            effects=(
+                *sorted(gains[BEST].values(), key=lambda effect: effect.value),
+                *(by_rival["after"] for label, by_rival in gains.items() if label != BEST),
+            ),
             measured_on=setting,
             notes=(*_equal(gains), *_even(even), *met.notes()),
             figures=(
@@ -179,7 +176,7 @@ def _even(even: Met) -> list[str]:
 
 
 def _with(arm: str) -> str:
-    return "without" if arm == "none" else f"with the norm {_where(arm)}"
+    return "without" if arm == "none" else f"with the norm {NAMES[arm]}"
 
 
 def on(data: Dataset, effort: Effort = DEFAULT) -> Placement:

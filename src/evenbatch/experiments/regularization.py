@@ -330,17 +330,17 @@ def _table(condition: Condition, met: Met) -> Table:
         )
         keys.append(met.grids[BEST].keys(arm))
     there = f"at {100 * LEVELS[condition.kind]:.0f} % of a guess's training loss"
-    wrong = " (training labels partly wrong)" if condition.kind == NOISY else ""
+    wrong = "; training labels are partly wrong" if condition.kind == NOISY else ""
     return Table(
-        f"{condition.data.name}: each arm at its best learning rate",
+        f"{condition.data.name}: test {metric} {there}{wrong}",
         (
             "arm",
             "learning rate",
-            f"got {there}",
-            f"test {metric} {there}",
-            f"train minus test there{wrong}",
-            f"best test {metric} on the way",
-            f"test {metric} at the end",
+            "got there",
+            f"test {metric} there",
+            "train minus test",
+            "best on the way",
+            "at the end",
         ),
         tuple(rows),
         tuple(keys),

@@ -17,8 +17,8 @@ from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve, Trial
 from evenbatch.experiments import selection
 from evenbatch.experiments.derived import alike, learnable, shuffled_rows, standardized
-from evenbatch.experiments.effects import mean_effect
-from evenbatch.experiments.exhibits import DOTS, Axis, Figure, Mark, Series, Table
+from evenbatch.experiments.effects import intervals, mean_effect
+from evenbatch.experiments.exhibits import LINES, Axis, Figure, Mark, Table
 from evenbatch.experiments.protocol import (
     CANNOT_TELL,
     FAILS,
@@ -227,7 +227,9 @@ class TrainEval(Untimed):
             sentence=f"{name}: test {self.setup.metric} was {share(data, float(right.mean()))} "
             f"with running statistics and, with those of the test batch itself, {tested}; "
             f"“{CLAIM}” {answer}: {reason}.",
-            effects=tuple(costs[how] for how in (*self.judged, SHUFFLED, self.sizes[-1], EXACT)),
+            effects=tuple(
+                costs[how] for how in (*self.judged[::-1], SHUFFLED, self.sizes[-1], EXACT)
+            ),
             measured_on=self.setup.words(seeds),
             notes=self._notes(values, costs),
             figures=(self._by_batch(values), self._by_momentum(values)),
@@ -268,14 +270,11 @@ class TrainEval(Untimed):
 
     def _by_batch(self, values: Mapping[Cell, Floats]) -> Figure:
         metric = self.setup.metric
-        own = _dots(
-            "the test batch's own statistics",
-            self.sizes,
-            [values["test", size] for size in self.sizes],
-        )
+        means = [mean_effect("", values["test", size], "") for size in self.sizes]
+        own = intervals("the test batch's own statistics", self.sizes, means)
         right = float(values["test", RUNNING].mean())
         return Figure(
-            DOTS,
+            LINES,
             f"Forgetting the switch to evaluation: {self.setup.data.name}",
             f"Test {metric} over the size of the test batches whose own statistics are used, with "
             "the interval of the mean; running statistics as a line across.",
@@ -288,15 +287,15 @@ class TrainEval(Untimed):
     def _by_momentum(self, values: Mapping[Cell, Floats]) -> Figure:
         metric = self.setup.metric
         series = tuple(
-            _dots(
+            intervals(
                 f"after {steps} steps",
                 MOMENTA,
-                [values["momentum", (m, steps)] for m in MOMENTA],
+                [mean_effect("", values["momentum", (m, steps)], "") for m in MOMENTA],
             )
             for steps in (EARLY, STEPS)
         )
         return Figure(
-            DOTS,
+            LINES,
             f"How fast running statistics follow: {self.setup.data.name}",
             f"Test {metric} with running statistics over their momentum, early in training and at "
             "its end, with the interval of the mean.",
@@ -331,17 +330,6 @@ class TrainEval(Untimed):
             tuple((f"{m:g}", mean(m, EARLY), mean(m, STEPS)) for m in MOMENTA),
             tuple(grid.keys(("momentum", (m, EARLY)), ("momentum", (m, STEPS))) for m in MOMENTA),
         )
-
-
-def _dots(name: str, x: tuple[float, ...], values: list[Floats]) -> Series:
-    means = [mean_effect("", each, "") for each in values]
-    return Series(
-        name,
-        tuple(float(v) for v in x),
-        tuple(m.value for m in means),
-        tuple(m.low for m in means),
-        tuple(m.high for m in means),
-    )
 
 
 def on(data: Dataset, effort: Effort = DEFAULT) -> TrainEval:

@@ -158,7 +158,7 @@ def share(data: Dataset, metric: float) -> str:
     >>> share(load("digits"), 0.9346), share(load("cookies-taste"), 0.5)
     ('93.5 %', '0.500')
     """
-    return amount(data, metric).removeprefix("R² ")
+    return amount(data, metric).removeprefix("R² ").replace("-", "−")
 
 
 _VERBS = {
