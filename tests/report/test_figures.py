@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from drawn import axes, colored, number, points, reader, sheet
 from invented import NAMES, NASTY, dots, lines, strips
+from reading import Element
 
 from evenbatch.experiments.exhibits import (
     DOTS,
@@ -189,19 +190,30 @@ def test_an_open_interval_goes_to_the_edge() -> None:
     assert second[0][1] == pytest.approx(floor, abs=0.2)
 
 
+def cells(svg: Element) -> list[Element]:
+    """The cells of strips, without those of the key."""
+    return [e for e in svg.all("rect") if {"c", "x"} & set(e.style) and middle(e)[2] > 14]
+
+
+def middle(rect: Element) -> tuple[float, float, float]:
+    """The centre of a rectangle, and its height."""
+    x, y, wide, high = (float(rect.attributes[k]) for k in ("x", "y", "width", "height"))
+    return x + wide / 2, y + high / 2, high
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_shade_of_a_cell_is_its_value(width: float) -> None:
     figure = strips()
-    svg = sheet(figure, width)
-    cells = [e for e in svg.all("rect", "c") if e.all("title")]
-    gone = svg.all("rect", "x")
-    values = [v for s in figure.series for v in s.y if math.isfinite(v)]
-    assert len(cells) == len(values)
-    assert len(gone) == 2, "one in each strip"
-    shades = [float(cell.attributes["fill-opacity"]) for cell in cells]
-    low, high = min(values), max(values)
-    for value, shade in zip(values, shades, strict=True):
-        assert shade == pytest.approx(0.06 + 0.94 * (value - low) / (high - low), abs=0.006)
+    found = cells(sheet(figure, width))
+    values = [v for s in figure.series for v in s.y]
+    there = [v for v in values if math.isfinite(v)]
+    low, high = min(there), max(there)
+    assert len(found) == len(values)
+    for value, cell in zip(values, found, strict=True):
+        assert ("x" in cell.style) == math.isnan(value)
+        if math.isfinite(value):
+            shade = float(cell.attributes["fill-opacity"])
+            assert shade == pytest.approx(0.06 + 0.94 * (value - low) / (high - low), abs=0.006)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -209,32 +221,34 @@ def test_cells_that_reached_the_goal_are_outlined(width: float) -> None:
     figure = strips()
     svg = sheet(figure, width)
     frames = svg.all("rect", "e")[:-1]  # the last one explains
-    for cell in svg.all("rect", "c"):
-        if not cell.all("title"):
-            continue
-        x, y = (float(cell.attributes[k]) + float(cell.attributes[s]) / 2
-                for k, s in (("x", "width"), ("y", "height")))  # fmt: skip
+    values = [v for s in figure.series for v in s.y]
+    for value, cell in zip(values, cells(svg), strict=True):
+        x, y, _ = middle(cell)
         inside = any(
             0 < x - float(f.attributes["x"]) < float(f.attributes["width"])
             and 0 < y - float(f.attributes["y"]) < float(f.attributes["height"])
             for f in frames
         )
-        told = cell.one("title").text
-        assert inside == (number(told.rpartition(": ")[2]) >= 0.85), told
+        assert inside == (value >= 0.85), value
+
+
+def test_a_pointer_is_told_the_values() -> None:
+    tips = [e.one("title").text for e in cells(sheet(strips()))]
+    assert tips[0] == "no normalization, 0.0001: 10.0 %"
+    assert tips[-1] == "batch norm, 100: none"
+    tips = [e.text for e in sheet(dots()).all("title")][1:]
+    assert tips[0] == "no normalization, 2: 0.23 (0.18 to 0.28)"
 
 
 def test_strips_are_labelled_below_their_cells() -> None:
     figure = strips()
     svg = sheet(figure)
-    cells = [e for e in svg.all("rect") if e.all("title")][: len(figure.series[0].x)]
-    middle = {
-        f"{x:g}": float(c.attributes["x"]) + float(c.attributes["width"]) / 2
-        for x, c in zip(figure.series[0].x, cells, strict=True)
-    }
+    first = cells(svg)[: len(figure.series[0].x)]
+    at = {f"{x:g}": middle(c)[0] for x, c in zip(figure.series[0].x, first, strict=True)}
     shown = axes(svg).x
     assert len(shown) >= 5
     for pixel, value in shown:
-        assert pixel == pytest.approx(middle[f"{value:g}"], abs=0.2)
+        assert pixel == pytest.approx(at[f"{value:g}"], abs=0.2)
 
 
 # Values that do not exist, and too few of them.

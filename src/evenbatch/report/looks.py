@@ -36,9 +36,10 @@ MARKERS = {
     "triangle": "m0-4.3l4.1 7.3h-8.2z",
     "diamond": "m0-4.6l4.6 4.6l-4.6 4.6l-4.6-4.6z",
     "wedge": "m0 4.3l4.1-7.3h-8.2z",
-    "cross": "m-1.2-4h2.4v2.8h2.8v2.4h-2.8v2.8h-2.4v-2.8h-2.8v-2.4h2.8z",
-    "bar": "m-1.5-4.5h3v9h-3z",
-    "slab": "m-4.5-1.5h9v3h-9z",
+    "star": "m0-5.6l1.6 4l4 1.6l-4 1.6l-1.6 4l-1.6-4l-4-1.6l4-1.6z",
+    "ex": "m-4.1-2.2l1.9-1.9l2.2 2.2l2.2-2.2l1.9 1.9l-2.2 2.2l2.2 2.2l-1.9 1.9l-2.2-2.2l-2.2 2.2"
+    "l-1.9-1.9l2.2-2.2z",
+    "cross": "m-1.3-4.4h2.6v3.1h3.1v2.6h-3.1v3.1h-2.6v-3.1h-3.1v-2.6h3.1z",
 }
 _KNOWN = {
     "none": Look("none", "7 3", "circle"),
@@ -48,9 +49,9 @@ _KNOWN = {
     "group": Look("group", "12 3", "wedge"),
 }
 _MORE = (
-    Look("more-1", "4 2", "cross"),
-    Look("more-2", "1 3", "bar"),
-    Look("more-3", "6 2 1 2 1 2", "slab"),
+    Look("more-1", "4 2", "star"),
+    Look("more-2", "1 3", "ex"),
+    Look("more-3", "6 2 1 2 1 2", "cross"),
 )
 COLORS = (*_KNOWN, *(look.color for look in _MORE))
 VARIANTS = ("", "5 2 5 2 1 2", "1 2 1 2 5 2")

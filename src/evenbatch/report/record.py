@@ -58,7 +58,7 @@ def part(
         "on": on or next(iter(experiment.datasets)),
         "complete": not outcome.interrupted,
         "seconds": round(seconds, 3),
-        "verdict": asdict(verdict),
+        "verdict": asdict(verdict) | {"figures": [_rounded(asdict(f)) for f in verdict.figures]},
         "statement": asdict(experiment.statement),
     }
     if isinstance(experiment, Speed):
@@ -73,6 +73,14 @@ def part(
     )
     clean: dict[str, Any] = finite(content)
     return clean
+
+
+def _rounded(figure: dict[str, Any]) -> dict[str, Any]:
+    """A figure with its values in six digits: more than any eye can tell."""
+    for series in figure["series"]:
+        for part in ("x", "y", "low", "high"):
+            series[part] = [float(f"{value:.6g}") for value in series[part]]
+    return figure
 
 
 def skipped(claim: str, phrase: str, data: str, reason: str) -> dict[str, Any]:

@@ -141,7 +141,8 @@ def _dot(frame: Frame, look: Look, tip: str, at: Point, interval: list[Point]) -
     way = element("path", "r", d="M" + "L".join(places(*end) for end in interval))
     style = "m o" if look.hollow else "m"
     dot = element("path", style, d=f"M{places(*at)}{MARKERS[look.marker]}")
-    frame.canvas.parts.append(f"<g><title>{escape(tip)}</title>{way}{dot}</g>")
+    told = "" if frame.canvas.width < NARROW else f"<title>{escape(tip)}</title>"
+    frame.canvas.parts.append(f"<g>{told}{way}{dot}</g>")
     frame.room.lines.append(dense(interval))
 
 

@@ -143,7 +143,7 @@ def _labels(frame: Frame, figure: Figure, styles: Sequence[Look]) -> list[Box] |
         if box is None:
             return None
         found.append(box)
-        room.taken.append(box)
+        room.taken.append(Box(box.left - 12, box.top, box.right + 12, box.bottom))
     return found
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
+from itertools import groupby
 
-from evenbatch.experiments.exhibits import Axis, Figure
+from evenbatch.experiments.exhibits import Axis, Figure, Series
 from evenbatch.experiments.wording import digits
 from evenbatch.report.figures.canvas import SIZE, Canvas, fitted, length
-from evenbatch.report.figures.frame import LINE, values_of
+from evenbatch.report.figures.frame import LINE, NARROW, values_of
 from evenbatch.report.scale import Scale, extent, scientific, tick_labels
 
 FAINTEST = 0.06
@@ -24,73 +27,81 @@ def strips(canvas: Canvas, figure: Figure) -> float | None:
     if ends is None or not columns:
         return None
     shade = Scale(*ends, FAINTEST, 1.0, figure.y.log)
-    names = [series.name for series in figure.series]
-    widest = max(length(name) for name in names)
+    widest = max(length(series.name) for series in figure.series)
     beside = widest <= 0.3 * canvas.width
     left = widest + 12 if beside else 0.0
     wide = min((canvas.width - left) / len(columns), 64.0)
-    high = 30.0 if len(names) <= 6 else 22.0
-    goals = [mark for mark in figure.marks if mark.axis == "y"]
-    texts = [_brief(v, figure.y) for series in figure.series for v in series.y if math.isfinite(v)]
-    written = max((length(t, SIZE - 2) for t in texts), default=99.0) + 3 <= wide
+    high = 30.0 if len(figure.series) <= 6 else 22.0
+    strip = _Strip(canvas, figure, columns, shade, left, wide, high)
     y = 2.0
     for series in figure.series:
-        if not beside:
-            canvas.text(0, y + 13, fitted(series.name, canvas.width), "n")
-            y += LINE
-        else:
-            canvas.text(0, y + high / 2 + 4.5, series.name, "n")
-        by_x = dict(zip(series.x, series.y, strict=True))
-        for k, x in enumerate(columns):
-            value = by_x.get(x, math.nan)
-            tip = f"{series.name}, {_column(figure, x)}: {_brief(value, figure.y, unit=True)}"
-            _cell(
-                canvas,
-                (left + k * wide, y, wide, high),
-                shade,
-                value,
-                tip,
-                _brief(value, figure.y) if written else "",
-            )
-        for mark in goals:
-            _outline(
-                canvas, [by_x.get(x, math.nan) >= mark.value for x in columns], left, y, wide, high
-            )
-        y += high + 7
+        name_at = y + high / 2 + 4.5 if beside else y + 13
+        canvas.text(0, name_at, fitted(series.name, canvas.width), "n")
+        y += 0 if beside else LINE
+        strip.draw(series, y)
+        y += high + (7 if beside else 10)
     y = _ticks(canvas, figure, columns, left, wide, y - 2)
-    return _key(canvas, figure, shade, left if beside else 0.0, y)
+    return _key(canvas, figure, shade, left, y)
 
 
-def _cell(
-    canvas: Canvas, place: tuple[float, float, float, float], shade: Scale, value: float,
-    tip: str, text: str,
-) -> None:  # fmt: skip
-    x, y, wide, high = place
-    inner = f"<title>{escape(tip)}</title>"
-    where = {"x": x + 1, "y": y, "width": wide - 2, "height": high}
-    strength = shade(value) if math.isfinite(value) else math.nan
-    if math.isnan(strength):
-        canvas.add("rect", "x", inner, **where)
-        return
-    canvas.add("rect", "c", inner, fill_opacity=f"{strength:.2f}", **where)
-    if text:
-        canvas.text(
-            x + wide / 2, y + high / 2 + 4, text, "on" if strength >= TURN else "off", "middle"
-        )
+@dataclass
+class _Strip:
+    """What all strips of a figure share.
 
+    Attributes:
+        columns: x of the cells.
+        left: where the first begins.
+        wide, high: the size of a cell.
+    """
 
-def _outline(
-    canvas: Canvas, reached: list[bool], left: float, y: float, wide: float, high: float
-) -> None:
-    """A frame around each stretch of cells that reached the mark."""
-    start = None
-    for k, inside in enumerate([*reached, False]):
-        if inside and start is None:
-            start = k
-        elif not inside and start is not None:
-            canvas.add("rect", "e", x=left + start * wide, y=y - 1, width=(k - start) * wide,
-                       height=high + 2)  # fmt: skip
-            start = None
+    canvas: Canvas
+    figure: Figure
+    columns: Sequence[float]
+    shade: Scale
+    left: float
+    wide: float
+    high: float
+
+    def __post_init__(self) -> None:
+        values = [v for s in self.figure.series for v in s.y if math.isfinite(v)]
+        texts = [length(_brief(v, self.figure.y), SIZE - 2) for v in values]
+        self.written = max(texts, default=0.0) + 3 <= self.wide
+        self.pointed = self.canvas.width >= NARROW  # a phone has nothing to point with
+
+    def draw(self, series: Series, y: float) -> None:
+        """One strip: its cells, and a frame around those that reached a mark."""
+        by_x = dict(zip(series.x, series.y, strict=True))
+        values = [by_x.get(x, math.nan) for x in self.columns]
+        for k, (x, value) in enumerate(zip(self.columns, values, strict=True)):
+            tip = f"{series.name}, {_column(self.figure, x)}: {_brief(value, self.figure.y, True)}"
+            self._cell(self.left + k * self.wide, y, value, tip)
+        for mark in self.figure.marks:
+            if mark.axis == "y":
+                self._frames(y, [value >= mark.value for value in values])
+
+    def _cell(self, x: float, y: float, value: float, tip: str) -> None:
+        inner = f"<title>{escape(tip)}</title>" if self.pointed else ""
+        where = {"x": x + 1, "y": y, "width": self.wide - 2, "height": self.high}
+        strength = self.shade(value) if math.isfinite(value) else math.nan
+        if math.isnan(strength):
+            self.canvas.add("rect", "x", inner, **where)
+            return
+        self.canvas.add("rect", "c", inner, fill_opacity=f"{strength:.2f}", **where)
+        if self.written:
+            style = "on" if strength >= TURN else "off"
+            text = _brief(value, self.figure.y)
+            self.canvas.text(x + self.wide / 2, y + self.high / 2 + 4, text, style, "middle")
+
+    def _frames(self, y: float, reached: Sequence[bool]) -> None:
+        """A frame around each stretch of cells."""
+        start = 0
+        for inside, cells in groupby(reached):
+            count = len(list(cells))
+            if inside:
+                x = self.left + start * self.wide
+                self.canvas.add("rect", "e", x=x, y=y - 1, width=count * self.wide,
+                                height=self.high + 2)  # fmt: skip
+            start += count
 
 
 def _brief(value: float, axis: Axis, unit: bool = False) -> str:
@@ -115,13 +126,10 @@ def _ticks(
     texts = [_column(figure, x) for x in columns]
     if not names:
         texts = tick_labels(columns, figure.x.log, figure.x.percent)
-    if figure.x.log and not names:
-        round_ = [_is_decade(x) for x in columns]
-    else:
-        round_ = [False] * len(columns)
-    if sum(round_) < 2:
-        widest = max(length(text, SIZE - 1) for text in texts) + 8
-        every = max(1, math.ceil(widest / wide))
+    widest = max(length(text, SIZE - 1) for text in texts) + 8
+    every = max(1, math.ceil(widest / wide))
+    round_ = [_is_decade(x) for x in columns]
+    if every == 1 or not figure.x.log or names or sum(round_) < 2:
         round_ = [k % every == 0 for k in range(len(columns))]
     end = -math.inf
     for k, (text, wanted) in enumerate(zip(texts, round_, strict=True)):
