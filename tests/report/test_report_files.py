@@ -99,6 +99,12 @@ def test_a_trial_takes_a_line_and_has_all_its_settings() -> None:
     assert json.loads(text)["experiments"][0] == one
 
 
+def test_what_json_has_no_word_for_is_refused() -> None:
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            record.dumps({"a": [value]})
+
+
 def test_pages_are_made_again_from_the_json_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ from evenbatch.experiments.wording import count
 from evenbatch.report import figures
 from evenbatch.report.appendix import appendix
 from evenbatch.report.html_claim import claim as claim_section
-from evenbatch.report.html_parts import Names, Place, badge, style
+from evenbatch.report.html_parts import Names, Place, badge, prose, style
 from evenbatch.report.results import Report, Settings
 from evenbatch.report.words import (
     TITLE,
@@ -152,18 +152,20 @@ def _summary(report: Report, claims: dict[str, str], places: Sequence[Place]) ->
 
 def _summary_cells(place: Place) -> str:
     entry = place.entry
-    value, between = "", ""
+    between = ""
     if entry.verdict is None:
-        value = entry.skipped
+        value = prose(entry.skipped)
     elif entry.verdict.effects:
-        value, between = told(entry.verdict.effects[0])
+        first = entry.verdict.effects[0]
+        value, between = told(first)
+        value = prose(value) + (f"<span>{prose(first.label)}</span>" if first.label else "")
     else:
-        value = entry.verdict.reason
+        value = prose(entry.verdict.reason)
     partial = "" if entry.complete else ' <span class="faint">partial</span>'
     cells = (
         ("", f'<a href="#{place.ident}">{escape(entry.data)}</a>'),
         ("answer", f"{badge(entry.answer)}{partial}"),
-        ("what", escape(value)),
+        ("what", value),
         ("n", between),
         ("n", duration(entry.seconds)),
     )

@@ -184,7 +184,9 @@ def _n(number: bool) -> str:
 
 
 def _is_number(value: str | float) -> bool:
-    return not isinstance(value, str) or bool(re.match(r"[−+≥≤<>-]?\s?\d|[–?∞]$|never|$", value))
+    return not isinstance(value, str) or bool(
+        re.match(r"[−+≥≤<>-]?\s?\d|[–?∞]$|never|none|diverged|$", value)
+    )
 
 
 def _trial_links(keys: Sequence[str], place: Place) -> str:

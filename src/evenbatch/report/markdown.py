@@ -97,7 +97,9 @@ def _summary(report: Report) -> str:
         if entry.verdict is None:
             value = entry.skipped
         elif entry.verdict.effects:
-            value, between = told(entry.verdict.effects[0])
+            first = entry.verdict.effects[0]
+            value, between = told(first)
+            value += f" ({first.label})" if first.label else ""
         else:
             value = entry.verdict.reason
         cells = (plain(entry.phrase), plain(entry.data), _answer(entry), plain(value), between)

@@ -30,7 +30,7 @@ def strips(canvas: Canvas, figure: Figure) -> float | None:
     widest = max(length(series.name) for series in figure.series)
     beside = widest <= 0.3 * canvas.width
     left = widest + 12 if beside else 0.0
-    wide = min((canvas.width - left) / len(columns), 64.0)
+    wide = min((canvas.width - left) / len(columns), 84.0)
     high = 30.0 if len(figure.series) <= 6 else 22.0
     strip = _Strip(canvas, figure, columns, shade, left, wide, high)
     y = 2.0
