@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from evenbatch.data.dataset import Dataset
 from evenbatch.experiments import (
     batch_size,
+    covariate_shift,
     depth,
     epsilon,
     feature_scaling,
@@ -94,6 +95,7 @@ CLAIMS: dict[str, Claim] = {
     "depth": Claim(depth.on, ("digits", "cookies"), depth.CLAIM),
     "gradients": Claim(gradients.on, ("digits", "cookies"), gradients.CLAIM),
     "initialization": Claim(initialization.on, ("digits", "cookies"), initialization.CLAIM),
+    "covariate-shift": Claim(covariate_shift.on, ("digits", "cookies"), covariate_shift.CLAIM),
     "smoothness": Claim(smoothness.on, ("digits", "cookies"), smoothness.CLAIM),
     "learning-rate": Claim(learning_rate.on, ("digits", "cookies"), learning_rate.CLAIM),
     "layer-norm": Claim(layer_norm.on, ("digits", "mnist1d"), layer_norm.CLAIM),

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from evenbatch.experiments.exhibits import Series
 from evenbatch.experiments.protocol import Effect
-from evenbatch.experiments.ratios import mean_interval
+from evenbatch.experiments.ratios import mean_interval, ratio_of_means_interval
 
 
 def mean_effect(label: str, values: ArrayLike, unit: str) -> Effect:
@@ -58,6 +58,20 @@ def ratio_effect(label: str, above: ArrayLike, below: ArrayLike, unit: str) -> E
         return Effect(label, math.nan, 0.0, math.inf, unit)
     value, low, high = (math.exp(min(v, 700.0)) for v in (found.value, found.low, found.high))
     return Effect(label, value, low, high, unit)
+
+
+def share_effect(label: str, part: ArrayLike, whole: ArrayLike, unit: str) -> Effect:
+    """What share of one mean another is, both over the same seeds, and its interval.
+
+    >>> effect = share_effect("", [1.0, 2.0, 3.0, 4.0], [2.0, 4.0, 6.0, 8.5], "of the gain")
+    >>> round(effect.value, 2), effect.high < 0.52
+    (0.49, True)
+    """
+    parts, wholes = np.asarray(part, float), np.asarray(whole, float)
+    if not len(parts) or not wholes.mean():
+        return Effect(label, math.nan, -math.inf, math.inf, unit)
+    low, high = ratio_of_means_interval(parts, wholes)
+    return Effect(label, float(parts.mean() / wholes.mean()), low, high, unit)
 
 
 def seeds_told(*values: ArrayLike) -> int:

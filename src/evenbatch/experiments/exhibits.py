@@ -139,9 +139,11 @@ def band(name: str, x: ArrayLike, runs: Sequence[ArrayLike] | NDArray[Any]) -> S
     """
     values = np.asarray(runs, float)
     with np.errstate(all="ignore"):
-        gone = np.isnan(values).all(axis=0)
+        missing = np.isnan(values)
+        gone = missing.all(axis=0)
         filled = np.where(gone, 0.0, values)
+        quantile = np.nanquantile if missing.any() else np.quantile  # the first is ten times slower
         low, middle, high = (
-            np.where(gone, np.nan, q) for q in np.nanquantile(filled, [0.25, 0.5, 0.75], axis=0)
+            np.where(gone, np.nan, q) for q in quantile(filled, [0.25, 0.5, 0.75], axis=0)
         )
     return Series(name, numbers(x), numbers(middle), numbers(low), numbers(high))

@@ -38,14 +38,37 @@ def mean_interval(values: Floats, confidence: float = 0.95) -> tuple[float, floa
     >>> mean_interval(np.array([1.0]))
     (-inf, inf)
     """
+    if len(values) < 2:
+        return -math.inf, math.inf
+    return _expanded(values[_resamples(len(values))].mean(axis=1), len(values), confidence)
+
+
+def ratio_of_means_interval(
+    part: Floats, whole: Floats, confidence: float = 0.95
+) -> tuple[float, float]:
+    """The same for mean(part) / mean(whole), whose values are pairs: both are resampled together.
+
+    A mean of `whole` that may as well be 0 makes the ratio anything.
+
+    >>> low, high = ratio_of_means_interval(np.array([1.0, 2, 3, 4]), np.array([2.0, 4, 6, 8.5]))
+    >>> low > 0.45 and high < 0.52
+    True
+    """
+    if len(part) < 2:
+        return -math.inf, math.inf
+    places = _resamples(len(part))
+    parts, wholes = part[places].mean(axis=1), whole[places].mean(axis=1)
+    if wholes.min() <= 0 <= wholes.max():
+        return -math.inf, math.inf
+    return _expanded(parts / wholes, len(part), confidence)
+
+
+def _expanded(resampled: Floats, n: int, confidence: float) -> tuple[float, float]:
+    """The expanded percentile interval of a statistic of n values that was resampled."""
     from scipy.special import ndtr, stdtrit
 
-    n = len(values)
-    if n < 2:
-        return -math.inf, math.inf
-    means = values[_resamples(n)].mean(axis=1)
     tail = ndtr(math.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - confidence) / 2))
-    low, high = np.quantile(means, [tail, 1 - tail])
+    low, high = np.quantile(resampled, [tail, 1 - tail])
     return float(low), float(high)
 
 
