@@ -44,7 +44,7 @@ BATCHES = (1, 2, 4, 8, 16, 32, 128)
 MOMENTA = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 USUAL = 0.1  # PyTorch's momentum
 EARLY, STEPS = 30, 300
-SHUFFLED = "own statistics, batches of 32, rows shuffled first"
+SHUFFLED = "own statistics, batches as in training, rows shuffled first"
 
 Floats = NDArray[np.float64]
 Cell = tuple[str, Any]
