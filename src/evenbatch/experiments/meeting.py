@@ -191,11 +191,11 @@ class Met:
 
     def notes(self) -> tuple[str, ...]:
         """Where a best learning rate lies at the edge of those tried, and what diverged."""
-        notes = [
-            f"The best learning rate of “{self.arms[arm].name}”, {self.best[arm]:g}, is the lowest "
-            "or highest tried: a better one may lie beyond."
-            for arm in self.meeting.tuned.at_edge(self.curves)
-        ]
+        notes = self.meeting.tuned.edge_notes(
+            self.curves,
+            lambda arm: f"“{self.arms[arm].name}”",
+            self.meeting.floor + selection.noise(self.data),
+        )
         for arm in self.arms:
             runs = self.runs(arm)
             gone = sum(curve.diverged for curve in runs)

@@ -122,13 +122,25 @@ class Tuned:
 
     def scores(self, curves: Curves) -> dict[Any, Floats]:
         """For each cell (rates,): the mean score over the selection seeds."""
-        search = self.search
         return {
-            cell: np.array(
-                [search.read((cell, rate), curves, self.score).mean() for rate in self.rates]
-            )
+            cell: np.array([self._mean_score((cell, rate), curves) for rate in self.rates])
             for cell in self.cells
         }
+
+    def _mean_score(self, cell: Hashable, curves: Curves) -> float:
+        found = []
+        for name in self.search.keys(cell):
+            if name not in self._scored:
+                if name not in curves:
+                    return np.nan
+                self._scored[name] = self.score(curves[name])
+            found.append(self._scored[name])
+        return float(np.mean(found))
+
+    @cached_property
+    def _scored(self) -> dict[str, float]:
+        """Scores by key: a curve is final, and is asked for in every round and for every note."""
+        return {}
 
     def best(self, curves: Curves) -> dict[Any, float]:
         """Each cell's best learning rate."""
@@ -190,11 +202,20 @@ class Tuned:
     def at(self, rates: Mapping[Any, float] | float) -> Grid:
         """All cells on the measurement seeds at given learning rates (or one for all)."""
 
-        def cell(name: Any) -> Callable[[int], Trial]:
-            rate = rates if isinstance(rates, (int, float)) else rates[name]
-            return lambda seed: self.cells[name](rate, seed)
+        chosen = dict.fromkeys(self.cells, rates) if isinstance(rates, (int, float)) else rates
+        which = tuple(chosen[name] for name in self.cells)
 
-        return Grid({name: cell(name) for name in self.cells}, self.seeds)
+        def cell(name: Any) -> Callable[[int], Trial]:
+            return lambda seed: self.cells[name](chosen[name], seed)
+
+        if which not in self._grids:
+            self._grids[which] = Grid({name: cell(name) for name in self.cells}, self.seeds)
+        return self._grids[which]
+
+    @cached_property
+    def _grids(self) -> dict[tuple[float, ...], Grid]:
+        """Those already made, by the rates of their cells: a grid keeps its trials."""
+        return {}
 
     def trials(self, curves: Curves) -> Round:
         """The trainings still wanted: first the selection, then the measurement."""
