@@ -55,13 +55,27 @@ function Axes({ x, y, bottom, top, figure, names }: { x: Scale | null; y: Scale 
       {x?.ticks.map((tick) => (
         <g key={tick.value}>
           <line class="tick" x1={x(tick.value)} x2={x(tick.value)} y1={bottom} y2={bottom + 5} />
-          <text x={x(tick.value)} y={bottom + 19} text-anchor="middle">{tick.label}</text>
+          <text x={x(tick.value)} y={bottom + 19} text-anchor="middle">
+            {lines(tick.label, figure.x.names.length > 2).map((line, i) => (
+              <tspan key={line} x={x(tick.value)} dy={i ? 15 : 0}>{line}</tspan>
+            ))}
+          </text>
         </g>
       ))}
-      <text class="label" x={(LEFT + WIDE - RIGHT) / 2} y={bottom + 38} text-anchor="middle">{figure.x.label}</text>
+      <text class="label" x={(LEFT + WIDE - RIGHT) / 2} y={bottom + 38 + 15 * extraLines(figure)} text-anchor="middle">{figure.x.label}</text>
       {!names && <text class="label" x={LEFT - 8} y={top - 10} text-anchor="start">{figure.y.label}</text>}
     </g>
   );
+}
+
+// A long name in two or three lines, broken at its commas.
+function lines(label: string, narrow: boolean): string[] {
+  return narrow && label.length > 14 ? label.split(/,\s+/) : [label];
+}
+
+// How much lower the axis title has to stand for names of several lines.
+function extraLines(figure: FigureShown): number {
+  return Math.max(0, ...figure.x.names.map((name) => lines(name, figure.x.names.length > 2).length - 1));
 }
 
 function xScale(figure: FigureShown): Scale {
@@ -85,7 +99,7 @@ function Lines({ figure, dots }: { figure: FigureShown; dots: boolean }) {
   const y = scale(low - room, high + room, bottom, top, { log: figure.y.log, percent: figure.y.percent });
   const many = figure.series.length;
   return (
-    <svg viewBox={`0 0 ${WIDE} ${bottom + 46}`} role="img" aria-label={`${figure.title}. ${figure.alt}`}>
+    <svg viewBox={`0 0 ${WIDE} ${bottom + 46 + 15 * extraLines(figure)}`} role="img" aria-label={`${figure.title}. ${figure.alt}`}>
       <Axes x={x} y={y} bottom={bottom} top={top} figure={figure} />
       {figure.marks.map((mark) =>
         mark.value === null ? null : mark.axis === "y" ? (
@@ -134,7 +148,8 @@ function Lines({ figure, dots }: { figure: FigureShown; dots: boolean }) {
 
 function Strips({ figure }: { figure: FigureShown }) {
   const row = figure.series.length > 12 ? 16 : 34;
-  const left = 150;
+  const longest = Math.max(...figure.series.map((s) => s.name.length));
+  const left = Math.min(310, Math.max(110, 20 + 6.7 * longest));
   const top = 30;
   const xs = [...new Set(figure.series.flatMap((s) => s.x.filter((v) => v !== null)))].sort((a, b) => a - b);
   const width = (WIDE - left - RIGHT) / Math.max(1, xs.length);
@@ -154,7 +169,7 @@ function Strips({ figure }: { figure: FigureShown }) {
         </linearGradient>
       </defs>
       <text class="label" x={WIDE - RIGHT} y={top - 12} text-anchor="end">{shown(high, figure.y.percent)}</text>
-      <rect x={left + 190} y={top - 21} width={WIDE - RIGHT - left - 250} height="10" fill="url(#shade)" />
+      <rect x={left + 8.2 * (figure.y.label.length + 6)} y={top - 21} width={Math.max(0, WIDE - RIGHT - left - 8.2 * (figure.y.label.length + 6) - 60)} height="10" fill="url(#shade)" />
       {figure.series.map((series, r) => (
         <g key={series.name}>
           <text x={left - 10} y={top + r * row + row / 2 + 4} text-anchor="end">{series.name}</text>
