@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evenbatch.report.looks import MARKERS, Look
 
 SIZE = 13.0
@@ -17,6 +20,7 @@ MARGIN = 14.0
 _NARROW, _BROAD = frozenset("iljtfrI.,:;|!'()[] ·"), frozenset("mwMWOQ%@—×÷")
 
 Point = tuple[float, float]
+Floats = NDArray[np.float64]
 
 
 def length(text: str, size: float = SIZE) -> float:
@@ -173,12 +177,27 @@ class Room:
         covered = sum(box.holds(point) for line in self.lines for point in line)
         return outside + 2 * covered + 100 * sum(box.meets(other) for other in self.taken)
 
-    def distances(self, point: Point) -> list[float]:
-        """How far a point is from each line."""
-        return [
-            min((math.dist(point, other) for other in line), default=math.inf)
-            for line in self.lines
-        ]
+    def free(self, left: Floats, top: Floats, wide: float, high: float) -> NDArray[np.bool_]:
+        """(n,) whether boxes of one size `fit`, by their left and top edges."""
+        area, right, bottom = self.area, left + wide, top + high
+        fine = (left >= area.left) & (right <= area.right)
+        fine &= (top >= area.top) & (bottom <= area.bottom)
+        for box in self.taken:
+            beside = (right <= box.left) | (left >= box.right)
+            fine &= beside | (bottom <= box.top) | (top >= box.bottom)
+        points = np.array([point for line in self.lines for point in line]).reshape(-1, 2)
+        x, y = points[:, 0, None], points[:, 1, None]
+        within = (left <= x) & (x <= right) & (top <= y) & (y <= bottom)
+        return np.asarray(fine & ~within.any(axis=0))
+
+    def distances(self, centres: Floats) -> Floats:
+        """(lines, n) how far each of n points is from each line."""
+        found = np.full((len(self.lines), len(centres)), math.inf)
+        for row, line in zip(found, self.lines, strict=True):
+            if line:
+                apart = centres[:, None, :] - np.array(line)[None, :, :]
+                row[:] = np.hypot(apart[..., 0], apart[..., 1]).min(axis=1)
+        return found
 
 
 def dense(points: Sequence[Point], step: float = 4.0) -> list[Point]:
