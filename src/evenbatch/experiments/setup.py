@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -80,7 +80,7 @@ class Effort:
 QUICK, DEFAULT, FULL = Effort("quick", 5, 2), Effort("default", 10, 3), Effort("full", 20, 5)
 EFFORTS = {effort.name: effort for effort in (QUICK, DEFAULT, FULL)}
 
-_NETWORK = {field.name for field in fields(Network)}
+_NETWORK = {one.name for one in fields(Network)}
 
 
 @lru_cache(maxsize=200_000)
@@ -109,6 +109,7 @@ class Setup:
     depth: int = 3
     width: int = 64
     settings: Mapping[str, Any] | None = None
+    _made: dict[Any, Trial] = field(default_factory=dict, repr=False)
 
     def trial(self, seed: int, **changes: Any) -> Trial:
         """A training of this setup with some fields of `Network` or `Trial` changed.
@@ -118,6 +119,13 @@ class Setup:
         Raises:
             ExperimentError: the data set has fewer training rows than a batch.
         """
+        # Kept: grids ask for the same trials in every round, and making one checks every setting.
+        name = (seed, *sorted(changes.items()))
+        if name not in self._made:
+            self._made[name] = self._make(seed, changes)
+        return self._made[name]
+
+    def _make(self, seed: int, changes: Mapping[str, Any]) -> Trial:
         given = {**(self.settings or {}), **changes}
         data = given.pop("data", self.data)
         hidden = (given.pop("width", self.width),) * given.pop("depth", self.depth)
