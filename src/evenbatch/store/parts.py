@@ -13,9 +13,10 @@ head. Left out are the trial, which the row has in words, and the weights.
 from __future__ import annotations
 
 import json
+import math
 import struct
 from dataclasses import fields, is_dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,28 +26,23 @@ from evenbatch import engine
 from evenbatch.engine import Curve
 
 LEFT_OUT = ("trial", "weights")
-_WHOLE = ("i1", "i2", "i4", "i8")
-
-
-def _single(array: NDArray[Any]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # a loss beyond float32 is infinite, as it is in training
-        return array.astype("<f4")
+_WHOLE = [(np.dtype(f"<{code}"), np.iinfo(code)) for code in ("i1", "i2", "i4", "i8")]
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def pack(curve: Curve) -> bytes:
     """All of a curve but its trial and weights."""
     arrays: list[bytes] = []
-    head = json.dumps(_describe(curve, arrays), separators=(",", ":")).encode()
+    with np.errstate(over="ignore"):  # a loss beyond float32 is infinite, as it is in training
+        head = _encode(_describe(curve, arrays)).encode()
     return b"".join((struct.pack("<I", len(head)), head, *arrays))
 
 
 def _describe(thing: Any, arrays: list[bytes]) -> list[Any]:
     """For each field [name, kind, …]; its array is put at the end of `arrays`."""
     found = []
-    for field in fields(thing):
-        name, value = field.name, getattr(thing, field.name)
-        if name in LEFT_OUT:
-            continue
+    for name in _names(thing.__class__):
+        value = getattr(thing, name)
         if isinstance(value, np.ndarray):
             stored = _narrow(value)
             found.append([name, "array", value.dtype.str, stored.dtype.str, list(value.shape)])
@@ -61,18 +57,23 @@ def _describe(thing: Any, arrays: list[bytes]) -> list[Any]:
     return found
 
 
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind) if f.name not in LEFT_OUT)
+
+
 def _narrow(array: NDArray[Any]) -> NDArray[Any]:
     kind = array.dtype.kind
     if kind == "f":
-        return _single(array)
+        return array.astype("<f4")
     if kind == "b":
         return array
     if kind != "i":
         raise TypeError(f"an array of {array.dtype} cannot be stored")
     low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
-    for code in _WHOLE:
-        if np.iinfo(code).min <= low and high <= np.iinfo(code).max:
-            return array.astype(f"<{code}")
+    for dtype, limits in _WHOLE:
+        if limits.min <= low and high <= limits.max:
+            return array.astype(dtype)
     raise AssertionError("unreachable: every whole number fits i8")
 
 
@@ -95,8 +96,7 @@ def _restore(head: Any, blob: bytes, at: int) -> tuple[dict[str, Any], int]:
     for name, kind, *rest in head:
         if kind == "array":
             dtype, stored, shape = rest
-            count = int(np.prod(shape))
-            values = np.frombuffer(blob, stored, count, at)
+            values = np.frombuffer(blob, stored, math.prod(shape), at)
             at += values.nbytes
             found[name] = values.reshape(shape).astype(dtype)
         elif kind == "parts":
