@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from evenbatch.data import load
-from evenbatch.engine import Curve
+from evenbatch.engine import Curve, train
 from evenbatch.experiments import Outcome, Round, carry_out
 from evenbatch.experiments.race import Race
 from evenbatch.experiments.speed import Speed
@@ -228,3 +228,29 @@ def test_a_disk_with_room_again_gets_what_is_missing(
         assert len(store) == len(outcome.curves)
         assert store.failed == ""
     assert "it can be written again, and nothing is missing" in capsys.readouterr().err
+
+
+class Interrupted(Local):
+    """Ctrl-C comes after five curves, most of which wait for the next commit."""
+
+    def run(self, trials: Any, datasets: Any, on_curve: Any, threads: Any) -> None:
+        for curve in train(trials[:5], datasets):
+            on_curve(curve, {"processor": "abacus"})
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_commits_what_waits(
+    experiment: Speed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evenbatch.experiments.shelf.PATIENCE", 1e9)
+    told = 0
+
+    def watch(_round: Round, done: int) -> None:
+        nonlocal told
+        told = max(told, done)
+
+    with Store(tmp_path / "s") as store:
+        outcome = carry_out(experiment, store=store, runner=Interrupted(), watch=watch)
+        assert outcome.interrupted
+        assert told < 5
+        assert len(store) == len(outcome.curves) == 5

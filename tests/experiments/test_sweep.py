@@ -148,3 +148,23 @@ def test_a_large_grid_is_looked_up_in_parts(
         result = run_sweep(grid, store=store, runner=counting)
         assert counting.trained == list(grid)[1::2]
         assert result.export(tmp_path / "t.json") == 24
+
+
+class Interrupted(Local):
+    """Ctrl-C comes after five curves, most of which wait for the next commit."""
+
+    def run(self, trials: Any, datasets: Any, on_curve: Any, threads: Any) -> None:
+        for curve in train(trials[:5], datasets):
+            on_curve(curve, machine())
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_commits_what_waits(
+    grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evenbatch.experiments.shelf.PATIENCE", 1e9)
+    with Store(tmp_path / "s") as store:
+        result = run_sweep(grid, store=store, runner=Interrupted())
+        assert result.interrupted
+        assert len(store) == result.done == 5
+        assert result.unsaved == 0
