@@ -5,13 +5,15 @@
 Both runners train the same trials in blocks, taking turns (local, Ray, Ray, local), so that what
 else the machine does meets both alike. Writes runners.json; docs/scale.md is written from it.
 
-Wall time tells what a user waits. The driver's own processor time tells what one driver can feed,
-which is what limits a cluster of many machines; other work on this machine changes it little.
+Wall time tells what a user waits, if nothing else runs. Processor time, of the driver and all its
+children (Ray's daemons and workers), hardly depends on what else runs: it tells what Ray adds, and
+the driver's own part of it what one driver can feed, which limits a cluster of many machines.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import pickle
 import time
 from collections.abc import Mapping, Sequence
@@ -53,7 +55,8 @@ class Chunks:
 
 
 def timed(runner: Runner, trials: Sequence[Trial], store: Store) -> dict[str, float]:
-    """Wall seconds of a block, and the driver's processor seconds: in all, and in the store."""
+    """Of a block: wall seconds, and processor seconds of all processes, of the driver alone, and of
+    the driver in the store."""
     waiting: list[Curve] = []
     inside = 0.0
 
@@ -69,14 +72,38 @@ def timed(runner: Runner, trials: Sequence[Trial], store: Store) -> dict[str, fl
         if len(waiting) >= 50:
             flush()
 
-    wall, own = time.perf_counter(), time.process_time()
+    wall, own, everyone = time.perf_counter(), time.process_time(), family_seconds()
     runner.run(trials, {}, keep, None)
     flush()
     return {
         "wall": time.perf_counter() - wall,
+        "all": family_seconds() - everyone,
         "driver": time.process_time() - own,
         "store": inside,
     }
+
+
+def family_seconds() -> float:
+    """Processor seconds so far of this process and all its children (on Linux)."""
+    parents: dict[int, int] = {}
+    ticks: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+        # Its own, and those of its children that have ended.
+        parents[int(folder.name)], ticks[int(folder.name)] = (
+            int(fields[1]),
+            sum(map(int, fields[11:15])),
+        )
+
+    def ours(pid: int) -> bool:
+        while pid > 1 and pid != os.getpid():
+            pid = parents.get(pid, 0)
+        return pid == os.getpid()
+
+    return sum(t for pid, t in ticks.items() if ours(pid)) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(count: int, folder: Path) -> dict[str, Any]:
@@ -135,7 +162,11 @@ def summary(result: Mapping[str, Any]) -> dict[str, float]:
     return {
         "local seconds": total("local", "wall"),
         "ray seconds": total("ray", "wall"),
-        "overhead": median(r["ray"]["wall"] / r["local"]["wall"] for r in rounds) - 1,
+        "more wall time with Ray": median(r["ray"]["wall"] / r["local"]["wall"] for r in rounds)
+        - 1,
+        "local processor seconds": total("local", "all"),
+        "ray processor seconds": total("ray", "all"),
+        "more processor time with Ray": total("ray", "all") / total("local", "all") - 1,
         "chunks": chunks,
         "median chunk seconds": median(result["chunk_seconds"]),
         "trial milliseconds": 1000 * sum(result["chunk_seconds"]) / count,

@@ -152,7 +152,7 @@ def test_prove_writes_a_report(tmp_path: Path) -> None:
 
 def test_info_tells_versions_and_folders() -> None:
     text = evenbatch("info").stdout
-    for word in ("processor", "cores", "numba", "kernel cache", "data folder", "digits"):
+    for word in ("processor", "cores", "numba", "kernel cache", "data folder", "store", "digits"):
         assert word in text
 
 

@@ -16,6 +16,7 @@ def info() -> None:
     from evenbatch.engine import cores, kernels_ready
     from evenbatch.engine.machine import machine, versions
     from evenbatch.kernels._jit import cache_folder, jit_enabled
+    from evenbatch.store import default_path
 
     kept = cache_folder()
     ready = "ready" if kernels_ready() else "not compiled yet: about 20 s at the first training"
@@ -29,6 +30,7 @@ def info() -> None:
         ("kernels", ready),
         ("kernel cache", kept or "none: no folder can be written, each process compiles anew"),
         ("data folder", wanted_folder() or "none"),
+        ("store", default_path() or "none"),
         ("data sets", ", ".join(DATASETS)),
     ):
         table.add_row(
