@@ -106,7 +106,7 @@ class OnRay:
                 logging_level="ERROR",
                 **where,
             )
-        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        except Exception as error:  # Ray raises that, too: "the node timed out during startup"
             first = str(error).strip().splitlines()[0]
             what = "started on this machine" if self.address is None else f"joined: {self.address}"
             raise RunnerError(f"Ray cannot be {what}: {first}") from None
