@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from numba import float32, int64, none
 
-from evenbatch.kernels import norm_columns, norm_planes, rows
+from evenbatch.kernels import norm_columns, norm_last, norm_planes, rows
 from evenbatch.kernels._jit import kernel
 
 KINDS = {
@@ -50,8 +50,13 @@ KINDS = {
             norm_columns.column_gradient,
             "index index matrix matrix index" + " vector" * 4 + " number vector vector matrix",
         ),
+        (norm_last._apply, "matrix index" + " vector" * 4 + " number matrix"),
         (
-            norm_columns._add_gradients,
+            norm_last._gradient,
+            "matrix matrix index" + " vector" * 4 + " number vector vector matrix",
+        ),
+        (
+            norm_columns.add_gradients,
             "matrix matrix index index" + " vector" * 4 + " number number vector vector",
         ),
     ],

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from norm_cases import DTYPES, assert_as_good_as_naive
 
-from evenbatch.kernels import batch, norm_columns, norm_groups, norm_planes, rows
+from evenbatch.kernels import batch, norm_columns, norm_groups, norm_last, norm_planes, rows
 
 FLOORS = {"relu": 0.0, "none": -np.inf}
 EPS = 1e-5
@@ -105,6 +105,39 @@ def test_group_kernels(
     _compare((y, mean, var), exact, naive, (10, 5, 20), "forward")
     exact = norm_groups.reference_group_backward(x, dy, *arguments)
     naive = norm_groups.reference_group_backward(x, dy, *arguments, dtype=kind)
+    sizes = _row_sizes(dy, exact, gamma, 1 / np.sqrt(var.min() + EPS))
+    ours = (dx, dgammas.sum(0).astype(kind), dbetas.sum(0).astype(kind))
+    _compare(ours, exact, naive, sizes, "backward")
+
+
+# (N, S, C): several positions to a row, an odd number of rows, and one sample.
+@pytest.mark.parametrize("shape", [(3, 36, 6), (2, 97, 4), (1, 70, 600)])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("floor", FLOORS)
+@pytest.mark.parametrize("groups", [1, 2, "all"])
+def test_last_kernels(shape: tuple[int, ...], dtype: str, floor: str, groups: Any) -> None:
+    x, dy, gamma, beta = _numbers((shape[0], shape[2], shape[1]), dtype)
+    x, dy = (np.ascontiguousarray(np.swapaxes(a, 1, 2)) for a in (x, dy))
+    samples, positions, channels = shape
+    kind, low = x.dtype.type, FLOORS[floor]
+    groups = channels if groups == "all" else groups
+    together = norm_last.wide_rows(positions, channels)
+    assert positions % together == 0
+    wide = (samples, positions // together, together * channels)
+    mean, var = np.empty((samples, groups)), np.empty((samples, groups))
+    y, dx = np.full_like(x, 9), np.full_like(x, 9)
+    dgammas, dbetas = np.empty((samples, channels)), np.empty((samples, channels))
+    common = (gamma, beta, EPS, kind(low), mean, var)
+    norm_last.last_forward(0, samples, x.reshape(wide), *common, y.reshape(wide))
+    norm_last.last_backward(
+        0, samples, x.reshape(wide), dy.reshape(wide), *common, dx.reshape(wide), dgammas, dbetas
+    )
+    arguments = (groups, gamma, beta, EPS, low)
+    exact = norm_last.reference_last_forward(x, *arguments)
+    naive = norm_last.reference_last_forward(x, *arguments, dtype=kind)
+    _compare((y, mean, var), exact, naive, (10, 5, 20), "forward")
+    exact = norm_last.reference_last_backward(x, dy, *arguments)
+    naive = norm_last.reference_last_backward(x, dy, *arguments, dtype=kind)
     sizes = _row_sizes(dy, exact, gamma, 1 / np.sqrt(var.min() + EPS))
     ours = (dx, dgammas.sum(0).astype(kind), dbetas.sum(0).astype(kind))
     _compare(ours, exact, naive, sizes, "backward")

@@ -88,6 +88,32 @@ def test_an_error_in_any_share_is_raised_after_all_have_ended() -> None:
             assert len(ended) == 2
 
 
+def test_a_team_does_the_shares() -> None:
+    x = sample(LARGE["long"], "float32")
+    expected = build("batch", x.shape)(x).copy()
+    asked: list[int] = []
+
+    def team(work: Any, shares: int) -> None:
+        asked.append(shares)
+        for k in reversed(range(shares)):
+            work(k)
+
+    with parallel.on_team(3, team):
+        assert parallel.threads() == 3
+        np.testing.assert_array_equal(build("batch", x.shape)(x), expected)
+        assert asked == [3]
+
+        def failing(first: int, last: int) -> None:
+            raise ZeroDivisionError(f"items {first} to {last}")
+
+        with pytest.raises(ZeroDivisionError, match="items 66 to 100"):
+            parallel.split(failing, 100, parallel.SPLIT_FROM)
+    with parallel.on_team(2, team), ThreadPoolExecutor(1) as pool:  # on this thread only
+        assert pool.submit(parallel.threads).result() == parallel.available_cores()
+    assert parallel.threads() == parallel.available_cores()
+    assert asked == [3, 3]
+
+
 def test_set_threads() -> None:
     assert parallel.threads() == parallel.available_cores() >= 1
     with using_threads(5):

@@ -82,7 +82,7 @@ def reference_column_gradient(
 
 
 @kernel(inline=True)
-def _add_rows(x: Any, start: int, stop: int, total: Any) -> None:
+def add_rows(x: Any, start: int, stop: int, total: Any) -> None:
     total[:] = 0.0
     four = start + (stop - start) // 4 * 4
     for r in range(start, four, 4):
@@ -96,7 +96,7 @@ def _add_rows(x: Any, start: int, stop: int, total: Any) -> None:
 
 
 @kernel(inline=True)
-def _add_spreads(x: Any, start: int, stop: int, mean: Any, total: Any) -> None:
+def add_spreads(x: Any, start: int, stop: int, mean: Any, total: Any) -> None:
     total[:] = 0.0
     two = start + (stop - start) // 2 * 2
     for r in range(start, two, 2):
@@ -122,10 +122,10 @@ def column_statistics(first: int, last: int, x: Any, rows: int, means: Any, spre
     for k in range(first, last):
         start = k * rows
         stop = min(start + rows, x.shape[0])
-        _add_rows(x, start, stop, means[k])
+        add_rows(x, start, stop, means[k])
         for j in range(x.shape[1]):
             means[k, j] /= stop - start
-        _add_spreads(x, start, stop, means[k], spreads[k])
+        add_spreads(x, start, stop, means[k], spreads[k])
 
 
 @kernel(entry=True)
@@ -177,7 +177,7 @@ def column_apply(
 
 
 @kernel(inline=True)
-def _add_gradients(
+def add_gradients(
     x: Any,
     dy: Any,
     r: int,
@@ -239,7 +239,7 @@ def column_gradient_sums(
                 # A last odd row is paired with itself, behind a floor that lets no gradient by.
                 q = min(r + 1, end - 1)
                 floor2 = x.dtype.type(np.inf) if q == r else floor
-                _add_gradients(x, dy, r, q, near, rstd, gamma, shift, floor, floor2, total, moment)
+                add_gradients(x, dy, r, q, near, rstd, gamma, shift, floor, floor2, total, moment)
             for j in range(x.shape[1]):
                 totals[k, j] += np.float64(total[j])
                 moments[k, j] += np.float64(moment[j])

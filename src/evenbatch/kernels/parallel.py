@@ -8,6 +8,9 @@ enough on two cores.
 The pool is threads waiting at one queue: handing a share over and back takes 10 to 15 microseconds,
 where a `ThreadPoolExecutor` was measured at 35. Work below `SPLIT_FROM` elements stays on the
 calling thread all the same.
+
+Where another library's threads have just worked, they may still be spinning, waiting for more, and
+a second pool would share cores with them. `on_team` lets that library's threads do the work.
 """
 
 from __future__ import annotations
@@ -22,12 +25,26 @@ from typing import Any
 SPLIT_FROM = 200_000  # elements
 
 Answer = BaseException | None
+Team = Callable[[Callable[[int], None], int], None]
+"""``team(work, shares)`` calls ``work(k)`` for each ``k < shares``, on whichever threads, and
+returns when all have ended."""
+
 Share = tuple[Callable[..., None], tuple[Any, ...], "SimpleQueue[Answer]"]
 
 _lock = threading.Lock()
 _shares: SimpleQueue[Share] = SimpleQueue()
 _waiting_threads = 0
 _threads: int | None = None
+
+
+class _Here(threading.local):
+    """What `on_team` set for the current thread."""
+
+    count: int | None = None
+    team: Team | None = None
+
+
+_here = _Here()
 
 
 def available_cores() -> int:
@@ -39,7 +56,8 @@ def available_cores() -> int:
 
 def threads() -> int:
     """How many threads `split` uses for a large input."""
-    return _threads if _threads is not None else available_cores()
+    count = _threads if _here.count is None else _here.count
+    return available_cores() if count is None else count
 
 
 def set_threads(count: int | None) -> None:
@@ -63,6 +81,22 @@ def using_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         set_threads(before)
+
+
+@contextmanager
+def on_team(count: int, team: Team | None) -> Iterator[None]:
+    """For the calling thread and the length of a ``with`` block, `count` threads, those of `team`.
+
+    Args:
+        count: shares that large inputs are divided into.
+        team: who does them; None for this module's pool.
+    """
+    before = _here.count, _here.team
+    _here.count, _here.team = count, team
+    try:
+        yield
+    finally:
+        _here.count, _here.team = before
 
 
 def _work(shares: SimpleQueue[Share]) -> None:
@@ -110,6 +144,9 @@ def split(kernel: Callable[..., None], items: int, elements: int, *args: Any) ->
         kernel(0, items, *args)
         return
     edges = [items * k // shares for k in range(shares + 1)]
+    if _here.team is not None:
+        _on_the_team(_here.team, kernel, edges, args)
+        return
     _have_workers(shares - 1)
     answers: SimpleQueue[Answer] = SimpleQueue()
     for k in range(1, shares):
@@ -122,3 +159,20 @@ def split(kernel: Callable[..., None], items: int, elements: int, *args: Any) ->
     for error in errors:
         if error is not None:
             raise error
+
+
+def _on_the_team(
+    team: Team, kernel: Callable[..., None], edges: list[int], args: tuple[Any, ...]
+) -> None:
+    """Let the team do the shares between the edges; raise the first error when all have ended."""
+    errors: list[BaseException] = []
+
+    def work(k: int) -> None:
+        try:
+            kernel(edges[k], edges[k + 1], *args)
+        except BaseException as error:  # raised below, on the thread that asked
+            errors.append(error)
+
+    team(work, len(edges) - 1)
+    if errors:
+        raise errors[0]

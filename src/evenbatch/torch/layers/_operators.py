@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evenbatch.kernels.parallel import using_threads
+from evenbatch.kernels.norm_last import last_backward, last_forward, wide_rows
+from evenbatch.kernels.parallel import split
 from evenbatch.norms import _over_batch, _over_rows
 from evenbatch.torch.layers._arrays import (
     Array,
@@ -23,6 +24,7 @@ from evenbatch.torch.layers._arrays import (
 )
 from evenbatch.torch.layers._formula import batch_formula, group_formula, row_formula
 from evenbatch.torch.layers._register import register
+from evenbatch.torch.layers._threads import pytorchs_threads
 
 Three = tuple[Tensor, Tensor, Tensor]
 
@@ -78,7 +80,7 @@ def _batch_forward(
     fixed = None
     if fixed_mean is not None and fixed_var is not None:
         fixed = _copied(fixed_mean), _copied(fixed_var)
-    with using_threads(torch.get_num_threads()):
+    with pytorchs_threads():
         used = _over_batch.forward(
             array, flags, *_affine(weight, bias, x.shape[1], array.dtype), eps,
             floor(relu, array.dtype), fixed, out,
@@ -106,7 +108,7 @@ def _batch_backward(
     if array.size == 0 or (flags is not None and not flags.any()):
         nothing = np.zeros(x.shape[1])
         return _gradients(dx.zero_(), x, [(nothing, weight), (nothing, bias)])
-    with using_threads(torch.get_num_threads()):
+    with pytorchs_threads():
         dweight, dbias = _over_batch.backward(
             array, slopes, flags, *_affine(weight, bias, x.shape[1], array.dtype), eps,
             floor(relu, array.dtype), view(mean), view(var), fixed_mean is None,
@@ -142,15 +144,32 @@ def _group_forward(
     eps: float,
     relu: bool,
 ) -> Three:
-    y = result(x, None)
-    array = planes(dense(x, None), None)
-    with using_threads(torch.get_num_threads()):
-        mean, var = _over_rows.forward_groups(
-            array, _flags(mask, None, len(x)), groups,
-            *_affine(weight, bias, x.shape[1], array.dtype), eps, floor(relu, array.dtype),
-            planes(y, None),
-        )  # fmt: skip
-    return y.to(x.dtype), torch.from_numpy(mean), torch.from_numpy(var)
+    layout = channels_last(x)
+    flags = _flags(mask, None, len(x))
+    y = result(x, layout if flags is None else None)
+    mean, var = np.empty((len(x), groups)), np.empty((len(x), groups))
+    with pytorchs_threads():
+        if layout is not None and flags is None:
+            array, out = (_samples(t, layout) for t in (x, y))
+            gamma, beta = _affine(weight, bias, x.shape[1], array.dtype)
+            split(
+                last_forward, len(x), array.size,
+                array, gamma, beta, eps, floor(relu, array.dtype), mean, var, out,
+            )  # fmt: skip
+        else:
+            array = planes(dense(x, None), None)
+            gamma, beta = _affine(weight, bias, x.shape[1], array.dtype)
+            mean, var = _over_rows.forward_groups(
+                array, flags, groups, gamma, beta, eps, floor(relu, array.dtype), planes(y, None)
+            )
+    return dense(y.to(x.dtype), layout), torch.from_numpy(mean), torch.from_numpy(var)
+
+
+def _samples(x: Tensor, layout: torch.memory_format) -> Array:
+    """A channels-last x as (N, rows, columns), several positions to a row."""
+    positions = math.prod(x.shape[2:])
+    together = wide_rows(positions, x.shape[1])
+    return planes(dense(x, layout), layout).reshape(len(x), positions // together, -1)
 
 
 def _group_backward(
@@ -165,15 +184,29 @@ def _group_backward(
     eps: float,
     relu: bool,
 ) -> Three:
-    dx = result(x, None)
-    array, slopes = (planes(dense(t, None), None) for t in (x, dy))
-    with using_threads(torch.get_num_threads()):
-        dweight, dbias = _over_rows.backward_groups(
-            array, slopes, _flags(mask, None, len(x)), groups,
-            *_affine(weight, bias, x.shape[1], array.dtype), eps, floor(relu, array.dtype),
-            view(mean), view(var), planes(dx, None),
-        )  # fmt: skip
-    return _gradients(dx, x, [(dweight, weight), (dbias, bias)])
+    layout = channels_last(x)
+    flags = _flags(mask, None, len(x))
+    dx = result(x, layout if flags is None else None)
+    statistics = view(mean), view(var)
+    with pytorchs_threads():
+        if layout is not None and flags is None:
+            array, slopes, out = (_samples(t, layout) for t in (x, dy, dx))
+            gamma, beta = _affine(weight, bias, x.shape[1], array.dtype)
+            dgammas, dbetas = (np.empty((len(x), x.shape[1])) for _ in range(2))
+            split(
+                last_backward, len(x), array.size,
+                array, slopes, gamma, beta, eps, floor(relu, array.dtype), *statistics, out,
+                dgammas, dbetas,
+            )  # fmt: skip
+            dgamma, dbeta = dgammas.sum(0), dbetas.sum(0)
+        else:
+            array, slopes = (planes(dense(t, None), None) for t in (x, dy))
+            gamma, beta = _affine(weight, bias, x.shape[1], array.dtype)
+            dgamma, dbeta = _over_rows.backward_groups(
+                array, slopes, flags, groups, gamma, beta, eps, floor(relu, array.dtype),
+                *statistics, planes(dx, None),
+            )  # fmt: skip
+    return _gradients(dense(dx, layout), x, [(dgamma, weight), (dbeta, bias)])
 
 
 group_norm = register(
@@ -183,6 +216,7 @@ group_norm = register(
     _group_backward,
     group_formula,
     lambda x, _mask, groups, *_: (x.shape[0], groups),
+    channels_last,
 )
 """y, mean and biased variance of ``(x, weight, bias, mask, groups, eps, relu)``."""
 
@@ -212,7 +246,7 @@ def _row_forward(
     y = result(x, None)
     array = view(dense(x, None)).reshape(-1, 1, features)
     gamma, beta = _affine(weight, bias, features, array.dtype)
-    with using_threads(torch.get_num_threads()):
+    with pytorchs_threads():
         mean, var = _over_rows.forward(
             array, _row_flags(mask, x, features), gamma[None], beta[None], eps,
             floor(relu, array.dtype), centered, view(y).reshape(array.shape),
@@ -237,7 +271,7 @@ def _row_backward(
     dx = result(x, None)
     array, slopes = (view(dense(t, None)).reshape(-1, 1, features) for t in (x, dy))
     gamma, beta = _affine(weight, bias, features, array.dtype)
-    with using_threads(torch.get_num_threads()):
+    with pytorchs_threads():
         dweight, dbias = _over_rows.backward(
             array, slopes, _row_flags(mask, x, features), gamma[None], beta[None], eps,
             floor(relu, array.dtype), centered, view(mean)[:, None], view(var)[:, None],

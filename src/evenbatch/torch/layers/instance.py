@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evenbatch.torch.layers._arrays import channels_last
 from evenbatch.torch.layers._base import Activated, check_mask, reached
 from evenbatch.torch.layers._formula import batch_formula, group_formula
 from evenbatch.torch.layers._operators import batch_norm, group_norm
@@ -55,7 +54,6 @@ class _InstanceNorm(Activated, nn.modules.instancenorm._InstanceNorm):
             self.num_features, 1
         )
         fast = fits and reached(input, (self.num_features,), self.weight, self.bias, *fixed)
-        fast = fast and (not own or channels_last(input) is None)
         if mask is None and not fast:
             return self._activate(super().forward(input))
         if mask is not None:
