@@ -97,16 +97,16 @@ def test_a_wrong_gradient_would_be_seen() -> None:
 @pytest.mark.parametrize(
     ("operator", "arguments"),
     [
-        (_operators.batch_norm, (None, None, None, 1e-5, True)),
-        (_operators.group_norm, (None, 2, 1e-5, False)),
-        (_operators.row_norm, (None, 1, True, 1e-5, False)),
+        (_operators.batch_norm.op, (None, None, None, 1e-5, True)),
+        (_operators.group_norm.op, (None, 2, 1e-5, False)),
+        (_operators.row_norm.op, (None, 1, True, 1e-5, False)),
     ],
 )
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
 def test_the_operators_keep_pytorchs_rules(operator: Any, arguments: Any, layout: Any) -> None:
     """Schema, fake shapes, autograd registration and tracing, as `opcheck` sees them."""
     x = torch.randn(3, 4, 5, 6).to(memory_format=layout).requires_grad_()
-    size = 6 if operator is _operators.row_norm else 4
+    size = 6 if operator is _operators.row_norm.op else 4
     weight, bias = (torch.randn(size, requires_grad=True) for _ in range(2))
     torch.library.opcheck(operator, (x, weight, bias, *arguments))
     torch.library.opcheck(operator, (x, None, None, *arguments))

@@ -8,18 +8,23 @@ keep them as one node, and autograd finds the gradient here:
 * the gradient of that one is taken through the same formula in plain PyTorch operations, so the
   second derivative (and the third) exists, slowly. What is not there: forward-mode derivatives and
   `torch.func` transforms of the operators themselves; the layers use PyTorch's own there.
+
+Going through PyTorch's dispatcher costs a tenth of a millisecond, forward and backward, so where
+nothing listens there (no compiler, no tracing, no second derivative) `Operator` calls the same two
+functions by an `autograd.Function` of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from evenbatch.torch.layers._arrays import result
+from evenbatch.torch.layers._arrays import like
 
 Run = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
@@ -64,16 +69,52 @@ def register(
     def _(x: Tensor, weight: Any, bias: Any, *more: Any) -> Any:
         shape = statistics(x, *more)
         both = (x.new_empty(shape, dtype=torch.float64) for _ in range(2))
-        return result(x, layout(x)).to(x.dtype), *both
+        return like(x, layout(x)), *both
 
     @gradient.register_fake
     def _(dy: Tensor, x: Tensor, weight: Any, bias: Any, *more: Any) -> Any:
         both = (x.new_empty(0) if t is None else t.new_empty(t.shape) for t in (weight, bias))
-        return result(x, layout(x)).to(x.dtype), *both
+        return like(x, layout(x)), *both
 
-    _register_first(operator, gradient)
+    operator.register_autograd(partial(_pull, gradient), setup_context=_keep_first)
     _register_second(gradient, formula)
-    return operator
+    return Operator(operator, forward, _eager(name, forward, backward, gradient))
+
+
+class Operator:
+    """A forward operator to call: ``operator(x, weight, bias, *rest) -> (y, mean, var)``.
+
+    Attributes:
+        op: the operator as PyTorch's dispatcher knows it.
+    """
+
+    def __init__(self, op: Any, forward: Run, eager: Any) -> None:
+        self.op, self._forward, self._eager = op, forward, eager
+
+    def __call__(self, *arguments: Any) -> Any:
+        if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack():
+            return self.op(*arguments)
+        if torch.is_grad_enabled() and any(
+            isinstance(t, Tensor) and t.requires_grad for t in arguments[:3]
+        ):
+            return self._eager.apply(*arguments)
+        return self._forward(*arguments)
+
+
+def _eager(name: str, forward: Run, backward: Run, gradient: Any) -> Any:
+    """The same pair outside the dispatcher."""
+
+    def run(ctx: Any, *arguments: Any) -> Any:
+        output = forward(*arguments)
+        _keep_first(ctx, arguments, output)
+        return output
+
+    def pull(ctx: Any, *cotangents: Any) -> Any:
+        listened = torch.is_grad_enabled() or torch._C._len_torch_dispatch_stack()
+        return _pull(gradient if listened else backward, ctx, *cotangents)
+
+    members = {"forward": staticmethod(run), "backward": staticmethod(pull)}
+    return type(f"evenbatch_{name}", (torch.autograd.Function,), members)
 
 
 def _keep(ctx: Any, tensors: Sequence[Tensor | None], more: Sequence[Any]) -> None:
@@ -93,22 +134,19 @@ def _kept(ctx: Any) -> tuple[list[Any], list[Any]]:
     return tensors[: len(tensors) - count], more
 
 
-def _register_first(operator: Any, gradient: Any) -> None:
-    """The gradient of the forward operator, by the other one."""
+def _keep_first(ctx: Any, inputs: tuple[Any, ...], output: Sequence[Tensor]) -> None:
+    _keep(ctx, (*inputs[:3], *output[1:]), inputs[3:])
+    ctx.mark_non_differentiable(*output[1:])
 
-    def keep(ctx: Any, inputs: tuple[Any, ...], output: Sequence[Tensor]) -> None:
-        _keep(ctx, (*inputs[:3], *output[1:]), inputs[3:])
-        ctx.mark_non_differentiable(*output[1:])
 
-    def pull(ctx: Any, dy: Tensor | None, _mean: Any, _var: Any) -> tuple[Any, ...]:
-        (x, weight, bias, mean, var), more = _kept(ctx)
-        if dy is None:
-            return (None,) * (3 + len(more))
-        dx, dweight, dbias = gradient(dy, x, weight, bias, mean, var, *more)
-        found = (dx, None if weight is None else dweight, None if bias is None else dbias)
-        return (*found, *(None for _ in more))
-
-    operator.register_autograd(pull, setup_context=keep)
+def _pull(run: Any, ctx: Any, dy: Tensor | None, _mean: Any, _var: Any) -> tuple[Any, ...]:
+    """The gradient of the forward operator, by `run`."""
+    (x, weight, bias, mean, var), more = _kept(ctx)
+    if dy is None:
+        return (None,) * (3 + len(more))
+    dx, dweight, dbias = run(dy, x, weight, bias, mean, var, *more)
+    found = (dx, None if weight is None else dweight, None if bias is None else dbias)
+    return (*found, *(None for _ in more))
 
 
 def _register_second(gradient: Any, formula: Run) -> None:

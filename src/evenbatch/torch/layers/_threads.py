@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,6 @@ def openmp_team() -> Team | None:
     return team
 
 
-@contextmanager
-def pytorchs_threads() -> Iterator[None]:
+def pytorchs_threads() -> AbstractContextManager[None]:
     """Kernels divide their work as PyTorch does, among as many threads, and the same ones."""
-    with on_team(torch.get_num_threads(), openmp_team()):
-        yield
+    return on_team(torch.get_num_threads(), openmp_team())

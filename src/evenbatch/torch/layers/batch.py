@@ -81,21 +81,20 @@ class _BatchNorm(Activated, nn.modules.batchnorm._BatchNorm):
 
     def _track(self, mean: Tensor, var: Tensor, count: Any) -> None:
         """Let this batch enter the running statistics; one without a valid position does not."""
-        masked = isinstance(count, torch.Tensor)
+        masked = isinstance(count, Tensor)
         with torch.no_grad():
-            some = (count > 0).to(torch.int64) if masked else 1
-            self.num_batches_tracked.add_(some)
-            if self.momentum is None:
-                share: Any = 1.0 / max(float(self.num_batches_tracked), 1.0)
-            else:
-                share = self.momentum
-            if masked:
-                share = share * (count > 0)
-                unbiased = var * (count / (count - 1).clamp(min=1))
-            else:
-                unbiased = var * (count / (count - 1))
+            self.num_batches_tracked.add_((count > 0).to(torch.int64) if masked else 1)
+            share: Any = self.momentum
+            if share is None:
+                share = 1.0 / max(float(self.num_batches_tracked), 1.0)
+            if not masked:
+                self.running_mean.mul_(1 - share).add_(mean, alpha=share)
+                self.running_var.mul_(1 - share).add_(var, alpha=share * count / (count - 1))
+                return
+            share = share * (count > 0)
+            unbiased = var * (count / (count - 1).clamp(min=1))
             for running, new in ((self.running_mean, mean), (self.running_var, unbiased)):
-                running.mul_(1 - share).add_((new * share).to(running.dtype))
+                running.mul_(1 - share).add_(new * share)
 
     def extra_repr(self) -> str:
         """PyTorch's, and the activation where there is one."""
