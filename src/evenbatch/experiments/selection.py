@@ -149,6 +149,26 @@ def check_goal(data: Dataset, goal: float) -> None:
         )
 
 
+def bar_of(levels: Mapping[str, float], floor: float, least: float) -> str | None:
+    """The arm whose best level sets the goal: the weaker one, or the stronger one if the weaker has
+    learned next to nothing; None if no arm learned anything.
+
+    Args:
+        levels: the best level of each of two arms.
+        floor: chance.
+        least: how far above chance a level must be to have learned anything (`noise`).
+
+    >>> bar_of({"a": 0.8, "b": 0.9}, 0.1, 0.05), bar_of({"a": 0.11, "b": 0.9}, 0.1, 0.05)
+    ('a', 'b')
+    """
+    weaker, stronger = sorted(levels, key=lambda name: levels[name])
+    if levels[stronger] - floor < least:
+        return None
+    if levels[weaker] - floor < max(NOTHING * (levels[stronger] - floor), least):
+        return stronger
+    return weaker
+
+
 def choose_goal(
     data: Dataset, arms: Mapping[str, Arm], asked: float | None, share: float = SHARE
 ) -> Goal | None:
@@ -164,19 +184,17 @@ def choose_goal(
         check_goal(data, asked)
         return Goal(asked, "asked for")
     levels = {name: best_level(arm, floor) for name, arm in arms.items()}
-    weaker, stronger = sorted(levels, key=lambda name: levels[name])
-    if levels[stronger] - floor < noise(data):
+    bar = bar_of(levels, floor, noise(data))
+    if bar is None:
         return None
-    bar, least = weaker, levels[weaker] - floor
-    if least < max(NOTHING * (levels[stronger] - floor), noise(data)):
-        bar = stronger
+    weaker = min(levels, key=lambda name: levels[name])
     value = floor + share * (levels[bar] - floor)
     which = "weaker" if bar == weaker else "stronger"
     rule = (
         f"{100 * share:.0f} % of the way from chance, {amount(data, floor)}, to the best the "
         f"{which} arm reached, {amount(data, levels[bar])}"
     )
-    if bar == stronger:
+    if bar != weaker:
         rule += "; the other learned next to nothing"
     return Goal(value, rule)
 

@@ -2,6 +2,7 @@
 
     evenbatch.torch.auditing  audit(model), watch(model): what is wrong with its normalization
     evenbatch.torch.rewrite   place, swap, fold, freeze, refresh, sync: changing it, with evidence
+    evenbatch.torch.comparing compare(make_model, data, arms): which normalization pays, measured
     evenbatch.torch.layers    torch.nn's normalization layers, faster on the CPU
 
 The names below are imported when first used.
@@ -23,6 +24,8 @@ _WHERE = {
     "BatchNorm1d": "layers",
     "BatchNorm2d": "layers",
     "BatchNorm3d": "layers",
+    "CompareError": "comparing",
+    "Comparison": "comparing",
     "Context": "auditing",
     "Finding": "auditing",
     "GroupNorm": "layers",
@@ -36,6 +39,7 @@ _WHERE = {
     "RewriteError": "rewrite",
     "Severity": "auditing",
     "audit": "auditing",
+    "compare": "comparing",
     "fold": "rewrite",
     "freeze": "rewrite",
     "place": "rewrite",
