@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = '''
+SCRIPT = """
 import json, sys, torch
 from torch import nn
 from evenbatch.torch import CompareError, compare
@@ -36,7 +36,7 @@ with open(f"{sys.argv[1]}/{os.environ.get('RANK', 'alone')}.json", "w") as file:
     json.dump({"refused": refused, "curves": {
         f"{c.trial.arm} {c.trial.seed}": c.metric.tolist() for c in result.curves},
         "answer": result.verdict.answer, "on": result.verdict.measured_on}, file)
-'''
+"""
 
 
 def test_two_processes_train_what_one_trains(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def outcome(
     there: int = 99,
     scale: Scale = SHARE,
     goal: float | None = None,
+    fast: dict[str, float] | None = None,
 ) -> Verdict:
     """The verdict on curves with these steps to the goal: a function of the seed for each arm."""
     rates = {"a": (0.1, 1.0), "b": (0.1, 1.0)}
@@ -52,8 +53,8 @@ def outcome(
     curves: dict[str, Curve] = {}
     while wanted := pairing.trials(curves).trials:
         for asked in wanted:
-            # At the higher rate both arms are five times slower, so the lower one is the best.
-            slow = 5 if asked.learning_rate == 1.0 else 1
+            # At any other rate than its fast one, the lower if nothing is said, an arm is slower.
+            slow = 1 if asked.learning_rate == (fast or {}).get(asked.arm, 0.1) else 5
             reach = paces[asked.arm](asked.seed % 1000) * slow
             curves[asked.key] = invented(asked, reach, scale)
     kept = {k: c for k, c in curves.items() if c.trial.seed < there or c.trial.seed >= 1_000_000}
@@ -132,8 +133,19 @@ def test_a_metric_that_falls_is_read_the_other_way_round() -> None:
 
 
 def test_equal_settings_are_shown_beside_best_against_best() -> None:
-    labels = [effect.label for effect in outcome({"a": wobbling(400, 0), "b": lambda s: 100}).effects]
-    assert labels[:2] == ["best against best"] * 2
+    def pace(best: float) -> Any:
+        return lambda seed: 400 if best == 0.1 else 100
+
+    verdict = outcome({"a": pace(0.1), "b": pace(1.0)}, fast={"a": 0.1, "b": 1.0})
+    labels = [effect.label for effect in verdict.effects]
+    assert labels[::3] == [
+        "best against best", "both at learning rate 0.1", "both at learning rate 1"
+    ]  # fmt: skip
+    best, low, high = (effect.value for effect in verdict.effects[::3])
+    assert best == pytest.approx(4, rel=0.05)
+    assert low < 1, "at the first arm's best rate the other is the slower one"
+    assert high > best
+    assert [row[1] for row in verdict.tables[0].rows] == ["0.1", "1", "0.1", "1"]
 
 
 def test_a_goal_that_guessing_reaches_is_refused() -> None:

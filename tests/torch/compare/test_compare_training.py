@@ -15,7 +15,7 @@ from evenbatch.store import Store
 from evenbatch.torch import compare, place
 from evenbatch.torch.comparing.batches import Loaders, Rows, feed_of
 from evenbatch.torch.comparing.errors import CompareError
-from evenbatch.torch.comparing.measures import guessing, scale_of
+from evenbatch.torch.comparing.measures import default_loss, guessing, scale_of
 from evenbatch.torch.comparing.models import paired
 from evenbatch.torch.comparing.ranks import Ranks
 from evenbatch.torch.comparing.training import Training, Workshop
@@ -212,9 +212,9 @@ def test_a_training_that_diverges_ends_there() -> None:
 
 def test_what_guessing_reaches() -> None:
     y = torch.tensor([0, 0, 0, 1, -100])
-    assert guessing("accuracy", scale_of("loss", None, None).measure, [(y, y)]) == (0.75, 4)
-    loss = guessing("loss", scale_of("loss", None, None).measure, [(y, torch.tensor([[1.0], [3.0]]))])
-    assert loss == (1.0, 2)
+    assert guessing("accuracy", default_loss, [(y, y)]) == (0.75, 4)
+    targets = torch.tensor([[1.0], [3.0]])
+    assert guessing("loss", default_loss, [(y, targets)]) == (1.0, 2)
     assert guessing("loss", lambda model, batch: 0, [(y, y)]) is None
 
 

@@ -141,7 +141,8 @@ def compare(
         template = Training(
             name, version, names[0], data_name, _said(optimizer), lowest, batch_size, steps, 0,
             evaluate_every or max(1, steps // EVALUATIONS), scale.name,
-            _setting(ranks, sync, make_model, loss, metric, optimizer) if store else (),
+            _setting(ranks, sync, make_model, loss, metric, optimizer)
+            if store is not None else (),
         )  # fmt: skip
 
         def training(arm: str, rate: float, seed: int) -> Training:
