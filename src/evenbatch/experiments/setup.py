@@ -109,7 +109,8 @@ class Setup:
     depth: int = 3
     width: int = 64
     settings: Mapping[str, Any] | None = None
-    _made: dict[Any, Trial] = field(default_factory=dict, repr=False)
+    # Not handed on by `replace`: the same changes make other trials of another setup.
+    _made: dict[Any, Trial] = field(default_factory=dict, init=False, repr=False)
 
     def trial(self, seed: int, **changes: Any) -> Trial:
         """A training of this setup with some fields of `Network` or `Trial` changed.
