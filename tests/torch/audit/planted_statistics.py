@@ -13,14 +13,13 @@ from evenbatch.torch import Context
 
 
 def frozen_backbone() -> dict[str, Any]:
-    model = nn.Sequential(frozen(conv_bn()), nn.Conv2d(8, 2, 1))
+    model = nn.Sequential(frozen(trained()), nn.Conv2d(8, 2, 1))
     return {"model": model.train(), "batch": images()}
 
 
 def frozen_and_in_eval_mode_until_train() -> dict[str, Any]:
     """eval() once is undone by the next train()."""
-    model = nn.Sequential(frozen(conv_bn()), nn.Conv2d(8, 2, 1))
-    model[0].eval()
+    model = nn.Sequential(frozen(trained()), nn.Conv2d(8, 2, 1))
     return {"model": model, "batch": images()}
 
 

@@ -297,7 +297,8 @@ def test_the_fixed_optimizer_keeps_its_state_and_steps_on() -> None:
 
 def test_a_frozen_layer_stays_frozen_after_the_fix() -> None:
     model = nn.Sequential(conv_bn().requires_grad_(False), nn.Conv2d(8, 2, 1))
-    audit(model).fix(select=("EB201",))
+    model(images())
+    assert len(audit(model).fix(select=("EB201",)).changed) == 1
     model.train()
     before = model[0][1].running_mean.clone()
     model(images())

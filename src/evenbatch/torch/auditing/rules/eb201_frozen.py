@@ -22,8 +22,8 @@ from evenbatch.torch import freeze
 
 freeze(model.backbone)
 ```
-or put ``self.backbone.eval()`` into the model's own ``train`` method. The automatic fix sets the
-layers to evaluation mode and keeps them there.
+or put ``self.backbone.eval()`` into the model's own ``train`` method. The automatic fix freezes
+these layers, once their statistics have been updated at all.
 
 ## Source
 [pytorch#86590](https://github.com/pytorch/pytorch/issues/86590),
@@ -36,11 +36,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from types import MethodType
 from typing import Any
 
 from evenbatch.torch.auditing.findings import Found, Severity, counted
 from evenbatch.torch.auditing.rules._rule import rule
+from evenbatch.torch.auditing.rules.eb202_nonfinite import wrong_channels
 from evenbatch.torch.auditing.subject import Subject
 
 
@@ -67,7 +67,9 @@ def frozen_but_moving(subject: Subject) -> Iterator[Found]:
         f"are not: every forward pass in training mode moves them; {state}.",
         "keep these layers in evaluation mode whatever model.train() says.",
         {"layers": len(found), "in_training_mode": now},
-        partial(_freeze, [norm.module for norm in found]),
+        partial(_freeze, [norm.module for norm in found])
+        if all(norm.updates and not wrong_channels(norm) for norm in found)
+        else None,
     )
 
 
@@ -86,14 +88,11 @@ def _trained_by(model: Any, norms: list[Any]) -> list[bool]:
             module.training = training
 
 
-def _stays(self: Any, mode: bool = True) -> Any:
-    """`train` of a frozen layer."""
-    self.training = False
-    return self
-
-
 def _freeze(norms: list[Any]) -> str:
+    from evenbatch.torch.rewrite import freeze
+
     for norm in norms:
-        norm.eval()
-        norm.train = MethodType(_stays, norm)
-    return f"{counted(len(norms), 'batch norm')} set to evaluation mode for good"
+        refused = freeze(norm).refused
+        if refused:
+            raise ValueError(refused[0].reason)
+    return f"{counted(len(norms), 'batch norm')} frozen on the running statistics"

@@ -16,8 +16,13 @@ torch.onnx.export(model, x)
 ```
 
 ## Use instead
-Export a model built with ``nn.BatchNorm2d``, and load the weights: their names are the same. The
-automatic fix puts the plain layer of the right dimension in place; it needs a batch to know it.
+```python
+from evenbatch.torch import unsync
+
+unsync(model, batch=x)
+```
+or export a model built with ``nn.BatchNorm2d`` and load the weights: their names are the same.
+The automatic fix does the former; it needs a batch to know the dimension.
 
 ## Source
 [pytorch#41081](https://github.com/pytorch/pytorch/issues/41081),
@@ -31,14 +36,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from torch import nn
-
 from evenbatch.torch.auditing.findings import Found, Severity, counted
-from evenbatch.torch.auditing.layers import Norm, put
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
-
-PLAIN = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 
 
 @rule("EB603", Severity.WARNING, "tree + context")
@@ -54,33 +54,23 @@ def sync_batch_norm_alone(subject: Subject) -> Iterator[Found]:
         if subject.context.deploy
         else ("the model is on the CPU, and one device is declared")
     )
-    dims = {norm.path: _dims(subject, norm) for norm in synced}
-    known = all(dim in PLAIN and path for path, dim in dims.items())
+    runs = subject.sample is not None and not subject.sample.evaluating.error
     yield Found(
-        tuple(dims),
+        tuple(norm.path for norm in synced),
         f"{counted(len(synced), 'SyncBatchNorm layer')}, and {why}.",
-        "the plain BatchNorm1d, 2d or 3d in these places; the weights' names are the same.",
+        "the plain BatchNorm1d, 2d or 3d in these places (evenbatch.torch.unsync); the weights' "
+        "names are the same.",
         {"layers": len(synced)},
-        partial(_replace, subject.model, synced, dims) if known else None,
+        partial(_replace, subject) if runs and synced[0].path else None,
     )
 
 
-def _dims(subject: Subject, norm: Norm) -> int:
-    calls = subject.sample.evaluating.calls.get(norm.path, []) if subject.sample else []
-    return len(calls[0].shape) if calls else 0
+def _replace(subject: Subject) -> str:
+    from evenbatch.torch.rewrite import unsync
 
-
-def _replace(model: nn.Module, synced: list[Norm], dims: dict[str, int]) -> str:
-    for norm in synced:
-        old = norm.module
-        new = PLAIN[dims[norm.path]](
-            old.num_features, old.eps, old.momentum, old.affine, old.track_running_stats
-        )
-        for name, parameter in old._parameters.items():
-            new._parameters[name] = parameter
-        for name, buffer in old._buffers.items():
-            new._buffers[name] = buffer
-        new.train(old.training)
-        for path in (norm.path, *norm.aliases):
-            put(model, path, new)
-    return f"{counted(len(synced), 'SyncBatchNorm layer')} replaced by plain batch norms"
+    assert subject.sample is not None
+    done = unsync(subject.model, batch=subject.sample.inputs)
+    if done.refused:
+        done.undo()
+        raise ValueError(f"{done.refused[0]}")
+    return f"{counted(len(done), 'SyncBatchNorm layer')} replaced by plain batch norms"

@@ -19,7 +19,7 @@ Group norm, with at least two values per group:
 ```python
 from evenbatch.torch import swap
 
-swap(model, "batch -> group")
+swap(model, "batch", "group", batch=x)
 ```
 
 ## Source
