@@ -137,6 +137,18 @@ def evaluated_on_other_data() -> dict[str, Any]:
     return {"model": conv_bn(), "loop": loop}
 
 
+def evaluated_before_and_after() -> dict[str, Any]:
+    """Each evaluation is compared with the statistics of its moment, not with the last ones."""
+
+    def loop(model: Any) -> None:
+        train(model, 40)
+        evaluate(model)
+        train(model, 40, 100 * images(16))
+        evaluate(model, 100 * images(16))
+
+    return {"model": nn.Sequential(nn.BatchNorm2d(3)), "loop": loop}
+
+
 def evaluated_only() -> dict[str, Any]:
     """A new model: nothing is expected of its statistics."""
 
@@ -219,7 +231,7 @@ CASES = {
     ),
     "EB504": Case(
         shows=(evaluated_on_other_data,),
-        silent=(evaluated_only,),
+        silent=(evaluated_only, evaluated_before_and_after),
         mended=trained_and_evaluated,
         at=("1",),
         says="than the 48 examples evaluated",

@@ -44,6 +44,11 @@ def kept_in_eval() -> dict[str, Any]:
     return {"model": KeptInEval().train(), "batch": images()}
 
 
+def frozen_with_momentum_zero() -> dict[str, Any]:
+    """Its statistics cannot move."""
+    return {"model": nn.Sequential(frozen(conv_bn(momentum=0.0)), nn.Conv2d(8, 2, 1))}
+
+
 def all_frozen_for_inference() -> dict[str, Any]:
     return {"model": frozen(conv_bn()), "batch": images()}
 
@@ -377,7 +382,7 @@ def follows() -> dict[str, Any]:
 CASES = {
     "EB201": Case(
         shows=(frozen_backbone, frozen_and_in_eval_mode_until_train),
-        silent=(kept_in_eval, all_frozen_for_inference),
+        silent=(kept_in_eval, all_frozen_for_inference, frozen_with_momentum_zero),
         at=("0.1",),
         says="1 of them is in training mode now",
     ),

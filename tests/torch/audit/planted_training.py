@@ -207,10 +207,10 @@ class Masked(nn.Module):
 
 
 def _padded(share: float) -> dict[str, torch.Tensor]:
-    x = 3 + sequences(8, 4, 10).contiguous()  # (N, C, T)
-    mask = torch.ones(8, 10, dtype=torch.long)
+    x = 3 + sequences(8, 4, 60)  # (N, C, T)
+    mask = torch.ones(8, 60, dtype=torch.long)
     if share:
-        mask[:4, -int(10 * share) :] = 0
+        mask[:4, -int(60 * share) :] = 0
     return {"x": x * mask[:, None, :], "attention_mask": mask}
 
 
@@ -224,6 +224,18 @@ def padded_group_norm() -> dict[str, Any]:
 
 def padded_instance_norm() -> dict[str, Any]:
     return {"model": Masked(nn.InstanceNorm1d(4)), "batch": _padded(0.6)}
+
+
+def masked_but_alike() -> dict[str, Any]:
+    """What the mask leaves out is like the rest: nothing shifts but by chance."""
+    x = sequences(16, 4, 200)
+    mask = torch.ones(16, 200, dtype=torch.long)
+    mask[:, 120:] = 0
+    return {"model": Masked(nn.BatchNorm1d(4)), "batch": {"x": x, "attention_mask": mask}}
+
+
+def masked_but_alike_for_each_example() -> dict[str, Any]:
+    return {"model": Masked(nn.InstanceNorm1d(4)), "batch": masked_but_alike()["batch"]}
 
 
 def not_padded() -> dict[str, Any]:
@@ -304,7 +316,7 @@ CASES = {
     ),
     "EB406": Case(
         shows=(padded, padded_group_norm, padded_instance_norm),
-        silent=(not_padded,),
+        silent=(not_padded, masked_but_alike, masked_but_alike_for_each_example),
         mended=padded_layer_norm,
         at=("norm",),
         says="30 % of the positions are padding",

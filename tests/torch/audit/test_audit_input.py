@@ -334,3 +334,25 @@ def test_statistics_of_an_input_are_those_of_numpy() -> None:
             torch.testing.assert_close(
                 call.var, torch.from_numpy(a.var((0, 2, 3))), rtol=1e-5, atol=1e-6
             )
+
+
+def test_padding_is_measured_as_it_is() -> None:
+    """Half of the positions are padded with zeros around data of mean 3 and deviation 1."""
+
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(2)
+
+        def forward(self, x: Any, mask: Any) -> Any:
+            return self.norm(x)
+
+    numbers = torch.randn(64, 2, 100, generator=torch.Generator().manual_seed(0))
+    numbers = 3 + (numbers - numbers.mean((0, 2), True)) / numbers.std((0, 2), keepdim=True)
+    mask = torch.arange(100).expand(64, 100) < 50
+    batch = {"x": torch.where(mask[:, None], numbers, 0.0), "mask": mask}
+    [finding] = audit(Masked(), batch, select=["EB406"])
+    assert finding.evidence["padded"] == 0.5
+    assert finding.evidence["shift"] == pytest.approx(1.5, rel=0.02)  # half of 3 deviations
+    # The variance of the mixture: 1/2 of 1 and 1/2 of 0 around means 3 apart, 1/2 + 9/4.
+    assert finding.evidence["variance_ratio"] == pytest.approx(2.75, rel=0.05)

@@ -121,6 +121,17 @@ def has_numbers(tensor: torch.Tensor) -> bool:
     return not is_lazy(tensor) and tensor.device.type != "meta"
 
 
+def running_statistics(norm: Norm) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Running mean, and running variance with eps, in float64; None if there are no usable ones."""
+    found = norm.statistics
+    if len(found) < 2:
+        return None
+    mean = found["running_mean"].detach().double().cpu()
+    var = found["running_var"].detach().double().cpu() + (norm.eps or 0.0)
+    usable = bool(torch.isfinite(mean).all() and torch.isfinite(var).all() and (var > 0).all())
+    return (mean, var) if usable else None
+
+
 def put(model: nn.Module, path: str, module: nn.Module) -> None:
     """Put a module in the place of another."""
     parent, _, name = path.rpartition(".")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 
 from evenbatch.torch.auditing.findings import counted
+from evenbatch.torch.auditing.layers import Norm, running_statistics
 
 
 @dataclass
@@ -18,38 +19,43 @@ class Seen:
     moves_in_backward: int = 0  # of them, recomputations by checkpointing
     calls_now: int = 0
     most_calls: int = 0  # in one forward pass of the model, in training mode
-    input_finite: bool = True
     broke_at: int | None = None  # the model's training pass after which statistics were not finite
     broke_on_finite_input: bool = False
     frozen_at: dict[str, torch.Tensor] = field(default_factory=dict)
     drift: float = 0.0  # of a frozen layer's running mean, in its standard deviations
-    examples: int = 0  # in evaluation mode
+    # In evaluation mode, measured by the running statistics of the moment: of (x - mean) / sd the
+    # sum and the sum of squares for each channel.
+    examples: int = 0
     values: int = 0
     total: torch.Tensor | None = None
     squares: torch.Tensor | None = None
 
-    def take_evaluation(self, x: torch.Tensor) -> None:
-        """Add a batch to the mean and variance of what came in during evaluation."""
-        if x.dim() < 2 or not x.numel() or not self.input_finite:
+    def take_evaluation(self, norm: Norm, x: torch.Tensor) -> None:
+        """Add a batch to what came in during evaluation."""
+        running = running_statistics(norm)
+        if running is None or x.dim() < 2 or not x.numel() or x.shape[1] != len(running[0]):
             return
+        mean, var = running
         over = [axis for axis in range(x.dim()) if axis != 1]
-        wide = x.detach().double()
-        total, squares = wide.sum(over).cpu(), wide.square().sum(over).cpu()
-        if self.total is None or self.squares is None or self.total.shape != total.shape:
-            self.total, self.squares = torch.zeros_like(total), torch.zeros_like(squares)
-            self.examples = self.values = 0
-        self.total += total
-        self.squares += squares
+        wide, count = x.detach().double(), x.numel() // x.shape[1]
+        plain, square = wide.sum(over).cpu(), wide.square().sum(over).cpu()
+        total = (plain - count * mean) / var.sqrt()
+        squares = (square - 2 * mean * plain + count * mean.square()) / var
+        if not bool(torch.isfinite(squares).all()):
+            return
+        self.total = total if self.total is None else self.total + total
+        self.squares = squares if self.squares is None else self.squares + squares
         self.examples += x.shape[0]
-        self.values += x.numel() // x.shape[1]
+        self.values += count
 
     @property
     def evaluated(self) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Mean and variance for each channel of what came in during evaluation."""
+        """For each channel of what came in during evaluation: the shift of the mean in running
+        standard deviations, and the ratio of the variances."""
         if self.total is None or self.squares is None:
             return None
-        mean = self.total / self.values
-        return mean, (self.squares / self.values - mean.square()).clamp(min=0)
+        shift = self.total / self.values
+        return shift, (self.squares / self.values - shift.square()).clamp(min=0)
 
 
 @dataclass

@@ -112,9 +112,8 @@ class _Watcher:
         if not isinstance(x, torch.Tensor):
             return
         seen = self.run.seen[norm.path]
-        seen.input_finite = bool(torch.isfinite(x).all())
         if not module.training:
-            seen.take_evaluation(x)
+            seen.take_evaluation(norm, x)
             return
         if not norm.moves_when_training:
             return
@@ -134,7 +133,8 @@ class _Watcher:
             statistics = norm.statistics.values()
             if not all(bool(torch.isfinite(s).all()) for s in statistics):
                 seen.broke_at = self.run.training_passes
-                seen.broke_on_finite_input = seen.input_finite
+                inputs = [x for x in args if isinstance(x, torch.Tensor)]
+                seen.broke_on_finite_input = all(bool(torch.isfinite(x).all()) for x in inputs)
 
 
 def _in_backward() -> bool:

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.layers import Norm, running_statistics
 from evenbatch.torch.auditing.subject import Subject
 
 EXAMPLES = 8  # fewer say too little
@@ -39,21 +39,23 @@ def disagreement(subject: Subject, norm: Norm) -> tuple[float, float] | None:
 def beyond_chance(
     norm: Norm, seen_mean: torch.Tensor, seen_var: torch.Tensor, examples: int
 ) -> tuple[float, float] | None:
-    """Root mean square shift of the channels' means in running standard deviations, and the median
-    ratio of the variances; None if both are what a batch of so many examples may show.
+    """As `judged`, from each channel's mean and variance on a batch."""
+    running = running_statistics(norm)
+    if running is None or running[0].shape != seen_mean.shape:
+        return None
+    mean, var = running
+    eps = norm.eps or 0.0
+    return judged((seen_mean - mean) / var.sqrt(), (seen_var + eps) / var, examples)
 
-    A batch's mean strays from the population's by about 1/√examples standard deviations; three
+
+def judged(shifts: torch.Tensor, ratios: torch.Tensor, examples: int) -> tuple[float, float] | None:
+    """Root mean square shift of the channels' means in running standard deviations, and the median
+    ratio of the variances; None if both are what so many examples may show.
+
+    The mean of a batch strays from the population's by about 1/√examples standard deviations; three
     times that, and never less than half a standard deviation, is taken to be beyond chance.
     """
-    statistics = norm.statistics
-    if len(statistics) < 2:
-        return None
-    mean = statistics["running_mean"].double().cpu()
-    var = statistics["running_var"].double().cpu() + (norm.eps or 0.0)
-    if mean.shape != seen_mean.shape or not bool(torch.isfinite(mean).all() & (var > 0).all()):
-        return None
-    shift = float(((seen_mean - mean).square() / var).mean().sqrt())
-    ratio = float(((seen_var + (norm.eps or 0.0)) / var).median())
+    shift, ratio = float(shifts.square().mean().sqrt()), float(ratios.median())
     if shift > max(SHIFT, 3 / math.sqrt(examples)) or not 1 / RATIO < ratio < RATIO:
         return shift, ratio
     return None

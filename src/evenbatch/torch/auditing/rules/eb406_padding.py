@@ -33,6 +33,7 @@ y = self.bn(self.conv(x), mask=mask)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -44,6 +45,7 @@ from evenbatch.torch.auditing.sample import Call
 from evenbatch.torch.auditing.subject import Subject
 
 SHIFT, RATIO = 0.05, 1.1
+CHANCE = 2  # times what leaving out as many positions of the same kind would do
 
 
 @rule("EB406", Severity.WARNING, "batch")
@@ -65,7 +67,7 @@ def padding_in_statistics(subject: Subject) -> Iterator[Found]:
         yield Found(
             tuple(found),
             f"{brief(100 * padded)} % of the positions are padding. With it the mean in {path!r} "
-            f"is off by up to {brief(shift)} standard deviations and the variance "
+            f"is off by {brief(shift)} standard deviations and the variance "
             f"is {brief(ratio)} times that of the data.",
             "batches of similar lengths, layer norm, or a layer that takes the mask "
             "(evenbatch.torch.BatchNorm1d).",
@@ -74,7 +76,7 @@ def padding_in_statistics(subject: Subject) -> Iterator[Found]:
 
 
 def _effect(norm: Norm, call: Call, mask: torch.Tensor) -> tuple[float, float] | None:
-    """Largest shift of a mean and median ratio of the variances, if they are worth telling."""
+    """Root mean square shift of the means and median ratio of the variances, if beyond chance."""
     x = call.seen
     if x is None or call.masked or x.dim() != 3 or (x.shape[0], x.shape[2]) != tuple(mask.shape):
         return None  # not (N, C, T) with the mask's N and T
@@ -85,13 +87,18 @@ def _effect(norm: Norm, call: Call, mask: torch.Tensor) -> tuple[float, float] |
     kept = 1 if norm.kind == "batch" else 2  # axes with statistics of their own
     rows = (x.shape[0], groups, -1) if groups else (*x.shape[:kept], -1)
     x, real = x.reshape(rows), real.reshape(rows)
-    count = real.sum(-1)
-    enough = count > 1
-    mean = (x * real).sum(-1) / count.clamp(min=1)
-    var = ((x - mean[..., None]).square() * real).sum(-1) / count.clamp(min=1)
-    enough &= var > 0
-    if not bool(enough.any()):
+    every, inside = x.shape[-1], real.sum(-1)
+    mean = (x * real).sum(-1) / inside.clamp(min=1)
+    var = ((x - mean[..., None]).square() * real).sum(-1) / inside.clamp(min=1)
+    usable = (inside > 1) & (inside < every) & (var > 0)
+    if not bool(usable.any()):
         return None
-    shift = float(((x.mean(-1) - mean).abs() / var.sqrt())[enough].max())
-    ratio = float((x.var(-1, unbiased=False) / var)[enough].median())
-    return (shift, ratio) if shift > SHIFT or not 1 / RATIO < ratio < RATIO else None
+    shifts = ((x.mean(-1) - mean) / var.sqrt())[usable]
+    ratio = float((x.var(-1, correction=0) / var)[usable].median())
+    chance = float((1 / inside - 1 / every)[usable].mean().sqrt())
+    shift = float(shifts.square().mean().sqrt())
+    off = shift > max(SHIFT, CHANCE * chance)
+    spread = ratio > 0 and abs(math.log(ratio)) > max(
+        math.log(RATIO), CHANCE * math.sqrt(2) * chance
+    )
+    return (shift, ratio) if off or spread else None

@@ -2,7 +2,7 @@
 
 ## What it does
 Gathers, in a watched run, the mean and variance of each batch norm's input over all passes in
-evaluation mode, and compares them with its running statistics.
+evaluation mode, and compares them with its running statistics of that moment.
 
 ## Why is this bad?
 As EB204, on all evaluation data instead of one batch. The loss in evaluation mode is then far
@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
-from evenbatch.torch.auditing.rules._agreement import EXAMPLES, beyond_chance
+from evenbatch.torch.auditing.rules._agreement import EXAMPLES, judged
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
@@ -48,7 +48,7 @@ def evaluation_unlike_training(subject: Subject) -> Iterator[Found]:
         seen = subject.run.seen.get(norm.path)
         if seen is None or seen.evaluated is None or seen.examples < EXAMPLES or not norm.updates:
             continue
-        gap = beyond_chance(norm, *seen.evaluated, seen.examples)
+        gap = judged(*seen.evaluated, seen.examples)
         if gap is not None:
             found[norm.path] = gap
     if not found:
