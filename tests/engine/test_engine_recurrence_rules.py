@@ -167,7 +167,7 @@ def mixed() -> list[Trial]:
     for i, norm in enumerate(NORMS):
         data = (CLASSES, TARGETS)[i % 2]
         made = network(data, norm=norm, dropout=0.1 * (i % 2), placement=("before", "after")[i % 2])
-        found.append(trial(data, made, steps=120, batch_size=7 + i, seed=i))
+        found.append(trial(data, made, steps=120, batch_size=7 + i, seed=i, landscape_every=50))
         found.append(Trial(Network(5, (40,), 4, norm="batch"), ROWS.name, steps=60, seed=i))
         wild = Network(5, (40,), 4, time_steps=6, init="gaussian", sigma=1e3, activation="relu")
         found.append(Trial(wild, CLASSES.name, learning_rate=1e6, steps=20))

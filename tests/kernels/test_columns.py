@@ -60,7 +60,7 @@ def run(
     )  # fmt: skip
     backward(
         ws, at["d"], at["z"], rows, stride, at["mean"], at["rstd"], at["scale"], ws, at["gamma"],
-        at["beta"], grad, slope,
+        at["beta"], grad, slope, True,
     )  # fmt: skip
     bench.check_guards()
     written = np.flatnonzero(~np.isnan(grad))
@@ -242,3 +242,43 @@ def test_running_statistics_become_a_scale(dtype: Any) -> None:
 def test_eps(eps: float) -> None:
     z, gamma, beta, dy = draw(11, 16, 0.0, 1.0, np.float32)
     check(z, gamma, beta, dy, 1.0, eps)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.01, 1.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("rows", "count"), [(1, 13), (1, 16), (3, 17), (7, 33)])
+def test_backward_of_given_statistics(rows: int, count: int, dtype: Any, slope: float) -> None:
+    draw = np.random.default_rng([rows, count])
+    z, dy = (draw.normal(0.3, 1, (rows, count)).astype(dtype) for _ in range(2))
+    gamma, beta, mean = (draw.normal(0, 1, count).astype(dtype) for _ in range(3))
+    variance = draw.uniform(0.5, 2, count).astype(dtype)
+    bench = Workbench(dtype)
+    at = {"z": bench.put(z), "y": bench.room(rows, count), "d": bench.put(dy)}
+    at |= {name: bench.room(1, count) for name in ("mean", "rstd", "scale")}
+    at |= {"gamma": bench.put(gamma), "beta": bench.put(beta)}
+    ws, stride = bench.flat, bench.padded(at["gamma"], 1, count).size
+    running = np.zeros(2 * stride, dtype)
+    running[:count], running[stride : stride + count] = mean, variance
+    grad = np.full_like(ws, np.nan)
+    running_to_scale(running, 0, ws, stride, at["mean"], at["rstd"], 1e-5)
+    places = (at["mean"], at["rstd"], at["scale"], ws, at["gamma"], at["beta"])
+    normalize(ws, at["z"], at["y"], rows, stride, *places, slope)
+    backward(ws, at["d"], at["z"], rows, stride, *places, grad, slope, False)
+    bench.check_guards()
+    assert not bench.padding(at["d"], rows, count).any()
+
+    rstd = 1 / np.sqrt(variance.astype(np.float64) + 1e-5)
+    exact = columns.reference_given(dy, z, mean, rstd, gamma, beta, slope)
+    xhat = (z - mean) * rstd.astype(dtype)
+    d = np.where(gamma * xhat + beta > 0, dy, dtype(slope) * dy)
+    plain = (d * gamma * rstd.astype(dtype), (d * xhat).sum(axis=0), d.sum(axis=0))
+    found = (
+        bench.get(at["d"], rows, count),
+        grad[at["gamma"] : at["gamma"] + count],
+        grad[at["beta"] : at["beta"] + count],
+    )
+    floor = 8 * np.finfo(dtype).eps * (np.abs(dy).sum(axis=0).max() + 1) * np.abs(xhat).max()
+    for name, one, other, reference in zip(
+        ("dz", "dgamma", "dbeta"), found, plain, exact, strict=True
+    ):
+        as_good_as_float32(one, other, reference, floor, name)

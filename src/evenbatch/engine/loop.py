@@ -117,15 +117,13 @@ def forward(ops, slopes, plan, hyper, rows, theta, running, ws, mode, step):
             if mode == TRAIN:
                 key = noise_key(plan[SEED_LOW], plan[SEED_HIGH], step, ops[i, T.CODE])
                 drift.add_drift(ws, dst, n, stride, ops[i, T.COLUMNS], a, b, key, slope)
-        elif op == T.ADD:
+        elif op in (T.ADD, T.SUM):
             dense.add(ws, src, a, dst, n * stride)
         elif op == T.ORDER:
             recurrence.order_by_length(ws, src, dst, n, stride, b, c, a)
-        elif op == T.SUM:
-            dense.add(ws, src, a, dst, n * stride)
         elif op == T.ENDING:
             on = np.int64(ws[ops[i, T.COUNT] + 1])
-            recurrence.put_rows(ws, src, dst, on, n, stride, a)
+            recurrence.move_rows(ws, src, dst, on, n, stride, a, False)
 
 
 @kernel
@@ -159,14 +157,10 @@ def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):
                 )
                 d, other = other, d
         elif op == T.BATCH:
-            if n > 1 or ops[i, T.CODE] == 0:
-                columns.batch_backward(
-                    ws, d, src, n, stride, e, e + stride, e + 3 * stride, theta, a, b, grad, slope
-                )
-            else:
-                recurrence.fixed_backward(
-                    ws, d, src, n, stride, e, e + stride, e + 3 * stride, theta, a, b, grad, slope
-                )
+            columns.batch_backward(
+                ws, d, src, n, stride, e, e + stride, e + 3 * stride, theta, a, b, grad, slope,
+                n > 1 or ops[i, T.CODE] == 0,
+            )  # fmt: skip
         elif op == T.ACTIVATE:
             dense.activate_backward(ws, d, src, dst, n, stride, grad, a, ops[i, T.CODE], slope)
         elif op == T.ROW:
@@ -181,18 +175,16 @@ def backward(ops, slopes, plan, hyper, rows, theta, grad, ws):
             )  # fmt: skip
         elif op in (T.DROPOUT, T.DRIFT):
             dense.multiply(ws, d, a, d, n * stride)
-        elif op == T.ADD:
-            dense.copy(ws, d, plan[STASH], n * stride)
+        elif op in (T.ADD, T.HOLD):
+            kept = plan[STASH] if op == T.ADD else a
+            dense.copy(ws, d, kept, n * stride)
         elif op == T.FORK:
             dense.add(ws, d, plan[STASH], d, n * stride)
         elif op == T.ENDING:
             on = np.int64(ws[ops[i, T.COUNT] + 1])
-            recurrence.take_rows(ws, b, d, on, n, stride, a)
+            recurrence.move_rows(ws, d, b, on, n, stride, a, True)
         elif op == T.SHARE:
             recurrence.share_gradient(grad, a, b, ws, c, ops[i, T.CODE])
-        elif op == T.HOLD:
-            dense.copy(ws, d, a, n * stride)
-            recurrence.clear(ws, b, c)
 
 
 @kernel

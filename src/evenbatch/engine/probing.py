@@ -31,7 +31,8 @@ def probe_layers(probes, slopes, ws, theta, grad, rows, out):
         for c in range(row[T.P_COLUMNS]):
             here = 0
             for s in range(row[T.P_STEPS]):
-                for r in range(_going_on(row, ws, rows, s)):
+                n = rows if row[T.P_COUNT] < 0 else np.int64(ws[row[T.P_COUNT] + s])
+                for r in range(n):
                     at = s * row[T.P_OUT_STEP] + r * row[T.P_STRIDE] + c
                     y, z = ws[row[T.P_OUT] + at], ws[row[T.P_Z] + at]
                     here += dense.is_saturated(row[T.P_CODE], slopes[i], z, y)
@@ -49,12 +50,6 @@ def probe_layers(probes, slopes, ws, theta, grad, rows, out):
 
 
 @kernel
-def _going_on(row, ws, rows, step):
-    """Examples of the minibatch that reach a time step; all, in a layer that has no steps."""
-    return rows if row[T.P_COUNT] < 0 else np.int64(ws[row[T.P_COUNT] + step])
-
-
-@kernel
 def _probe_input(row, ws, rows, out):
     """Mean and standard deviation of what the layer receives; returns the number of examples, each
     counted at every time step."""
@@ -62,7 +57,8 @@ def _probe_input(row, ws, rows, out):
     mean = 0.0
     for again in range(2):
         for s in range(row[T.P_STEPS]):
-            for r in range(_going_on(row, ws, rows, s)):
+            n = rows if row[T.P_COUNT] < 0 else np.int64(ws[row[T.P_COUNT] + s])
+            for r in range(n):
                 at = row[T.P_IN] + s * row[T.P_IN_STEP] + r * row[T.P_IN_STRIDE]
                 for c in range(row[T.P_IN_COLUMNS]):
                     if again:

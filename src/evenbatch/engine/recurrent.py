@@ -12,8 +12,8 @@ The operations of a minibatch, forwards:
       SHARE    (on the way back) add this step's gradients to those of the steps after it
       PRODUCT  U h_{t−1}, then W x_t, then SUM of the two; then normalizer and activation
       ENDING   rows whose last step this was go out, each to its own place in the minibatch
-    HOLD       (on the way back) keep the gradient that comes in, for ENDING to hand out; clear the
-               sums of SHARE
+    HOLD       (on the way back) keep the gradient that comes in, for ENDING to hand out
+    SHARE      (on the way back) set the sums to zero
 
 A step that no example of the minibatch reaches is not computed at all.
 """
@@ -46,11 +46,13 @@ def _shared(w: LinearSlot, u: LinearSlot, norm: NormSlot | None) -> list[tuple[i
     return [*blocks, (u.weight, u.size)]
 
 
-def _share(build: Builder, shared: list[tuple[int, int]], sums: int, first: bool) -> None:
-    """The operations that add up the gradients of one step."""
+def _share(build: Builder, shared: list[tuple[int, int]], sums: int, step: int) -> None:
+    """The operations that add up the gradients of one step, or, after the last, begin."""
+    code = recurrence.ADD if step else recurrence.FINISH
+    if step == build.network.time_steps:
+        code = recurrence.CLEAR
     for at, size in shared:
-        code = recurrence.FINISH if first else recurrence.ADD
-        if first and at == shared[-1][0]:
+        if step == 0 and at == shared[-1][0]:
             code = recurrence.ONLY_SUM  # the first step has no state before it
         build.emit(SHARE, 0, 0, 0, a=at, b=size, c=sums, code=code)
         sums += size
@@ -72,8 +74,7 @@ def recurrent_layer(build: Builder, w: LinearSlot, u: LinearSlot, src: int) -> i
     counts = build.take(2 * (steps + 1) + build.rows)
     places = counts + 2 * (steps + 1)
     shared = _shared(w, u, norm)
-    size = sum(size for _, size in shared)
-    sums = build.take(size)
+    sums = build.take(sum(size for _, size in shared))
     out, held, from_state = build.matrix(columns), build.matrix(columns), build.matrix(columns)
     build.ones_for(columns)  # now, so that every step takes the same room
 
@@ -81,7 +82,7 @@ def recurrent_layer(build: Builder, w: LinearSlot, u: LinearSlot, src: int) -> i
     found: list[tuple[int, int, int]] = []  # of each step: activation's input, activation, h
     for t in range(steps):
         build.count_at = counts + t
-        _share(build, shared, sums, first=t == 0)
+        _share(build, shared, sums, t)
         if t > 0:  # U first: its gradient by the state replaces the one that W needs
             build.emit(PRODUCT, found[-1][2], from_state, columns, a=u.weight, b=columns, dx=True)
         z = build.matrix(columns)
@@ -91,7 +92,8 @@ def recurrent_layer(build: Builder, w: LinearSlot, u: LinearSlot, src: int) -> i
         found.append(build.finish(z, w, norm, step=t + 1))
         build.emit(ENDING, found[-1][2], out, columns, a=places, b=held)
     build.count_at = -1
-    build.emit(HOLD, out, out, columns, a=held, b=sums, c=size)
+    build.emit(HOLD, out, out, columns, a=held)
+    _share(build, shared, sums, steps)
 
     later = found[min(1, steps - 1)]
     each = later[0] - found[0][0]

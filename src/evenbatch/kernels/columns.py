@@ -36,6 +36,15 @@ def reference_forward(
     return np.where(y > 0, y, slope * y), xhat, mean, variance
 
 
+def reference_given(
+    dy: Any, z: Any, mean: Any, rstd: Any, gamma: Any, beta: Any, slope: float
+) -> tuple[Any, Any, Any]:
+    """float64: (dz, dgamma, dbeta) where mean and spread were given."""
+    xhat = (np.asarray(z, np.float64) - mean) * rstd
+    d = np.where(gamma * xhat + beta > 0, dy, slope * np.asarray(dy, np.float64))
+    return d * gamma * rstd, (d * xhat).sum(axis=0), d.sum(axis=0)
+
+
 def reference_backward(
     dy: Any, z: Any, gamma: Any, beta: Any, eps: float, slope: float
 ) -> tuple[Any, Any, Any]:
@@ -143,16 +152,18 @@ def running_to_scale(running, running_at, ws, stride, mean_at, rstd_at, eps):
 
 @kernel
 def batch_backward(
-    ws, d, z, rows, stride, mean_at, rstd_at, scale_at, theta, gamma_at, beta_at, grad, slope
+    ws, d, z, rows, stride, mean_at, rstd_at, scale_at, theta, gamma_at, beta_at, grad, slope, own
 ):
     """Gradient by z in place of d, and those by gamma and beta into `grad` at their own offsets.
 
     d ← activation'(y) · d,   dbeta = Σ d,   dgamma = Σ d x̂
     dz = gamma · rstd · (d − dbeta/N − x̂ · dgamma/N)
+
+    Where mean and spread were not the matrix's `own` but given, dz is gamma · rstd · d alone.
     """
     width = lanes(ws)
     zero = splat(ws.dtype.type(0))
-    share = splat(ws.dtype.type(1) / ws.dtype.type(rows))
+    share = splat((ws.dtype.type(1) if own else ws.dtype.type(0)) / ws.dtype.type(rows))
     wide_slope = splat(ws.dtype.type(slope))
     even = rows - rows % 2
     for c in range(0, stride, width):

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels._lanes import PAD, lanes, load, positive, splat, store
+from evenbatch.kernels._lanes import PAD, lanes, load, splat, store
 
 # What `share_gradient` does with a step's gradient and the sum of the steps after it.
-ADD, FINISH, ONLY_SUM = 0, 1, 2
+CLEAR, ADD, FINISH, ONLY_SUM = range(4)
 
 
 def reference_order(lengths: Any, steps: int) -> tuple[Any, Any]:
@@ -29,15 +29,6 @@ def reference_order(lengths: Any, steps: int) -> tuple[Any, Any]:
     lengths = np.asarray(lengths)
     counts = (lengths[None, :] > np.arange(steps + 1)[:, None]).sum(axis=1)
     return np.argsort(-lengths, kind="stable"), counts
-
-
-def reference_fixed_backward(
-    dy: Any, z: Any, mean: Any, rstd: Any, gamma: Any, beta: Any, slope: float
-) -> tuple[Any, Any, Any]:
-    """float64: (dz, dgamma, dbeta) where mean and spread are constants, not the batch's own."""
-    xhat = (np.asarray(z, np.float64) - mean) * rstd
-    d = np.where(gamma * xhat + beta > 0, dy, slope * np.asarray(dy, np.float64))
-    return d * gamma * rstd, (d * xhat).sum(axis=0), d.sum(axis=0)
 
 
 @kernel
@@ -70,42 +61,30 @@ def order_by_length(ws, x, out, rows, stride, steps, features, meta):
 
 
 @kernel
-def put_rows(ws, source, target, first, last, stride, places):
-    """Rows first … last − 1 of the source, to the rows of the target they came from."""
+def move_rows(ws, ordered, minibatch, first, last, stride, places, back):
+    """Rows first … last − 1 from the order of length to where they stand in the minibatch, or
+    `back`."""
     width = lanes(ws)
     for i in range(first, last):
-        row = np.int64(ws[places + i])
+        source = ordered + i * stride
+        target = minibatch + np.int64(ws[places + i]) * stride
+        if back:
+            source, target = target, source
         for c in range(0, stride, width):
-            store(ws, target + row * stride + c, load(ws, source + i * stride + c))
-
-
-@kernel
-def take_rows(ws, source, target, first, last, stride, places):
-    """The way back of `put_rows`: rows first … last − 1 of the target, from where they went."""
-    width = lanes(ws)
-    for i in range(first, last):
-        row = np.int64(ws[places + i])
-        for c in range(0, stride, width):
-            store(ws, target + i * stride + c, load(ws, source + row * stride + c))
-
-
-@kernel
-def clear(ws, at, size):
-    """Zeros."""
-    zero = splat(ws.dtype.type(0))
-    for i in range(at, at + size, lanes(ws)):
-        store(ws, i, zero)
+            store(ws, target + c, load(ws, source + c))
 
 
 @kernel
 def share_gradient(grad, at, size, ws, total, code):
-    """ADD: a step's gradient into the sum. FINISH: the sum, with this step's, into the gradient.
-    ONLY_SUM: the sum alone (this step did not use the parameter)."""
+    """CLEAR: the sum is zero. ADD: a step's gradient into the sum. FINISH: the sum, with this
+    step's, into the gradient. ONLY_SUM: the sum alone (this step did not use the parameter)."""
     for i in range(0, size, lanes(ws)):
-        value = load(ws, total + i)
-        if code != ONLY_SUM:
+        value = splat(ws.dtype.type(0))
+        if code != CLEAR:
+            value = load(ws, total + i)
+        if code in (ADD, FINISH):
             value = value + load(grad, at + i)
-        if code == ADD:
+        if code in (CLEAR, ADD):
             store(ws, total + i, value)
         else:
             store(grad, at + i, value)
@@ -136,30 +115,3 @@ def note_step(running, at, step, stride):
     if step > 0:
         place = at - (step - 1) * 2 * stride - PAD
         running[place] = max(running[place], running.dtype.type(step))
-
-
-@kernel
-def fixed_backward(
-    ws, d, z, rows, stride, mean_at, rstd_at, scale_at, theta, gamma_at, beta_at, grad, slope
-):
-    """As `evenbatch.kernels.columns.batch_backward`, where mean and spread were given.
-
-    d ← activation'(y) · d,   dbeta = Σ d,   dgamma = Σ d x̂,   dz = gamma · rstd · d
-    """
-    width = lanes(ws)
-    zero = splat(ws.dtype.type(0))
-    wide_slope = splat(ws.dtype.type(slope))
-    for c in range(0, stride, width):
-        mean, scale = load(ws, mean_at + c), load(ws, scale_at + c)
-        beta = load(theta, beta_at + c)
-        dbeta, dgamma = zero, zero
-        at = c
-        for _ in range(rows):
-            x = load(ws, z + at) - mean
-            e = load(ws, d + at)
-            e = positive(x * scale + beta, e, e * wide_slope)
-            dbeta, dgamma = dbeta + e, dgamma + e * x
-            store(ws, d + at, e * scale)
-            at += stride
-        store(grad, beta_at + c, dbeta)
-        store(grad, gamma_at + c, dgamma * load(ws, rstd_at + c))
