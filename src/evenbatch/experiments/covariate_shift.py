@@ -205,14 +205,16 @@ class CovariateShift(Untimed):
         drifted = self._drifted(found[BEST])
         best, equal = (self._evidence(found[kind], drifted, kind) for kind in (BEST, EQUAL))
         answer, reason = judge(best, seeds)
-        middle = [shown.steps_text(found[BEST].steps[arm]) for arm in (NONE, BATCH, drifted)]
-        more = f"{digits(best.restored.value)} times what it is without batch norm"
+        none, batch, back = (
+            shown.steps_text(found[BEST].steps[arm], self.steps) for arm in (NONE, BATCH, drifted)
+        )
+        more = f" ({digits(best.restored.value)} times that without it)"
         return Verdict(
             answer=answer,
             reason=reason,
-            sentence=f"{data.name}: {amount(data, goal.value)} was reached in {middle[0]} steps "
-            f"without normalization, {middle[1]} with batch norm, and {middle[2]} with batch norm "
-            f"and drift put back ({more}). “{CLAIM}” {answer}: {reason}.",
+            sentence=f"{data.name}: steps to {amount(data, goal.value)} were {none} without "
+            f"normalization, {batch} with batch norm, and {back} with batch norm and drift put back"
+            f"{more * bool(np.isfinite(best.restored.value))}. “{CLAIM}” {answer}: {reason}.",
             effects=tuple(
                 effect
                 for four in (best, equal)

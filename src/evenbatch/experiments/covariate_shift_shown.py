@@ -66,14 +66,16 @@ def steps_of_drift(curve: Curve) -> Floats:
     return np.asarray(moved.mean(axis=1))
 
 
-def steps_text(steps: Floats) -> str:
+def steps_text(steps: Floats, budget: int) -> str:
     """Median steps to the goal, in words.
 
-    >>> steps_text(np.array([20.0, 22.0, 30.0])), steps_text(np.array([20.0, np.inf, np.inf]))
-    ('22', 'more than all')
+    >>> steps_text(np.array([20.0, 22.0, 30.0]), 500)
+    '22'
+    >>> steps_text(np.array([20.0, np.inf, np.inf]), 500)
+    'over 500'
     """
     middle = float(np.median(steps))
-    return f"{middle:.0f}" if np.isfinite(middle) else "more than all"
+    return f"{middle:.0f}" if np.isfinite(middle) else f"over {budget}"
 
 
 def figures(claim: CovariateShift, curves: Curves, grid: Grid, found: Found) -> tuple[Figure, ...]:
@@ -155,7 +157,7 @@ def table(claim: CovariateShift, grids: Mapping[str, Grid], found: Mapping[str, 
                 (
                     name(arm),
                     f"{grid.trials(arm)[0].learning_rate:g} ({kind.split()[0]})",
-                    steps_text(steps),
+                    steps_text(steps, claim.steps),
                     f"{np.isfinite(steps).sum()} of {len(steps)}",
                     digits(float(np.nanmean(drift))) if np.isfinite(drift).any() else "–",
                 )
