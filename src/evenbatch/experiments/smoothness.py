@@ -31,7 +31,7 @@ from evenbatch.experiments.protocol import (
     Untimed,
     Verdict,
 )
-from evenbatch.experiments.setup import DEFAULT, INIT_NAMES, Effort, Setup, initial
+from evenbatch.experiments.setup import DEFAULT, INIT_NAMES, INIT_SHORT, Effort, Setup, initial
 from evenbatch.experiments.smoothness_shown import ARMS, BEST, EQUAL, INITS
 from evenbatch.experiments.tuned import Floats, Grid, Tuned, rates_between
 from evenbatch.experiments.wording import count
@@ -228,7 +228,7 @@ class Smoothness(Untimed):
 
     def _effect(self, found: Mapping[Any, Any], kind: str, init: str, measure: str) -> Effect:
         none, batch = (found[kind, (init, arm)][measure] for arm in ARMS)
-        label = f"{kind} learning rates, {INIT_NAMES[init]}"
+        label = f"{kind} learning rates, {INIT_SHORT[init]}"
         return ratio_effect(label, none, batch, MEASURES[measure])
 
     def _said(self, found: Mapping[Any, Any], init: str) -> str:
