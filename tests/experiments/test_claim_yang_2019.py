@@ -121,7 +121,7 @@ def test_growth_is_counted_towards_the_input() -> None:
 def test_a_real_network_of_some_width_grows_as_it_should() -> None:
     experiment = replace(small(), width=64, batches=(8,), seeds=6)
     verdict = experiment.verdict(carry_out(experiment, threads=1).curves, ())
-    identity, relu, _ = verdict.effects
+    _, identity, relu, _ = verdict.effects
     assert identity.value == pytest.approx(exact_growth("identity", 8), rel=0.1)
     assert relu.value == pytest.approx(exact_growth("relu", 8), rel=0.1)
 

@@ -215,14 +215,13 @@ class CovariateShift(Untimed):
             sentence=f"{data.name}: steps to {amount(data, goal.value)} were {none} without "
             f"normalization, {batch} with batch norm, and {back} with batch norm and drift put back"
             f"{more * bool(np.isfinite(best.restored.value))}. “{CLAIM}” {answer}: {reason}.",
-            effects=tuple(
-                effect
-                for four in (best, equal)
-                for effect in (four.lost, four.gain, four.steadier, four.restored)
+            effects=(
+                *(best.lost, best.gain, best.steadier, best.restored),
+                *(equal.lost, equal.gain),
             ),
             measured_on=self.setup.words(seeds),
             notes=self._notes(found, goal, curves, equal),
-            figures=shown.figures(self, curves, grids[BEST], found[BEST]),
+            figures=shown.figures(self, curves, grids[BEST], found[BEST], drifted),
             tables=(shown.table(self, grids, found),),
             change="Stronger drift stops any training (see the table). Mean and spread over all "
             "units are what is measured here; drift of single units is larger.",

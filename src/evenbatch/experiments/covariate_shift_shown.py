@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from evenbatch.experiments.exhibits import (
     numbers,
 )
 from evenbatch.experiments.protocol import Curves
-from evenbatch.experiments.setup import named
+from evenbatch.experiments.setup import ARM_NAMES
 from evenbatch.experiments.tuned import Floats, Grid
 from evenbatch.experiments.wording import digits
 
@@ -51,7 +51,7 @@ class Found:
 def name(arm: tuple[str, float]) -> str:
     """An arm in words."""
     norm, strength = arm
-    return named(norm, f"drift {strength:g}") if strength else named(norm)
+    return f"drift {strength:g} put back" if strength else ARM_NAMES[norm]
 
 
 def steps_of_drift(curve: Curve) -> Floats:
@@ -78,15 +78,24 @@ def steps_text(steps: Floats, budget: int) -> str:
     return f"{middle:.0f}" if np.isfinite(middle) else f"over {budget}"
 
 
-def figures(claim: CovariateShift, curves: Curves, grid: Grid, found: Found) -> tuple[Figure, ...]:
+def figures(
+    claim: CovariateShift, curves: Curves, grid: Grid, found: Found, drifted: tuple[str, float]
+) -> tuple[Figure, ...]:
     """Learning; steps to the goal by strength of drift; and the drift itself."""
-    return _learning(claim, curves, grid), _strengths(claim, found), _drift(claim, curves, grid)
+    some = tuple(dict.fromkeys((NONE, BATCH, drifted, ARMS[-1])))
+    return (
+        _learning(claim, curves, grid, some),
+        _strengths(claim, found),
+        _drift(claim, curves, grid),
+    )
 
 
-def _learning(claim: CovariateShift, curves: Curves, grid: Grid) -> Figure:
+def _learning(
+    claim: CovariateShift, curves: Curves, grid: Grid, arms: Sequence[tuple[str, float]]
+) -> Figure:
     steps = claim.setup.trial(0, evaluate_every=max(1, claim.steps // 50)).evaluation_steps()
     series = []
-    for arm in ARMS:
+    for arm in arms:
         runs = np.full((claim.seeds, len(steps)), np.nan)
         for place, curve in enumerate(grid.curves(arm, curves)):
             if curve is not None:

@@ -17,7 +17,7 @@ from evenbatch.experiments.exhibits import (
     Table,
     numbers,
 )
-from evenbatch.experiments.setup import ARM_NAMES, INIT_NAMES, named
+from evenbatch.experiments.setup import ARM_NAMES, INIT_SHORT, named
 from evenbatch.experiments.wording import amount
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ KINDS = {"best": "wide grid", "usual": "usual grid", "equal": "equal rates"}
 def called(setting: tuple[int, str]) -> str:
     """A setting as tables call it."""
     residual, init = setting
-    return f"{'residual' if residual else 'plain'}, {INIT_NAMES[init]}"
+    return f"{'residual' if residual else 'plain'}, {INIT_SHORT[init]}"
 
 
 def name(cell: tuple[str, tuple[int, str], int]) -> str:
@@ -83,19 +83,20 @@ def tables(claim: Depth, found: Found) -> tuple[Table, ...]:
 
 
 def _levels(claim: Depth, found: Found) -> Table:
+    grid = found.grids["best"]
     rows, keys = [], []
-    for setting, arm in product(SETTINGS, ARMS):
-        cells: list[str] = [named(arm, called(setting))]
-        for depth in claim.depths:
-            cell = (arm, setting, depth)
-            level = float(np.median(found.levels["best"][cell]))
-            rate = found.grids["best"].trials(cell)[0].learning_rate
-            cells.append(f"{amount(claim.setup.data, level)} ({rate:g})")
-        rows.append(tuple(cells))
-        keys.append(found.grids["best"].keys(*((arm, setting, d) for d in claim.depths)))
+    for setting, depth in product(SETTINGS, claim.depths):
+        cells = [(arm, setting, depth) for arm in ARMS]
+        ends = [
+            f"{amount(claim.setup.data, float(np.median(found.levels['best'][cell])))} "
+            f"({grid.trials(cell)[0].learning_rate:g})"
+            for cell in cells
+        ]
+        rows.append((called(setting), str(depth), *ends))
+        keys.append(grid.keys(*cells))
     return Table(
-        f"Each depth: median {claim.setup.metric} at the end, and the best learning rate",
-        ("arm", *(f"{depth} layers" for depth in claim.depths)),
+        f"Median {claim.setup.metric} at the end (and the best learning rate)",
+        ("network", "layers", *(ARM_NAMES[arm] for arm in ARMS)),
         tuple(rows),
         tuple(keys),
     )

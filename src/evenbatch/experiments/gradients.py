@@ -31,7 +31,7 @@ from evenbatch.experiments.protocol import (
     Untimed,
     Verdict,
 )
-from evenbatch.experiments.setup import DEFAULT, INIT_NAMES, Effort, Setup, initial
+from evenbatch.experiments.setup import DEFAULT, INIT_NAMES, INIT_SHORT, Effort, Setup, initial
 from evenbatch.experiments.tuned import Floats, Grid, Tuned, rates_between
 from evenbatch.experiments.wording import count, fold
 
@@ -219,7 +219,7 @@ class Gradients(Untimed):
             reason = "nothing is measured yet"
             return Verdict(CANNOT_TELL, reason, f"{data.name}: {reason}.", (), setting)
         calmer, equal = self._effects(found, "decades less change")
-        left, _ = self._effects(found, "decades of change with batch norm", ("batch",))
+        left, _ = self._effects(found, "decades of change are left", ("batch",))
         answer, reason = judge(calmer, left, seeds)
         without, with_norm = ("torch", "none"), ("torch", "batch")
         return Verdict(
@@ -231,7 +231,7 @@ class Gradients(Untimed):
             "training, its layers' gradients differed "
             f"{fold(found.best[without].mean())} without and {fold(found.best[with_norm].mean())} "
             f"with it. “{CLAIM}” {answer}: {reason}.",
-            effects=(*calmer, *left, *equal),
+            effects=(*calmer, *equal, max(left, key=lambda effect: effect.high)),
             measured_on=setting,
             notes=tuple(self._notes(curves, found, calmer)),
             figures=shown.figures(self, curves, found),
@@ -271,7 +271,7 @@ class Gradients(Untimed):
         def effect(phase: str, values: Mapping[Any, Floats], init: str) -> Effect:
             decades = [np.abs(values[init, arm]) for arm in arms]
             value = decades[0] - decades[1] if len(arms) == 2 else decades[0]
-            return mean_effect(f"{phase}, {INIT_NAMES[init]}", value, unit)
+            return mean_effect(f"{phase}, {INIT_SHORT[init]}", value, unit)
 
         phases = ("before training", found.start), ("while training", found.best)
         judged = [effect(*phase, init) for init in INITS for phase in phases]

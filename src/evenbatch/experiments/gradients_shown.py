@@ -20,7 +20,7 @@ from evenbatch.experiments.exhibits import (
 )
 from evenbatch.experiments.protocol import Curves
 from evenbatch.experiments.selection import chance, level
-from evenbatch.experiments.setup import INIT_NAMES, named
+from evenbatch.experiments.setup import INIT_NAMES, INIT_SHORT, named
 from evenbatch.experiments.tuned import Floats, Grid
 from evenbatch.experiments.wording import amount, digits, fold
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def name(cell: tuple[str, str]) -> str:
     """An initialization and an arm, in words."""
     init, arm = cell
-    return named(arm, INIT_NAMES[init])
+    return named(arm, INIT_SHORT[init])
 
 
 def between(curve: Curve) -> Floats:

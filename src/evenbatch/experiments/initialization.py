@@ -272,19 +272,16 @@ class Initialization(Untimed):
     def _table(self, found: Found, rates: str) -> Table:
         rows, keys = [], []
         for i, scale in enumerate(self.scales):
-            cells: list[str] = [f"{scale:g}"]
+            cells = [f"{scale:g}"]
             for arm in ARMS:
                 level, used = found.levels[arm][i], found.usable[arm][i]
-                rate = found.grid.trials((arm, scale))[0].learning_rate
-                cells.append(f"{amount(self.setup.data, float(np.median(level)))} ({rate:g})")
-                cells.append(f"{used.sum():.0f} of {len(used)}")
+                middle = amount(self.setup.data, float(np.median(level)))
+                cells.append(f"{middle}, {used.sum():.0f}/{len(used)}")
             rows.append(tuple(cells))
             keys.append(found.grid.keys(*((arm, scale) for arm in ARMS)))
-        heads = (f"{ARM_NAMES[arm]}: {self.setup.metric} (learning rate)" for arm in ARMS)
         return Table(
-            f"Each scale at {rates} learning rates: the median, and how many seeds reached the "
-            "goal",
-            ("standard deviation", *(text for head in heads for text in (head, "reached"))),
+            f"Median {self.setup.metric} at {rates} learning rates; seeds that reached the goal",
+            ("standard deviation", *(ARM_NAMES[arm] for arm in ARMS)),
             tuple(rows),
             tuple(keys),
         )

@@ -29,7 +29,10 @@ INIT_NAMES = {
     "he": "He initialization",
     "large": "weights twice He's",
 }
-"""Initial weights as tables and figures call them; "large" is `initial("large", …)`."""
+"""Initial weights in sentences; "large" is `initial("large", …)`."""
+
+INIT_SHORT = {"torch": "PyTorch init", "he": "He init", "large": "twice He"}
+"""The same in tables and figures, where room is scarce."""
 
 
 def named(norm: str, *more: str) -> str:

@@ -12,7 +12,7 @@ from evenbatch.engine import Curve
 from evenbatch.experiments.exhibits import LINES, Axis, Figure, Series, Table, band, numbers
 from evenbatch.experiments.protocol import Curves
 from evenbatch.experiments.selection import chance, level
-from evenbatch.experiments.setup import ARM_NAMES, INIT_NAMES, named
+from evenbatch.experiments.setup import ARM_NAMES, INIT_NAMES, INIT_SHORT, named
 from evenbatch.experiments.tuned import Floats, Grid
 from evenbatch.experiments.wording import amount, digits
 
@@ -64,7 +64,7 @@ def landscape(curve: Curve) -> Way:
 def name(cell: tuple[str, str]) -> str:
     """An initialization and an arm, in words."""
     init, arm = cell
-    return named(arm, INIT_NAMES[init])
+    return named(arm, INIT_SHORT[init])
 
 
 def number(value: float) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve
-from evenbatch.experiments.effects import ratio_effect
+from evenbatch.experiments.effects import mean_effect, ratio_effect
 from evenbatch.experiments.exhibits import (
     DOTS,
     LINES,
@@ -246,7 +246,7 @@ class Yang2019(Untimed):
             sentence="random: with batch norm the squared gradient norm grows with each layer, "
             f"times {said}, for batches of {self.batches[0]} and {self.batches[-1]}; without, "
             f"times {found[WITHOUT].value:.3f}. “{CLAIM}” {answer}: {reason}.",
-            effects=tuple(found.values()),
+            effects=(self._off(curves, seeds), *found.values()),
             measured_on=setting,
             notes=self._notes(found),
             figures=(self._factors(found), self._layers(curves)),
@@ -259,6 +259,14 @@ class Yang2019(Untimed):
         values = self.grid.read(cell, curves, growth)[:seeds]
         label = cell if isinstance(cell, str) else f"{cell[0]}, batches of {cell[1]}"
         return ratio_effect(label, values, np.ones(seeds), "times a layer")
+
+    def _off(self, curves: Curves, seeds: int) -> Effect:
+        """By how many percent the measured factor misses the exact one, mean over the cases."""
+        off = [
+            100 * (self.grid.read(case, curves, growth)[:seeds] / exact_growth(*case) - 1)
+            for case in self.cases
+        ]
+        return mean_effect("mean of all cases", np.mean(off, axis=0), "% off the exact factor")
 
     def _notes(self, found: Mapping[object, Effect]) -> tuple[str, ...]:
         deep = found["relu", self.batches[-1]].value ** (self.depth / 2)
