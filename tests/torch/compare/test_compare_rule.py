@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,6 @@ from evenbatch.torch.comparing.training import Training
 STEPS = 1000
 SHARE = Scale("accuracy", accuracy, 1, None, (0.1, 400))
 BASE = Training("net", "", "a", "invented", "sgd", 0.1, 32, STEPS, 0, 10, "accuracy")
-
-
-def training(arm: str, rate: float, seed: int) -> Training:
-    return replace(BASE, arm=arm, learning_rate=rate, seed=seed)
 
 
 def invented(asked: Any, reach: float, scale: Scale, top: float = 0.9) -> Curve:
@@ -49,7 +44,7 @@ def outcome(
 ) -> Verdict:
     """The verdict on curves with these steps to the goal: a function of the seed for each arm."""
     rates = {"a": (0.1, 1.0), "b": (0.1, 1.0)}
-    pairing = Pairing("a", "b", training, scale, rates, False, seeds, 2, goal)
+    pairing = Pairing("a", "b", BASE, scale, rates, False, seeds, 2, goal)
     curves: dict[str, Curve] = {}
     while wanted := pairing.trials(curves).trials:
         for asked in wanted:

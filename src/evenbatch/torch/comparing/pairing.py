@@ -6,8 +6,8 @@ best against best and at equal learning rates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -75,7 +75,7 @@ class Pairing:
 
     Args:
         first, other: names of the arms.
-        training: from arm, learning rate and seed to the training.
+        template: a training; the others differ in arm, learning rate and seed.
         scale: how the metric is read.
         rates: per arm, the learning rates to try.
         growing: whether they are continued until the best lies inside.
@@ -85,7 +85,7 @@ class Pairing:
 
     first: str
     other: str
-    training: Callable[[str, float, int], Training]
+    template: Training
     scale: Scale
     rates: Mapping[str, Sequence[float]]
     growing: bool
@@ -96,6 +96,10 @@ class Pairing:
     @property
     def arms(self) -> tuple[str, str]:
         return self.first, self.other
+
+    def training(self, arm: str, rate: float, seed: int) -> Training:
+        """An arm's training."""
+        return replace(self.template, arm=arm, learning_rate=rate, seed=seed)
 
     def trials(self, curves: Curves) -> Round:
         """The trainings still wanted, given the curves there are."""

@@ -31,8 +31,8 @@ class Comparison:
         statements: by arm, what was stated before any result.
         best: by arm, its best learning rate against the first arm; that of the first is the one it
             had against the second arm.
-        curves: every training: its `trial` names arm, seed and learning rate; a curve's `metric` is
-            negative where lower is better.
+        curves: every training, by arm, learning rate and seed, which its `trial` names; a curve's
+            `metric` is negative where lower is better.
         step_seconds: by arm, seconds per step, as timed in turns; {} if it came not that far.
         complete: False if Ctrl-C ended it early.
         seconds: how long it took.
@@ -115,6 +115,10 @@ class Comparison:
         return "\n".join(lines)
 
 
+def _order(curve: Any) -> Any:
+    return curve.trial.arm, curve.trial.learning_rate, curve.trial.seed
+
+
 def _arm(curve: Any) -> str:
     arm: str = curve.trial.arm
     return arm
@@ -138,7 +142,7 @@ def collected(judges: Mapping[str, Judge], outcome: Any, timed: Any, **about: An
         verdicts={arm: judge.verdict(found[arm]) for arm, judge in judges.items()},
         statements={arm: judge.statement for arm, judge in judges.items()},
         best=best,
-        curves=tuple(outcome.curves.values()),
+        curves=tuple(sorted(outcome.curves.values(), key=_order)),
         step_seconds={arm: tuple(s) for arm, s in timed.items()},
         complete=not outcome.interrupted,
         _phrases={arm: judge.phrase for arm, judge in judges.items()},
