@@ -78,8 +78,9 @@ class Grid(Sequence[Trial]):
         at = data * self._count(self.network) + place
         if at not in self._networks:
             dataset = list(self.datasets.values())[data]
+            settings = {"time_steps": dataset.time_steps} | _pick(self.network, place)
             self._networks[at] = Network(
-                inputs=dataset.n_features, outputs=dataset.n_outputs, **_pick(self.network, place)
+                inputs=dataset.n_features, outputs=dataset.n_outputs, **settings
             )
         return self._networks[at]
 

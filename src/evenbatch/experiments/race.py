@@ -186,6 +186,7 @@ class Race:
             norm=arm,
             placement=self.placement,
             init=self.init,
+            time_steps=self.data.time_steps,
         )
         return Trial(
             network,
