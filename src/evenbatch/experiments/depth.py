@@ -338,7 +338,7 @@ def on(data: Dataset, effort: Effort = DEFAULT) -> Depth:
     """The experiment on a data set, as `evenbatch prove` runs it."""
     # The rate falls to 0, so that one evaluation at the end tells; more of them would cost as much
     # as the training.
-    settings = {"steps": 150 if effort.quick else 400, "schedule": "cosine"}
+    settings = {"steps": 150 if effort.quick else 300, "schedule": "cosine"}
     setup = Setup(data, LAYERS, WIDTH, settings)
     depths = (2, 10, 20, 50, 100) if effort.quick else (2, 5, 10, 20, 30, 50, 100)
     rates = rates_between(-4 if effort.quick else -5, 0, 1.0)

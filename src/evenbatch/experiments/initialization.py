@@ -292,4 +292,5 @@ def on(data: Dataset, effort: Effort = DEFAULT) -> Initialization:
     # The rate falls to 0, so that one evaluation at the end tells.
     settings = {"steps": 300 if effort.quick else 500, "schedule": "cosine"}
     rates = rates_between(-3, 0, 1.0) if effort.quick else rates_between(-4, 0, 0.5)
-    return Initialization(Setup(data, settings=settings), effort.seeds, effort.tuning, rates, 0.5)
+    tuning = min(2, effort.tuning)
+    return Initialization(Setup(data, settings=settings), effort.seeds, tuning, rates, 0.5)

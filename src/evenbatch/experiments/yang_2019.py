@@ -344,7 +344,8 @@ class Yang2019(Untimed):
 
 def alone(effort: Effort = DEFAULT) -> Yang2019:
     """The experiment, as `evenbatch prove` runs it."""
-    return Yang2019(512 if effort.quick else 1000, 20, (8, 16, 64), effort.seeds)
+    width, depth = (512, 20) if effort.quick else (1000, 16)
+    return Yang2019(width, depth, (8, 16, 64), effort.seeds)
 
 
 def on(data: Dataset, _effort: Effort = DEFAULT) -> Yang2019:
