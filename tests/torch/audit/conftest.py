@@ -1,4 +1,4 @@
-"""One thread: on tensors this small, more of them only wait for each other."""
+"""Settings of the audit's tests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
+    """On tensors this small, more threads only wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -356,3 +358,37 @@ def test_padding_is_measured_as_it_is() -> None:
     assert finding.evidence["shift"] == pytest.approx(1.5, rel=0.02)  # half of 3 deviations
     # The variance of the mixture: 1/2 of 1 and 1/2 of 0 around means 3 apart, 1/2 + 9/4.
     assert finding.evidence["variance_ratio"] == pytest.approx(2.75, rel=0.05)
+
+
+def test_wrappers_tell_what_they_know(tmp_path: Path) -> None:
+    """DistributedDataParallel is seen through, and its settings enter the context."""
+    from torch import distributed
+    from torch.nn.parallel import DistributedDataParallel
+
+    known = signature(DistributedDataParallel).parameters
+    name = next(n for n in ("forward_sync_buffers", "broadcast_buffers") if n in known)
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1
+    )
+    try:
+        model = DistributedDataParallel(keras(), **{name: False})
+        report = audit(model, images(), context=Context(world_size=4))
+        seen = report.looked_at[-1]
+    finally:
+        distributed.destroy_process_group()
+    assert seen == "context: world_size=4, broadcast_buffers=False"
+    assert {finding.code for finding in report} == {"EB205", "EB701"}
+    assert report.findings[0].paths == ("1",)
+    averaged = audit(torch.optim.swa_utils.AveragedModel(keras()))
+    assert averaged.looked_at[-1] == "context: ema=True"
+    assert [finding.code for finding in averaged] == ["EB203", "EB205"]
+
+
+def test_two_forwards_are_no_problem_where_pytorch_protects_the_buffers() -> None:
+    from evenbatch.torch.auditing.rules.eb506_two_forwards import buffers_protected
+
+    context = Context(world_size=2, forwards_per_backward=2)
+    found = [f.code for f in audit(conv_bn(), context=context, select=["EB506"])]
+    assert found == ([] if buffers_protected() else ["EB506"])
+    version = tuple(int(n) for n in torch.__version__.split("+")[0].split(".")[:2])
+    assert buffers_protected() or version < (2, 13)

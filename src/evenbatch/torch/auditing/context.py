@@ -22,7 +22,8 @@ class Context:
     Args:
         batch_size: examples in one forward pass on one device.
         world_size: devices that train together (DistributedDataParallel).
-        broadcast_buffers: DistributedDataParallel's argument of that name.
+        broadcast_buffers: DistributedDataParallel's argument of that name (``forward_sync_buffers``
+            from PyTorch 2.13 on).
         forwards_per_backward: forward passes before each backward pass.
         accumulation: backward passes before each optimizer step.
         amp: "float16" or "bfloat16" if trained under autocast.
@@ -119,7 +120,9 @@ def completed(context: Context, model: nn.Module) -> Context:
         found["world_size"] = max(
             context.world_size, torch.distributed.get_world_size(model.process_group)
         )
-        found["broadcast_buffers"] = bool(model.broadcast_buffers)
+        # `forward_sync_buffers` is its name since PyTorch 2.13, where the old one warns.
+        synced = vars(model).get("forward_sync_buffers", vars(model).get("broadcast_buffers", True))
+        found["broadcast_buffers"] = bool(synced)
     if isinstance(model, torch.optim.swa_utils.AveragedModel):
         found["ema"] = True
     if _checkpoints(model):

@@ -3,12 +3,14 @@
 ## What it does
 If several devices are declared or seen, with ``broadcast_buffers`` on: looks for batch norms in a
 model that runs more than once before each backward pass, as declared (``forwards_per_backward``)
-or counted in a watched run.
+or counted in a watched run. It is silent where the installed PyTorch protects the buffers, as
+2.13 does.
 
 ## Why is this bad?
 DistributedDataParallel copies the first device's buffers into all others before each forward
-pass, in place. The first pass's graph still needs them: backward fails with "modified by an
-inplace operation", in training mode as in evaluation mode.
+pass, in place. In versions of PyTorch before the fix of pytorch#175851 the first pass's graph
+notices: backward fails with "modified by an inplace operation", in training mode as in evaluation
+mode.
 
 ## Example
 ```python
@@ -26,12 +28,15 @@ concatenated.
 ## Source
 [pytorch#22095](https://github.com/pytorch/pytorch/issues/22095),
 [pytorch#110363](https://github.com/pytorch/pytorch/issues/110363),
-[pytorch#175024](https://github.com/pytorch/pytorch/issues/175024)
+[pytorch#175024](https://github.com/pytorch/pytorch/issues/175024),
+[pytorch#175851](https://github.com/pytorch/pytorch/pull/175851)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+
+from torch import nn
 
 from evenbatch.torch.auditing.findings import Found, Severity, counted
 from evenbatch.torch.auditing.rules._rule import rule
@@ -41,6 +46,8 @@ from evenbatch.torch.auditing.subject import Subject
 @rule("EB506", Severity.ERROR, "run + context")
 def two_forwards_before_backward(subject: Subject) -> Iterator[Found]:
     """Batch norms whose buffers would be overwritten before backward has read them."""
+    if buffers_protected():
+        return
     passes = subject.context.forwards_per_backward
     if subject.run is not None:
         passes = max(passes, subject.run.most_forwards)
@@ -57,3 +64,10 @@ def two_forwards_before_backward(subject: Subject) -> Iterator[Found]:
             "forward pass over all examples.",
             {"layers": len(found), "passes": passes},
         )
+
+
+def buffers_protected() -> bool:
+    """Whether DistributedDataParallel hides its copying from autograd: tried with two processes,
+    two forward passes before a backward pass go through with 2.13, in either mode."""
+    copying = nn.parallel.DistributedDataParallel._sync_buffers
+    return "_unsafe_preserve_version_counter" in copying.__code__.co_names

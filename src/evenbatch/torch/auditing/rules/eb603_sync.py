@@ -5,9 +5,10 @@ Looks for SyncBatchNorm in a model that is about to be deployed, or lies on the 
 declared to train on several devices.
 
 ## Why is this bad?
-SyncBatchNorm is for training with a process group. On the CPU its training across processes is
-not supported, exporters and quantizers do not know it, and it does not check the number of
-dimensions. PyTorch converts batch norm to it and has no way back.
+SyncBatchNorm is for training on accelerators with a process group. On the CPU training on several
+processes fails ("expected input tensor to be on GPU"), TorchScript cannot compile it, converters
+may not know it, and it takes input of any number of dimensions. PyTorch converts batch norm to it
+and has no way back.
 
 ## Example
 ```python
