@@ -5,9 +5,13 @@ Also: paired arms start from the same weights and minibatches; and what minibatc
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -288,3 +292,30 @@ def test_rows_are_spread_evenly() -> None:
 def test_a_batch_larger_than_the_data_is_refused() -> None:
     with pytest.raises(SettingError, match=r"batch_size is 6 .* only 5 .*at most 5"):
         minibatches(5, 6, 1, seed=0)
+
+
+TRAINED = """
+import hashlib
+from evenbatch.engine import Network, Trial, train
+trials = [
+    Trial(Network(inputs=12, hidden=(24, 24), outputs=5, norm=norm), data="cookies",
+          learning_rate=0.1, steps=50, evaluate_every=10)
+    for norm in ("none", "batch", "layer")
+]
+for curve in train(trials):
+    print(hashlib.sha256(curve.test_loss.tobytes() + curve.metric.tobytes()).hexdigest())
+"""
+
+
+def test_compiled_just_now_or_read_from_the_cache(tmp_path: Path) -> None:
+    """Numba lets a fresh kernel call other kernels' machine code; ours must call its own."""
+    where = {**os.environ, "EVENBATCH_CACHE_DIR": str(tmp_path)}
+    fresh, cached = (
+        subprocess.run(
+            [sys.executable, "-c", TRAINED], env=where, capture_output=True, text=True, check=True
+        )
+        for _ in range(2)
+    )
+    assert "compiling" in fresh.stderr
+    assert "compiling" not in cached.stderr
+    assert fresh.stdout.split() == cached.stdout.split()

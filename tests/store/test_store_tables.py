@@ -108,7 +108,7 @@ def test_a_curve_that_is_not_stored_has_the_same_record(store: Store, curves: li
 def test_more_than_one_piece(
     store: Store, curves: list[Curve], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tidy, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(tidy, "TRIALS_AT_ONCE", 2)
     monkeypatch.setattr("evenbatch.store.store.AT_ONCE", 2)
     for name, read in (("t.csv", pandas.read_csv), ("t.parquet", pandas.read_parquet)):
         tidy.write(tmp_path / name, store.records([curve.trial for curve in curves]))
@@ -128,7 +128,7 @@ def test_a_failed_export_leaves_the_old_file(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "t.csv").write_text("precious")
-    monkeypatch.setattr(tidy, "columns", lambda records: {}["x"])
+    monkeypatch.setattr(tidy, "_once", lambda record: {}["x"])
     with pytest.raises(KeyError):
         store.export(tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text() == "precious"

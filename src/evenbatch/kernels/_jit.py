@@ -36,8 +36,13 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numba
+from llvmlite.binding import Linkage
 from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import FunctionPass, register_pass
+from numba.core.typed_passes import NopythonTypeInference
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -134,6 +139,55 @@ def is_cached(file: str, function: str) -> bool:
     return folder is not None and any(folder.glob(pattern))
 
 
+class _Library(JITCodeLibrary):  # type: ignore[misc]
+    """The machine code of a kernel, which calls nobody's copy of a kernel but its own.
+
+    Numba links copies of all callees into a kernel and leaves them exported and weak, so a call goes
+    to whichever copy of that name this process has loaded first: another kernel's, compiled among
+    other code, with its sums in another order. A kernel just compiled then differed in the last
+    bit from the same kernel read from the cache. Here the copies are made private before machine
+    code is made of them; what other kernels link is kept as it was.
+    """
+
+    def _finalize_final_module(self) -> None:
+        module = self._final_module
+        defined = [f for f in module.functions if not f.is_declaration]
+        own = [f.name for f in defined if f.linkage == Linkage.external]
+        copies = [f.name for f in defined if f.linkage == Linkage.linkonce_odr]
+        if own and copies:
+            self._shared_module = module.clone()
+            for name in own:
+                self._shared_module.get_function(name).linkage = "linkonce_odr"
+            for name in copies:
+                module.get_function(name).linkage = "internal"
+        super()._finalize_final_module()
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class _GiveLibrary(FunctionPass):  # type: ignore[misc]
+    """Lowering goes into a `_Library`."""
+
+    _name = "give_library"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def run_pass(self, state: Any) -> bool:
+        library = state.targetctx.codegen().create_library(state.func_id.func_qualname)
+        library.__class__ = _Library
+        library.enable_object_caching()
+        state.library = library
+        return True
+
+
+class _Compiler(CompilerBase):  # type: ignore[misc]
+    def define_pipelines(self) -> list[Any]:
+        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        manager.add_pass_after(_GiveLibrary, NopythonTypeInference)
+        manager.finalize()
+        return [manager]
+
+
 class _Locator(_CacheLocator):
     """Puts a function's cache into `cache_folder()`, under the hash of its sources."""
 
@@ -183,7 +237,9 @@ def kernel(
     """
 
     def wrap(py_function: F) -> Any:
-        options: dict[str, Any] = {"nogil": True, "fastmath": STRICT if strict else FASTMATH}
+        options: dict[str, Any] = {
+            "nogil": True, "fastmath": STRICT if strict else FASTMATH, "pipeline_class": _Compiler,
+        }  # fmt: skip
         if inline:
             options["forceinline"] = True
         dispatcher = numba.njit(**options)(py_function)

@@ -12,18 +12,20 @@ from __future__ import annotations
 import csv
 import hashlib
 import importlib.util
+import io
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenbatch.engine import Curve, Network, Trial
 from evenbatch.store.errors import StoreError
@@ -37,7 +39,7 @@ Record = Mapping[str, Any]
 ENDINGS = (".csv", ".parquet", ".json")
 FORMAT = 1
 """Of the JSON file; raised whenever a field changes its meaning."""
-ROWS_AT_ONCE = 1000  # trials in one piece of a file, so that a million of them fit through
+TRIALS_AT_ONCE = 1000  # in one piece of a Parquet file, so that a million of them fit through
 
 SETTINGS = (
     *(f.name for f in fields(Trial) if f.name != "network"),
@@ -57,19 +59,40 @@ def trial_key(record: Record) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def columns(records: Iterable[Record]) -> dict[str, list[Any]]:
-    """The table, column by column."""
-    found: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-    for record in records:
-        curve = record["curve"]
-        count = len(curve["step"])
-        for name, value in _once(record).items():
-            found[name] += [value] * count
-        for name in EVALUATED:
-            values = curve.get(name)
-            same = isinstance(values, np.ndarray) and values.shape == (count,)
-            found[name] += values.tolist() if same else [None] * count
-    return found
+@dataclass
+class Piece:
+    """Some trials of the table.
+
+    Attributes:
+        once: columns that are the same in all rows of a trial, a value for each trial.
+        evaluated: the others, a value for each row.
+        place: for each row, which of the trials it belongs to.
+    """
+
+    once: dict[str, list[Any]]
+    evaluated: dict[str, NDArray[Any]]
+    place: NDArray[np.intp]
+
+
+def _piece(records: Sequence[Record]) -> Piece:
+    once = [_once(record) for record in records]
+    curves = [record["curve"] for record in records]
+    counts = [len(curve["step"]) for curve in curves]
+    return Piece(
+        {name: [row[name] for row in once] for name in COLUMNS if name not in EVALUATED},
+        {
+            name: np.concatenate([_column(curve, name) for curve in curves] or [np.zeros(0)])
+            for name in EVALUATED
+        },
+        np.repeat(np.arange(len(records)), counts),
+    )
+
+
+def _column(curve: Mapping[str, Any], name: str) -> NDArray[Any]:
+    """A value for each evaluation; NaN where a curve of an older version has none."""
+    values, count = curve.get(name), len(curve["step"])
+    same = isinstance(values, np.ndarray) and values.shape == (count,)
+    return values if same else np.full(count, np.nan)  # type: ignore[return-value]
 
 
 def _once(record: Record) -> dict[str, Any]:
@@ -107,7 +130,9 @@ def frame(records: Iterable[Record]) -> pandas.DataFrame:
     _need("pandas", "a DataFrame")
     import pandas
 
-    return pandas.DataFrame(columns(records))
+    piece = _piece(list(records))
+    table = pandas.DataFrame(piece.once).iloc[piece.place].reset_index(drop=True)
+    return table.assign(**piece.evaluated)[list(COLUMNS)]
 
 
 # Files.
@@ -173,21 +198,28 @@ def _whole(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _pieces(records: Iterable[Record]) -> Iterator[dict[str, list[Any]]]:
-    waiting = iter(records)
-    while some := list(islice(waiting, ROWS_AT_ONCE)):
-        yield columns(some)
-
-
 def _write_csv(path: Path, records: Iterable[Record]) -> None:
+    first = COLUMNS.index(EVALUATED[0])
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for piece in _pieces(records):
-            writer.writerows(
-                ["" if isinstance(v, float) and math.isnan(v) else v for v in row]
-                for row in zip(*piece.values(), strict=True)
+        file.write(_line(COLUMNS) + "\n")
+        for record in records:
+            # A trial has many rows, most of whose cells are the same: those are written out once.
+            once, curve = list(_once(record).values()), record["curve"]
+            head, tail = _line(once[:first]), _line(once[first:])
+            columns = [map(_cell, _column(curve, name).tolist()) for name in EVALUATED]
+            file.writelines(
+                f"{head},{','.join(row)},{tail}\n" for row in zip(*columns, strict=True)
             )
+
+
+def _line(cells: Iterable[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()
+
+
+def _cell(number: float) -> str:
+    return "" if number != number else repr(number)
 
 
 def _write_parquet(path: Path, records: Iterable[Record]) -> None:
@@ -201,9 +233,15 @@ def _write_parquet(path: Path, records: Iterable[Record]) -> None:
               for f in fields(Curve) if f.name in EVALUATED}  # fmt: skip
     types["ended_at"] = "int"
     schema = pa.schema([(name, kinds.get(types.get(name, "str"), pa.string())) for name in COLUMNS])
+    waiting = iter(records)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for piece in _pieces(records):
-            writer.write_table(pa.table(piece, schema))
+        while some := list(islice(waiting, TRIALS_AT_ONCE)):
+            piece = _piece(some)
+            once = pa.table(piece.once, pa.schema([schema.field(name) for name in piece.once]))
+            table = once.take(pa.array(piece.place))
+            for name, values in piece.evaluated.items():
+                table = table.append_column(schema.field(name), pa.array(values))
+            writer.write_table(table.select(list(COLUMNS)))
 
 
 def _write_json(path: Path, records: Iterable[Record]) -> None:

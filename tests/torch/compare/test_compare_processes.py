@@ -47,7 +47,7 @@ def test_two_processes_train_what_one_trains(tmp_path: Path) -> None:
     for command in ([sys.executable], run):
         done = subprocess.run(
             [*command, str(script), str(tmp_path)], env=where, capture_output=True, text=True,
-            check=False,
+            check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
     alone, first, second = (

@@ -88,6 +88,9 @@ def joined(device: str | None) -> Iterator[Ranks]:
             torch.cuda.set_device(place)
         distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
         made = True
+        # One that leaves at once, having refused what was asked, would let another wait half an
+        # hour for its connection.
+        distributed.barrier(device_ids=[place.index] if place.type == "cuda" else None)
     try:
         if available and distributed.is_initialized():
             yield Ranks(place, distributed.get_rank(), distributed.get_world_size())
