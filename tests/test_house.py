@@ -300,9 +300,9 @@ def test_only_one_place_compiles() -> None:
     assert text.count("njit(") == 2, "the decorator, and the sentence about it"
 
 
-# The loops of one plane, which batch, group and instance normalization are made of; the references
-# stand beside those.
-SHARED_LOOPS = {"norm_planes.py"}
+# The loops of one plane, which batch, group and instance normalization are made of, and those of
+# short rows; the references stand beside those that use them.
+SHARED_LOOPS = {"norm_narrow.py", "norm_planes.py"}
 KERNEL_FILES = [
     path
     for path in FILES

@@ -83,7 +83,7 @@ def reference_column_gradient(
 
 @kernel(inline=True)
 def add_rows(x: Any, start: int, stop: int, total: Any) -> None:
-    """Sum some rows, column by column."""
+    """Column sums of rows ``start <= r < stop`` into `total`."""
     total[:] = 0.0
     four = start + (stop - start) // 4 * 4
     for r in range(start, four, 4):
@@ -98,7 +98,7 @@ def add_rows(x: Any, start: int, stop: int, total: Any) -> None:
 
 @kernel(inline=True)
 def add_spreads(x: Any, start: int, stop: int, mean: Any, total: Any) -> None:
-    """Sum the squared distances of some rows from the means, column by column."""
+    """Column sums of squared deviations from `mean` of rows ``start <= r < stop`` into `total`."""
     total[:] = 0.0
     two = start + (stop - start) // 2 * 2
     for r in range(start, two, 2):

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
+from evenbatch.kernels.norm_narrow import is_narrow, two_narrow_rows
 from evenbatch.kernels.norm_planes import BLOCK, split_mean, unit_statistics
 
 CHUNK = 65_536  # elements of x per chunk
@@ -329,6 +330,8 @@ def row_backward(
     """
     dgamma = np.empty(gamma.shape, x.dtype)
     dbeta = np.empty(gamma.shape, x.dtype)
+    narrow = valid is None and x.shape[1] == 1 and is_narrow(x.shape[2])
+    flat, flat_dy, flat_dx = x.reshape(x.size), dy.reshape(x.size), dx.reshape(x.size)
     for k in range(first, last):
         dgammas[k] = 0.0
         dbetas[k] = 0.0
@@ -339,6 +342,12 @@ def row_backward(
             dbeta[:] = 0
             end = min(start + 32, stop)
             for n in range(start, end, 2):
+                if narrow:
+                    two_narrow_rows(
+                        flat, flat_dy, x.shape[2], n, min(n + 1, end - 1), gamma[0], beta[0], eps,
+                        floor, centered, mean, var, flat_dx, dgamma[0], dbeta[0],
+                    )  # fmt: skip
+                    continue
                 for g in range(x.shape[1]):
                     _two_rows(
                         x, dy, valid, n, min(n + 1, end - 1), g, gamma, beta, eps, floor,

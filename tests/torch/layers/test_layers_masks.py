@@ -39,7 +39,7 @@ def mask_for(name: str) -> torch.Tensor:
 def test_masked_layers_are_the_numpy_objects(
     name: str, fast: bool, layout: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_base, "FEWEST", 0 if fast else 1 << 40)
+    monkeypatch.setattr(_base, "FEWEST", dict.fromkeys(_base.FEWEST, 0 if fast else 1 << 40))
     layer, norm, given, words = LAYERS[name]
     mine = layer(*given, **words, dtype=torch.float64, activation="relu")
     other = norm(*given, **words, dtype="float64", activation="relu")
@@ -59,7 +59,7 @@ def test_masked_layers_are_the_numpy_objects(
         values[~wide] = float("nan")  # what is masked may hold anything
         x = values.clone().requires_grad_()
         y = mine(x, mask)
-        assert is_ours(y) == (fast and (layout == torch.contiguous_format or is_ours(y)))
+        assert is_ours(y) == fast
         dy = torch.randn(SHAPE, dtype=torch.float64)
         y.backward(dy)
         torch.testing.assert_close(
@@ -89,7 +89,7 @@ def test_padding_changes_nothing() -> None:
 
 @pytest.mark.parametrize("fewest", [0, 1 << 40], ids=["kernels", "formula"])
 def test_a_mask_without_a_valid_position(fewest: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_base, "FEWEST", fewest)
+    monkeypatch.setattr(_base, "FEWEST", dict.fromkeys(_base.FEWEST, fewest))
     norm = ours.BatchNorm1d(3)
     x = torch.randn(4, 3, 5, requires_grad=True)
     y = norm(x, torch.zeros(4, 5, dtype=torch.bool))

@@ -13,19 +13,38 @@ from torch.autograd import forward_ad
 
 from evenbatch.torch.layers._arrays import WIDE
 
-FEWEST = 1 << 15
-"""Elements from which the kernels are used: below, calling them costs more than they save."""
+FEWEST = {
+    "batch": 1 << 18,
+    "instance": 1 << 18,
+    "group": 1 << 18,
+    "layer": 1 << 20,
+    "rms": 1 << 17,
+}
+"""Elements from which the kernels are used: below, calling them costs more than they save. Where
+the two met when measured, rounded up."""
 
 ACTIVATIONS = (None, "relu")
 
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
-def reached(x: Tensor, shape: tuple[int, ...], *parameters: Tensor | None) -> bool:
-    """Whether the kernels can take x with parameters of this shape, and are worth calling."""
+def reached(
+    x: Tensor, kind: str, half: bool, shape: tuple[int, ...], *parameters: Tensor | None
+) -> bool:
+    """Whether the kernels can take x, and are worth calling.
+
+    Args:
+        x: the input.
+        kind: of `FEWEST`.
+        half: whether they are for bfloat16, which they widen and narrow again.
+        shape: that the parameters must have.
+        parameters: weight, bias, statistics.
+    """
     if type(x) not in _PLAIN or x.device.type != "cpu" or x.dtype not in WIDE:
         return False
-    if x.layout is not torch.strided or x.numel() < FEWEST or torch.compiler.is_exporting():
+    if x.layout is not torch.strided or x.numel() < FEWEST[kind]:
+        return False
+    if torch.compiler.is_exporting() or (x.dtype is torch.bfloat16 and not half):
         return False
     for p in parameters:
         if p is None:

@@ -49,7 +49,9 @@ class _BatchNorm(Activated, nn.modules.batchnorm._BatchNorm):
         fixed = (None, None) if own else (self.running_mean, self.running_var)
         shape = (self.num_features,)
         fits = input.shape[1] == self.num_features and input.numel() > self.num_features
-        fast = fits and self.eps > 0 and reached(input, shape, self.weight, self.bias, *fixed)
+        half = mask is not None
+        fast = self.eps > 0 and fits
+        fast = fast and reached(input, "batch", half, shape, self.weight, self.bias, *fixed)
         if mask is None and not fast:
             return self._activate(super().forward(input))
         count: Any = input.numel() // max(self.num_features, 1)

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from evenbatch.torch.layers._arrays import channels_last
 from evenbatch.torch.layers._base import Activated, check_mask, reached
 from evenbatch.torch.layers._formula import group_formula
 from evenbatch.torch.layers._operators import group_norm
@@ -64,7 +65,9 @@ class GroupNorm(Activated, nn.GroupNorm):
             and input.shape[1] == self.num_channels
             and input.numel() > input.shape[0] * self.num_groups
         )
-        fast = fits and reached(input, (self.num_channels,), self.weight, self.bias)
+        # PyTorch's own channels-last backward for bfloat16 is 5 times slower than this one.
+        half = mask is not None or channels_last(input) is not None
+        fast = fits and reached(input, "group", half, (self.num_channels,), self.weight, self.bias)
         if mask is None and not fast:
             return self._activate(super().forward(input))
         if mask is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evenbatch.torch.layers._arrays import channels_last
 from evenbatch.torch.layers._base import Activated, check_mask, reached
 from evenbatch.torch.layers._formula import batch_formula, group_formula
 from evenbatch.torch.layers._operators import batch_norm, group_norm
@@ -53,7 +54,10 @@ class _InstanceNorm(Activated, nn.modules.instancenorm._InstanceNorm):
         fits = input.shape[1] == self.num_features and input.numel() > input.shape[0] * max(
             self.num_features, 1
         )
-        fast = fits and reached(input, (self.num_features,), self.weight, self.bias, *fixed)
+        half = mask is not None or channels_last(input) is not None
+        fast = fits and reached(
+            input, "instance", half, (self.num_features,), self.weight, self.bias, *fixed
+        )
         if mask is None and not fast:
             return self._activate(super().forward(input))
         if mask is not None:

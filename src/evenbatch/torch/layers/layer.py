@@ -14,7 +14,9 @@ from evenbatch.torch.layers._operators import row_norm
 class Rows(Activated, nn.Module):
     """What layer and RMS normalization share; stands before PyTorch's class."""
 
+    _kind = "layer"
     _centered = True
+    _half = False  # of bfloat16 PyTorch's layer norm is faster
 
     def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:
         """Normalize the trailing axes of input.
@@ -31,7 +33,10 @@ class Rows(Activated, nn.Module):
         dims = len(self.normalized_shape)
         bias = getattr(self, "bias", None)
         fits = tuple(input.shape[-dims:]) == tuple(self.normalized_shape)
-        fast = fits and reached(input, tuple(self.normalized_shape), self.weight, bias)
+        half = self._half or mask is not None
+        fast = fits and reached(
+            input, self._kind, half, tuple(self.normalized_shape), self.weight, bias
+        )
         if mask is None and not fast:
             return self._activate(super().forward(input))
         if mask is not None:

@@ -31,7 +31,9 @@ class RMSNorm(Rows, nn.RMSNorm):
     [[0.848..., 1.131...]]
     """
 
+    _kind = "rms"
     _centered = False
+    _half = True
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 it cannot do safely."""
 
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError
+from evenbatch.torch.rewrite.accelerate import accelerate
 from evenbatch.torch.rewrite.fold import fold
 from evenbatch.torch.rewrite.freeze import freeze
 from evenbatch.torch.rewrite.place import place
@@ -14,6 +15,7 @@ __all__ = [
     "Refusal",
     "Rewrite",
     "RewriteError",
+    "accelerate",
     "fold",
     "freeze",
     "place",
