@@ -19,6 +19,7 @@ SHOTS = Path(os.environ.get("EVENBATCH_SHOTS", ROOT / "out" / "shots"))
 CHAPTERS = ("factory", "machine", "race", "rates", "tower", "place", "layer", "break", "review")
 PAGES = ("home", *CHAPTERS, "bench", "teacher")
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
+SMALLEST = {"width": 320, "height": 640}  # as wide as a page at 1280 pixels, enlarged four times
 LONGEST = 240_000  # milliseconds for one chapter's experiment on a busy machine
 
 
@@ -43,6 +44,12 @@ def opened(browser: Browser, **settings: object) -> Iterator[Page]:
     yield page
     context.close()
     assert not wrong, wrong
+
+
+def too_wide(page: Page) -> int:
+    """Pixels that the page is wider than the screen."""
+    wide: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return max(0, wide)
 
 
 def go(page: Page, server: Server, place: str) -> None:
@@ -94,8 +101,7 @@ def test_every_chapter_can_be_walked_to_its_end(
         for place, chapter in enumerate(CHAPTERS):
             page.wait_for_selector(f'.way a[aria-current="page"] >> text={place + 1}')
             walk(page, chapter, keyboard=not phone)
-            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            assert wide <= 0, f"{chapter} is {wide} pixels wider than the screen"
+            assert not too_wide(page), f"{chapter}: {too_wide(page)} pixels wider than the screen"
             SHOTS.mkdir(parents=True, exist_ok=True)
             name = f"{place + 1}-{chapter}-{'phone' if phone else 'desktop'}-{language}.png"
             page.screenshot(path=SHOTS / name, full_page=True)
@@ -107,6 +113,22 @@ def test_every_chapter_can_be_walked_to_its_end(
             assert "–" not in rows.nth(row).locator("td").nth(0).inner_text()
             assert rows.nth(row).locator("td").nth(1).inner_text() != "–"
         assert page.locator(".own").count() >= 6
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_no_page_is_wider_than_the_smallest_screen(
+    browser: Browser, server: Server, language: str
+) -> None:
+    locale = "de-DE" if language == "de" else "en-US"
+    with opened(browser, locale=locale, viewport=SMALLEST) as page:
+        wide = {}
+        for level in ("cookie", "maths"):
+            for place in PAGES:
+                go(page, server, place)
+                page.locator(".switch button").nth(int(level == "maths")).click()
+                page.evaluate("document.querySelectorAll('details').forEach((d) => d.open = true)")
+                wide[place, level] = too_wide(page)
+    assert not any(wide.values()), wide
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
