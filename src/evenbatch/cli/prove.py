@@ -27,6 +27,7 @@ from evenbatch.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from evenbatch.data import Dataset
     from evenbatch.experiments import Effort
     from evenbatch.report.job import Part
 
@@ -59,6 +60,7 @@ def prove(
     """
     with readable_errors():
         from evenbatch.experiments import CLAIMS, EFFORTS
+        from evenbatch.report.answered import request
         from evenbatch.report.job import Outputs
 
         if quick and full:
@@ -70,8 +72,21 @@ def prove(
             for claim in claims or CLAIMS
             for part in parts_of(claim, data or (), target, data_dir, effort)
         ]
-        outputs = Outputs(json, None, quiet, out if report else None, brief=True)
+        asked = request(parts, effort)
+        outputs = Outputs(json, None, quiet, out if report else None, brief=True, request=asked)
         finish(parts, threads, store, outputs, on, address)
+
+
+FEWEST = 32
+"""Training rows: what claims train on is minibatches of 32, but for those about their size."""
+
+
+def _check_size(dataset: Dataset) -> None:
+    if dataset.n_train < FEWEST:
+        raise UserError(
+            f"{dataset.name} has {dataset.n_train} training rows besides {dataset.n_test} for the "
+            f"test, and trainings here take {FEWEST} at a time: give a table with more rows"
+        )
 
 
 def parts_of(
@@ -92,6 +107,7 @@ def parts_of(
     for name in asked or found.data:
         try:
             dataset = load_data(name, target, data_dir)
+            _check_size(dataset)
             yield Part(claim, found.on(dataset, effort), on=dataset.name)
         except NotHere as reason:
             yield Part(claim, None, str(reason), name)

@@ -139,14 +139,14 @@ def is_cached(file: str, function: str) -> bool:
     return folder is not None and any(folder.glob(pattern))
 
 
-class _Library(JITCodeLibrary):  # type: ignore[misc]
+class _Library(JITCodeLibrary):
     """The machine code of a kernel, which calls nobody's copy of a kernel but its own.
 
-    Numba links copies of all callees into a kernel and leaves them exported and weak, so a call goes
-    to whichever copy of that name this process has loaded first: another kernel's, compiled among
-    other code, with its sums in another order. A kernel just compiled then differed in the last
-    bit from the same kernel read from the cache. Here the copies are made private before machine
-    code is made of them; what other kernels link is kept as it was.
+    Numba links copies of all callees into a kernel and leaves them exported and weak, so a call
+    goes to whichever copy of that name this process has loaded first: another kernel's, compiled
+    among other code, with its sums in another order. A kernel just compiled then differed in the
+    last bit from the same kernel read from the cache. Here the copies are made private before
+    machine code is made of them; what other kernels link is kept as it was.
     """
 
     def _finalize_final_module(self) -> None:
@@ -164,7 +164,7 @@ class _Library(JITCodeLibrary):  # type: ignore[misc]
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
-class _GiveLibrary(FunctionPass):  # type: ignore[misc]
+class _GiveLibrary(FunctionPass):
     """Lowering goes into a `_Library`."""
 
     _name = "give_library"
@@ -180,7 +180,7 @@ class _GiveLibrary(FunctionPass):  # type: ignore[misc]
         return True
 
 
-class _Compiler(CompilerBase):  # type: ignore[misc]
+class _Compiler(CompilerBase):
     def define_pipelines(self) -> list[Any]:
         manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
         manager.add_pass_after(_GiveLibrary, NopythonTypeInference)

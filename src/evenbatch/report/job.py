@@ -20,8 +20,10 @@ from evenbatch.experiments import CLAIMS, Experiment, Outcome, Round, Verdict, c
 from evenbatch.experiments.carry_out import Watch
 from evenbatch.experiments.speed import Speed
 from evenbatch.experiments.wording import count
-from evenbatch.report import pages, record, terminal
+from evenbatch.report import answered, pages, record, terminal
 from evenbatch.report.progress import Watcher
+from evenbatch.report.results import read
+from evenbatch.report.words import day
 from evenbatch.runners import Runner
 from evenbatch.store import Store
 
@@ -97,6 +99,8 @@ class Outputs:
         quiet: only the last sentence.
         report: folder for the report; None for none.
         brief: one line for a verdict, and all of them in a table at the end.
+        request: what is asked, as `answered.request` names it; "" if a report that lies there
+            already is no answer to it.
     """
 
     json: Path | None
@@ -104,6 +108,7 @@ class Outputs:
     quiet: bool
     report: Path | None = None
     brief: bool = False
+    request: str = ""
 
     @property
     def json_to_stdout(self) -> bool:
@@ -140,6 +145,8 @@ def run(
     outputs.check()
     console = terminal.plain_console(stderr=outputs.json_to_stdout)
     face = None if outputs.quiet else terminal.plain_console(stderr=True)
+    if _answered(parts, outputs, store, console):
+        return True
     results: list[Result] = []
 
     def do(part: Part, watch: Watch) -> Outcome:
@@ -162,6 +169,28 @@ def run(
         ]
     _close(results, outputs, console, store)
     return complete
+
+
+def _answered(
+    parts: Sequence[Part], outputs: Outputs, store: Store | None, console: Console
+) -> bool:
+    """Whether the report that lies there is the answer; then it is told again."""
+    if outputs.report is None or store is None or not outputs.request:
+        return False
+    content = answered.answer(outputs.report, outputs.request, parts, store)
+    if content is None:
+        return False
+    report = read(content)
+    results = [
+        Result(part, None, entry.verdict, entry.seconds)
+        for part, entry in zip(parts, report.entries, strict=True)
+    ]
+    if not outputs.quiet:
+        console.print(f"Nothing has changed since {day(report.created)}; this was found then.")
+        terminal.show_summary(console, results)
+    _say_where(outputs, content, outputs.report / "report.html", console)
+    _say_last(results, report.sentence, outputs, console)
+    return True
 
 
 def _firsts(parts: Sequence[Part]) -> Mapping[str, Round | int]:
@@ -221,8 +250,11 @@ def _close(results: list[Result], outputs: Outputs, console: Console, store: Sto
     if outputs.brief and not outputs.quiet:
         terminal.show_summary(console, results)
     if outputs.json is not None or outputs.report is not None:
-        content = record.record([r.record() for r in results], command, sentence, complete)
-        _write(content, outputs, console)
+        content = record.record(
+            [r.record() for r in results], command, sentence, complete, outputs.request
+        )
+        page = None if outputs.report is None else pages.write(outputs.report, content)
+        _say_where(outputs, content, page, console)
     if not complete:
         finished = count(sum(len(r.outcome.curves) for r in results if r.outcome), "training")
         go_on = "They are kept; to go on," if store is not None else "To measure it all,"
@@ -230,7 +262,12 @@ def _close(results: list[Result], outputs: Outputs, console: Console, store: Sto
             f"\nInterrupted after {finished}; the above is what they show. {go_on} run again: "
             f"{escape(command)}",
         )
-    if outputs.brief and not outputs.quiet and len(results) > 1:
+    _say_last(results, sentence, outputs, console)
+
+
+def _say_last(results: Sequence[Result], sentence: str, outputs: Outputs, console: Console) -> None:
+    """The last sentence: what was found or, of many claims, how often."""
+    if not sentence or (outputs.brief and not outputs.quiet and len(results) > 1):
         sentence = terminal.tally_words(results)
     console.print(f"\n[bold]{escape(sentence)}[/bold]")
 
@@ -246,11 +283,11 @@ def _sentence(results: Sequence[Result]) -> str:
     return " ".join(sentences)
 
 
-def _write(content: dict[str, Any], outputs: Outputs, console: Console) -> None:
-    """The record and the report, and where they lie."""
-    said = []
-    if outputs.report is not None:
-        said.append(("Report", pages.write(outputs.report, content)))
+def _say_where(
+    outputs: Outputs, content: dict[str, Any], page: Path | None, console: Console
+) -> None:
+    """Write the record where it was asked for, and say where all lies."""
+    said = [] if page is None else [("Report", page)]
     if outputs.json_to_stdout:
         sys.stdout.write(record.dumps(content))
     elif outputs.json is not None:

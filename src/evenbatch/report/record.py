@@ -22,13 +22,17 @@ FORMAT = 2
 
 
 def record(
-    parts: list[dict[str, Any]], command: str, sentence: str, complete: bool
+    parts: list[dict[str, Any]], command: str, sentence: str, complete: bool, request: str = ""
 ) -> dict[str, Any]:
-    """The whole file: what was run, where and when, and one part for each experiment."""
+    """The whole file: what was run, where and when, and one part for each experiment.
+
+    `request` names what was asked (`answered.request`), so that it is known when it is asked again.
+    """
     return {
         "format": FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
+        "request": request,
         "complete": complete,
         "versions": versions(),
         "machine": machine(),
@@ -50,7 +54,8 @@ def part(
     """One experiment. Numbers that do not exist (a goal never reached) are null.
 
     A trial's settings are those of `shared` with its own laid over them, level by level
-    (`results.overlaid`; in jq ``.shared * .trials[$key]``).
+    (`results.overlaid`; in jq ``.shared * .trials[$key]``). Under `timed` stand those only
+    run to measure seconds.
     """
     content: dict[str, Any] = {
         "claim": claim,
@@ -64,7 +69,9 @@ def part(
     if isinstance(experiment, Speed):
         found = experiment.race.finding(outcome.curves, outcome.timed)
         content |= _race(experiment.race, found)
-    curves = outcome.curves | {curve.trial.key: curve for curve in outcome.timed}
+    timed = {curve.trial.key: curve for curve in outcome.timed}
+    curves = outcome.curves | timed
+    content["timed"] = [key for key in timed if key not in outcome.curves]
     content["shared"], content["trials"] = factored(
         {
             key: {**curve.trial.as_dict(), "ended": curve.ended, "ended_at": curve.ended_at}

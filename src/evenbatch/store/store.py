@@ -101,6 +101,12 @@ class Store:
         rows = self._rows("SELECT key FROM curves WHERE key IN ", list(wanted))
         return {wanted[key] for (key,) in rows}
 
+    def holds(self, keys: Iterable[tuple[str, str]]) -> bool:
+        """Whether there is a curve for every trial, named by its key and its data's fingerprint."""
+        wanted = {_row_key(*key) for key in keys}
+        rows = self._rows("SELECT key FROM curves WHERE key IN ", list(wanted))
+        return len(wanted) == sum(1 for _ in rows)
+
     def get_timed(
         self, trials: Sequence[Trial], datasets: Datasets | None = None
     ) -> list[Curve] | None:
@@ -312,7 +318,11 @@ class _Fingerprints:
         return self.found[name]
 
     def key(self, trial: Trial) -> bytes:
-        return hashlib.sha256(f"{trial.key} {self.of(trial)}".encode()).digest()[:16]
+        return _row_key(trial.key, self.of(trial))
+
+
+def _row_key(trial: str, data: str) -> bytes:
+    return hashlib.sha256(f"{trial} {data}".encode()).digest()[:16]
 
 
 def _check_sum(key: bytes, trial: str, parts: bytes) -> int:
