@@ -17,7 +17,7 @@ from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve
 from evenbatch.experiments import depth_shown as shown
 from evenbatch.experiments import selection
-from evenbatch.experiments.depth_shown import ARMS, SETTINGS
+from evenbatch.experiments.depth_shown import ARMS, SETTINGS, middle_depth
 from evenbatch.experiments.effects import mean_effect, ratio_effect
 from evenbatch.experiments.protocol import (
     CANNOT_TELL,
@@ -118,18 +118,19 @@ class Found:
 
 
 def deepest(levels: Floats, depths: Sequence[int], goal: float) -> Floats:
-    """(seeds,) the deepest network that reached the goal; 1 where none did.
+    """(seeds,) the deepest network that reached the goal, as all shallower ones did; 1 where not
+    even the first one did. (A single deep one that gets there by luck is no depth that trains.)
 
     Args:
         levels: (depths, seeds) the metric at the end.
         depths: hidden layers.
         goal: what counts as trained.
 
-    >>> deepest(np.array([[0.9, 0.4], [0.9, 0.2], [0.3, 0.1]]), [2, 10, 50], 0.8).tolist()
+    >>> deepest(np.array([[0.9, 0.4], [0.9, 0.2], [0.3, 0.9]]), [2, 10, 50], 0.8).tolist()
     [10.0, 1.0]
     """
-    reached = np.where(levels >= goal, np.array(depths, float)[:, None], 1.0)
-    return np.asarray(reached.max(axis=0))
+    reached = np.logical_and.accumulate(levels >= goal)  # NaN, of a diverged one, does not
+    return np.asarray(np.where(reached, np.array(depths, float)[:, None], 1.0).max(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,8 +208,8 @@ class Depth(Untimed):
             "other seeds, and both arms at the one rate that is best for the two together. One "
             f"goal for all: {100 * SHARE:.0f} % of the way from chance to the best that "
             "the weaker arm reaches anywhere.",
-            measure="The deepest network that reaches the goal, and how many times deeper it is "
-            f"with batch norm; how far networks of {LAYERS} layers get, as "
+            measure="The deepest network that reaches the goal, as all shallower ones do, and how "
+            f"many times deeper it is with batch norm; how far networks of {LAYERS} layers get, as "
             "a share of the way to the goal. Paired by seed, 95 % interval.",
             rule=f"Holds: without residual connections, {LAYERS} layers reach the goal with batch "
             "norm (interval at or above it) and not without (interval below it), under both "
@@ -328,7 +329,7 @@ def _reached(found: Found, residual: int) -> str:
     said = []
     for setting in SETTINGS:
         if setting[0] == residual:
-            middle = [float(np.median(found.deepest["best"][arm, setting])) for arm in ARMS]
+            middle = [middle_depth(found.deepest["best"][arm, setting]) for arm in ARMS]
             none, batch = ("none" if m <= 1 else f"{m:g}" for m in middle)
             said.append(f"{none} without and {batch} with batch norm ({INIT_NAMES[setting[1]]})")
     return ", ".join(said)
