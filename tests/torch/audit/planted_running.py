@@ -214,7 +214,7 @@ CASES = {
         silent=(statistics_estimated, checkpointed_reentrant),
         mended=trained_and_evaluated,
         at=("1",),
-        says="3 times in forward passes without gradients",
+        says="in 3 forward passes without gradients",
     ),
     "EB502": Case(
         shows=(checkpointed, checkpointed_reentrant, checkpointing_declared),

@@ -17,6 +17,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from evenbatch.torch import Context, Report, audit, watch
 from evenbatch.torch.auditing import AuditError, Severity
 
+HERE = Path(__file__).name
+
 
 def keras() -> nn.Sequential:
     """A model in which the tree alone shows something."""
@@ -131,9 +133,10 @@ class Broken(nn.Module):
 def test_a_forward_that_fails_after_the_norms() -> None:
     report = audit(Broken(), images(2))
     assert {"EB205", "EB402"} <= {finding.code for finding in report}
+    line = Broken.forward.__code__.co_firstlineno + 2
     assert report.notes[0].says == (
-        "the forward pass in evaluation mode failed in 'inner.2' on the batch (2, 3, 8, 8) "
-        "float32: RuntimeError: no way"
+        f"the forward pass in evaluation mode failed in the model's own forward ({HERE}, line "
+        f"{line}) on the batch (2, 3, 8, 8) float32: RuntimeError: no way"
     )
 
 
@@ -154,7 +157,7 @@ def test_a_norm_with_hooks_and_buffers_of_its_own_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("batch", "says"),
     [
-        ("abc", "the batch is a str; give a tensor, a tuple of the forward's arguments"),
+        ("abc", "the batch is of type str; give a tensor, a tuple of the forward's arguments"),
         (images(0), "the batch (0, 3, 8, 8) float32 holds no examples"),
         (torch.zeros(8, 3), "failed in '0' on the batch (8, 3) float32: RuntimeError"),
         (images(channels=1), "failed in '0' on the batch (8, 1, 8, 8) float32: RuntimeError"),
@@ -165,6 +168,30 @@ def test_a_norm_with_hooks_and_buffers_of_its_own_is_left_alone() -> None:
 )
 def test_a_batch_that_does_not_fit(batch: Any, says: str) -> None:
     assert says in one_note(audit(keras(), batch))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"optimizer": [1]}, "the optimizer's groups: what was given is of type list; give a"),
+        ({"optimizer": torch.optim.SGD}, "what was given is of type SGD; give a torch.optim.Opti"),
+        ({"optimizer": torch.optim.SGD(conv_bn().parameters(), 0.1)}, "holds none of this model's"),
+        ({"loader": 5}, "the loader's batches: TypeError: 'int' object is not iterable"),
+    ],
+)  # fmt: skip
+def test_what_comes_with_the_model_and_does_not_fit(given: dict[str, Any], says: str) -> None:
+    assert says in one_note(audit(keras(), images() if "optimizer" in given else None, **given))
+
+
+def test_what_cannot_be_asked() -> None:
+    with pytest.raises(AuditError, match=r"the context is \{'world_size': 2\}; write it as even"):
+        audit(keras(), context={"world_size": 2})  # type: ignore[arg-type]
+    with pytest.raises(AuditError, match="3 is no rule's code; write it like 'EB205'"):
+        audit(keras(), select=3)  # type: ignore[arg-type]
+    exported = torch.export.export(conv_bn(), (images(),))
+    with pytest.raises(AuditError, match=r"audit what its \.module\(\) gives"):
+        audit(exported)  # type: ignore[arg-type]
+    assert audit(exported.module(), images()).complete
 
 
 def test_forms_of_a_batch() -> None:
@@ -203,6 +230,9 @@ def test_a_context_that_cannot_be() -> None:
     for settings, says in (
         ({"world_size": 0}, "world_size = 0; it is a count from 1 up"),
         ({"amp": "int8"}, "amp = 'int8'; it is float16 or bfloat16"),
+        ({"world_size": "2"}, "world_size = '2'; it is a count from 1 up"),
+        ({"accumulation": 2.5}, "accumulation = 2.5; it is a count from 1 up"),
+        ({"ema": "no"}, "ema = 'no'; it is True or False"),
         ({"method": "gans"}, "method = 'gans'; it is contrastive or gan or dp-sgd"),
     ):
         with pytest.raises(AuditError, match=says):

@@ -55,7 +55,7 @@ def audit(
     <BLANKLINE>
     Nothing found.
     """
-    _refuse_others(model)
+    _refuse_others(model, context)
     chosen(RULES, select, ignore)  # what cannot be is said before anything runs
     context = completed(context or Context(), model)
     subject, report = _gather(model, batch, optimizer, loader, context)
@@ -83,7 +83,13 @@ def _order(finding: Finding) -> tuple[int, str]:
     return -finding.severity, finding.code
 
 
-def _refuse_others(model: Any) -> None:
+def _refuse_others(model: Any, context: Any) -> None:
+    if context is not None and not isinstance(context, Context):
+        raise AuditError(
+            f"the context is {context!r:.80}; write it as evenbatch.torch.Context(world_size=8, …)"
+        )
+    if isinstance(model, torch.export.ExportedProgram):
+        raise AuditError("an ExportedProgram is no torch.nn.Module; audit what its .module() gives")
     if not isinstance(model, nn.Module):
         raise AuditError(
             f"there is no torch.nn.Module to audit but {type(model).__name__}: {model!r:.80}"
@@ -98,24 +104,41 @@ def gather_state(
     ignore: Iterable[str],
 ) -> tuple[Subject, Report]:
     """What the model, the optimizer and the context show without a forward pass."""
-    _refuse_others(model)
+    _refuse_others(model, context)
     chosen(RULES, select, ignore)
     context = completed(context or Context(), model)
     inner, averaged = unwrapped(model)
     norms = find_norms(inner)
     report = Report(model=inner, looked_at=[_tree(inner, norms)])
-    _look_around(report, optimizer, context)
+    optimizer = _look_around(report, inner, optimizer, context)
     return Subject(inner, norms, context, optimizer, averaged=averaged), report
 
 
-def _look_around(report: Report, optimizer: Any, context: Context) -> None:
-    if optimizer is not None:
-        report.looked_at.append(
-            f"optimizer: {type(optimizer).__name__}, "
-            f"{counted(len(optimizer.param_groups), 'parameter group')}"
+def _look_around(report: Report, model: nn.Module, optimizer: Any, context: Context) -> Any:
+    """Enter optimizer and context into the report; the optimizer, if it is one."""
+    groups = getattr(optimizer, "param_groups", None)
+    if optimizer is not None and not isinstance(groups, list):
+        kind = optimizer.__name__ if isinstance(optimizer, type) else type(optimizer).__name__
+        says = (
+            f"the optimizer's groups: what was given is of type {kind}; give a "
+            "torch.optim.Optimizer, of several the one that trains the norm layers"
         )
+        report.notes.append(Note(says, problem=True))
+        optimizer = None
+    elif isinstance(groups, list):
+        report.looked_at.append(
+            f"optimizer: {type(optimizer).__name__}, {counted(len(groups), 'parameter group')}"
+        )
+        own = {id(p) for p in model.parameters()}
+        if own and not any(id(p) in own for group in groups for p in group["params"]):
+            says = (
+                "the optimizer's groups: it holds none of this model's parameters. It was made for "
+                "another model, or before these were replaced; make it from model.parameters()"
+            )
+            report.notes.append(Note(says, problem=True))
     declared = ", ".join(f"{k}={v}" for k, v in context.declared().items())
     report.looked_at.append(f"context: {declared or 'nothing declared'}")
+    return optimizer
 
 
 def _gather(
@@ -140,8 +163,8 @@ def _gather(
         report.notes.append(Note(f"what shapes and data show: {obstacle}", problem=True))
         report.inputs = None
     subject = _with_passes(subject, report)
-    _look_around(report, optimizer, context)
-    return subject, report
+    optimizer = _look_around(report, inner, optimizer, context)
+    return replace(subject, optimizer=optimizer), report
 
 
 def _inputs(batch: Any, model: nn.Module) -> tuple[Inputs | None, list[Note]]:
@@ -165,6 +188,7 @@ def _with_passes(subject: Subject, report: Report) -> Subject:
     if report.inputs is not None:
         shown, notes = sample.take(subject.model, subject.norms, report.inputs)
         report.notes += notes
+        report.inputs = shown.inputs
         subject = replace(subject, sample=shown)
         report.looked_at.append(f"batch: {report.inputs.described()}")
     failed = subject.sample is not None and subject.sample.evaluating.error

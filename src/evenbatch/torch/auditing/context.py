@@ -55,8 +55,12 @@ class Context:
     def __post_init__(self) -> None:
         for name in ("world_size", "forwards_per_backward", "accumulation", "batch_size"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise AuditError(f"context: {name} = {value}; it is a count from 1 up")
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not (whole and value > 0) and (value is not None or name != "batch_size"):
+                raise AuditError(f"context: {name} = {value!r}; it is a count from 1 up")
+        for name in ("broadcast_buffers", "ema", "checkpointing", "vmap", "deploy"):
+            if not isinstance(getattr(self, name), bool):
+                raise AuditError(f"context: {name} = {getattr(self, name)!r}; it is True or False")
         for name, known in (("amp", HALVES), ("method", METHODS)):
             value = getattr(self, name)
             if value not in known:

@@ -113,12 +113,12 @@ def places(paths: tuple[str, ...], limit: int = 3) -> str:
     return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, several: str = "") -> str:
     """
-    >>> counted(1, "layer"), counted(3, "layer")
-    ('1 layer', '3 layers')
+    >>> counted(1, "layer"), counted(3, "layer"), counted(2, "bias", "biases")
+    ('1 layer', '3 layers', '2 biases')
     """
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    return f"{number} {noun if number == 1 else several or noun + 's'}"
 
 
 def brief(value: float) -> str:

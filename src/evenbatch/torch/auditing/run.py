@@ -16,12 +16,15 @@ class Seen:
 
     moves: int = 0  # forward passes that moved its running statistics
     moves_without_grad: int = 0  # of them, while evaluating: no gradient was asked for
+    in_a_row: int = 0
+    most_in_a_row: int = 0  # of these, without a pass with gradients between them
     moves_in_backward: int = 0  # of them, recomputations by checkpointing
     calls_now: int = 0
     most_calls: int = 0  # in one forward pass of the model, in training mode
     broke_at: int | None = None  # the model's training pass after which statistics were not finite
     broke_on_finite_input: bool = False
     frozen_at: dict[str, torch.Tensor] = field(default_factory=dict)
+    overwritten: bool = False  # its frozen gamma or beta changed: it follows another layer's
     drift: float = 0.0  # of a frozen layer's running mean, in its standard deviations
     # In evaluation mode, measured by the running statistics of the moment: of (x - mean) / sd the
     # sum and the sum of squares for each channel.
@@ -70,6 +73,6 @@ class Run:
     def described(self) -> str:
         """For the report."""
         return (
-            f"run: {counted(self.training_passes, 'forward pass').replace('passs', 'passes')} in "
+            f"run: {counted(self.training_passes, 'forward pass', 'forward passes')} in "
             f"training mode, {self.evaluating_passes} in evaluation mode"
         )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +16,8 @@ from torch import nn
 
 from evenbatch.torch.auditing.findings import AuditError
 from evenbatch.torch.auditing.layers import has_numbers
+
+LIBRARIES = {"site-packages", "dist-packages", "importlib"}  # folders of code that is no user's
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Inputs:
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     synthetic: bool = False  # random numbers: their shapes say something, their values nothing
+    grad: bool = False  # the forward differentiates within itself, as force fields do
 
     @classmethod
     def of(cls, batch: Any, model: nn.Module) -> Inputs:
@@ -35,18 +40,31 @@ class Inputs:
         if isinstance(batch, torch.Tensor):
             return cls((batch,))
         if isinstance(batch, Mapping):
-            return cls((), dict(batch))
+            return cls._of_mapping(batch, model)
         if not isinstance(batch, (tuple, list)):
             raise AuditError(
-                f"the batch is a {type(batch).__name__}; give a tensor, a tuple of the forward's "
-                "arguments, or a mapping of its keywords"
+                f"the batch is of type {type(batch).__name__}; give a tensor, a tuple of the "
+                "forward's arguments, or a mapping of its keywords"
             )
         args = tuple(batch)
         while len(args) > 1 and not _accepts(model, args):
             args = args[:-1]
-        if len(args) == 1 and isinstance(args[0], (Mapping, tuple, list)):
+        if len(args) == 1 and isinstance(args[0], Mapping):
+            return cls._of_mapping(args[0], model)
+        if len(args) == 1 and isinstance(args[0], (tuple, list)) and _needs(model) > 1:
             return cls.of(args[0], model)
         return cls(args)
+
+    @classmethod
+    def _of_mapping(cls, batch: Mapping[str, Any], model: nn.Module) -> Inputs:
+        """As keywords, without those the forward does not know; or, if it takes none of them, as
+        the one argument of a forward that takes the whole batch."""
+        if _accepts(model, (), batch):
+            return cls((), dict(batch))
+        known = {name: value for name, value in batch.items() if name in _parameters(model)}
+        if known and _accepts(model, (), known):
+            return cls((), known)
+        return cls((batch,)) if _accepts(model, (batch,)) and not known else cls((), dict(batch))
 
     def tensors(self) -> list[torch.Tensor]:
         """Every tensor in it, in order."""
@@ -54,7 +72,11 @@ class Inputs:
 
     @property
     def examples(self) -> int:
-        """The first dimension of the first tensor that has one."""
+        """The first dimension of the first tensor that has one; of a list of tensors its length,
+        as where images of several sizes are given."""
+        first = next(iter((*self.args, *self.kwargs.values())), None)
+        if isinstance(first, list) and first and all(isinstance(t, torch.Tensor) for t in first):
+            return len(first)
         for tensor in self.tensors():
             if tensor.dim() > 0:
                 return int(tensor.shape[0])
@@ -69,11 +91,14 @@ class Inputs:
                 return value[:count] if value.dim() and value.shape[0] == total else value
             if isinstance(value, Mapping):
                 return {key: cut(item) for key, item in value.items()}
+            if isinstance(value, list) and len(value) == total:
+                return value[:count]
             if isinstance(value, (tuple, list)):
-                return type(value)([cut(item) for item in value])
+                items = [cut(item) for item in value]
+                return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
             return value
 
-        return Inputs(cut(self.args), cut(dict(self.kwargs)), self.synthetic)
+        return replace(self, args=cut(self.args), kwargs=cut(dict(self.kwargs)))
 
     @property
     def mask(self) -> torch.Tensor | None:
@@ -90,17 +115,34 @@ class Inputs:
     def described(self) -> str:
         """Shapes and types, for messages."""
         shown = [f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in self.tensors()]
-        return ", ".join(shown) or "no tensors"
+        return ", ".join(shown) or "without tensors"
 
 
-def _accepts(model: nn.Module, args: tuple[Any, ...]) -> bool:
+def _accepts(
+    model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None = None
+) -> bool:
     try:
-        inspect.signature(model.forward).bind(*args)
+        inspect.signature(model.forward).bind(*args, **(kwargs or {}))
     except TypeError:
         return False
     except ValueError:  # a forward without a signature: let it say itself
         return True
     return True
+
+
+def _parameters(model: nn.Module) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(model.forward).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def _needs(model: nn.Module) -> int:
+    """How many arguments the forward cannot do without."""
+    return sum(
+        p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        for p in _parameters(model).values()
+    )
 
 
 def tensors_in(value: Any) -> list[torch.Tensor]:
@@ -139,9 +181,15 @@ def left_as_it_was(model: nn.Module) -> Iterator[None]:
             for module, training in modes:
                 module.training = training
             for module, name, buffer, values in buffers:
-                with torch.no_grad():
+                # One value that stands for many (`expand`) cannot be written to, by no one.
+                with _writing(buffer), suppress(RuntimeError):
                     buffer.copy_(values)
                 module._buffers[name] = buffer
+
+
+def _writing(tensor: torch.Tensor) -> Any:
+    """Where values of the tensor may be changed: one made in inference mode only there."""
+    return torch.inference_mode() if tensor.is_inference() else torch.no_grad()
 
 
 def _uncompiled() -> Any:
@@ -157,10 +205,18 @@ def set_mode(model: nn.Module, training: bool) -> None:
 
 
 def forward(model: nn.Module, inputs: Inputs) -> list[torch.Tensor]:
-    """The floating tensors of the model's output, without gradients, in float64."""
-    with torch.no_grad():
+    """The floating tensors of the model's output, in float64."""
+    with _gradients(model, inputs):
         output = model(*inputs.args, **inputs.kwargs)
     return [t.detach().double() for t in tensors_in(output) if t.is_floating_point()]
+
+
+def _gradients(model: nn.Module, inputs: Inputs) -> Any:
+    """None are made, unless the forward needs them."""
+    if inputs.grad:
+        return torch.enable_grad()
+    made = any(t.is_inference() for t in (*model.parameters(), *model.buffers()))
+    return torch.inference_mode() if made else torch.no_grad()
 
 
 def difference(before: list[torch.Tensor], after: list[torch.Tensor]) -> float:
@@ -179,6 +235,17 @@ def difference(before: list[torch.Tensor], after: list[torch.Tensor]) -> float:
         finite = old[old.isfinite()]
         size = max(size, float(finite.abs().max()) if finite.numel() else 0.0)
     return gap / size if size > 0 else gap
+
+
+def line_of(error: BaseException) -> str:
+    """ " (file, line)" of the innermost line outside of libraries that it came through, or ""."""
+    frames = traceback.extract_tb(error.__traceback__)
+    here = str(Path(__file__).parent)
+    own = [
+        f for f in frames
+        if not f.filename.startswith((here, "<")) and not LIBRARIES & set(Path(f.filename).parts)
+    ]  # fmt: skip
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
 
 
 def short(error: BaseException, limit: int = 300) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from evenbatch.torch.auditing.running import (
     difference,
     forward,
     left_as_it_was,
+    line_of,
     set_mode,
     short,
 )
@@ -47,8 +48,9 @@ class Pass:
     """One forward pass of the whole model."""
 
     calls: dict[str, list[Call]] = field(default_factory=dict)
-    entered: str = ""  # the deepest module that was entered last: where a failure happened
     error: str = ""
+    at: str = ""  # the module whose forward failed, and the line of code
+    wants_gradients: bool = False  # it failed because it was run without
     output: list[torch.Tensor] = field(default_factory=list)
 
 
@@ -144,9 +146,13 @@ def run(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs, keep: bool = 
     """One forward pass in the modes that are set, every norm layer watched."""
     done = Pass()
     hooks = []
+    inside: list[str] = []  # paths of the modules whose forward has begun and not ended
 
     def enter(path: str, module: Any, args: Any) -> None:
-        done.entered = path
+        inside.append(path)
+
+    def leave(module: Any, args: Any, output: Any) -> None:
+        inside.pop()
 
     def at_norm(norm: Norm, module: Any, args: tuple[Any, ...], named: dict[str, Any]) -> None:
         x = args[0] if args else next(iter(named.values()), None)
@@ -157,6 +163,7 @@ def run(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs, keep: bool = 
     try:
         for path, module in model.named_modules():
             hooks.append(module.register_forward_pre_hook(partial(enter, path)))
+            hooks.append(module.register_forward_hook(leave))
         for norm in norms:
             hooks.append(
                 norm.module.register_forward_pre_hook(partial(at_norm, norm), with_kwargs=True)
@@ -164,6 +171,8 @@ def run(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs, keep: bool = 
         done.output = forward(model, inputs)
     except Exception as error:
         done.error = short(error)
+        done.at = _place(inside[-1] if inside else "") + line_of(error)
+        done.wants_gradients = "does not require grad" in str(error) and not inputs.grad
     finally:
         for hook in hooks:
             hook.remove()
@@ -172,13 +181,20 @@ def run(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs, keep: bool = 
 
 def take(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs) -> tuple[Sample, list[Note]]:
     """Run the batch through the model in both modes, and leave the model as it was."""
-    with left_as_it_was(model):
-        set_mode(model, False)
-        evaluating = run(model, norms, inputs, keep=inputs.mask is not None)
+    evaluating = _evaluated(model, norms, inputs)
+    if evaluating.wants_gradients:
+        inputs = replace(inputs, grad=True)
+        evaluating = _evaluated(model, norms, inputs)
     with left_as_it_was(model):
         norms_train(model, norms)
         training = run(model, norms, inputs)
     return Sample(inputs, evaluating, training), _failures(inputs, evaluating, training)
+
+
+def _evaluated(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs) -> Pass:
+    with left_as_it_was(model):
+        set_mode(model, False)
+        return run(model, norms, inputs, keep=inputs.mask is not None)
 
 
 def norms_train(model: nn.Module, norms: tuple[Norm, ...]) -> None:
@@ -223,7 +239,7 @@ def _failures(inputs: Inputs, evaluating: Pass, training: Pass) -> list[Note]:
         del failed["training"]
     return [
         Note(
-            f"the forward pass in {mode} mode failed{_place(done)} on the "
+            f"the forward pass in {mode} mode failed in {done.at} on the "
             f"batch {inputs.described()}: {done.error}",
             problem=True,
         )
@@ -232,5 +248,5 @@ def _failures(inputs: Inputs, evaluating: Pass, training: Pass) -> list[Note]:
     ]
 
 
-def _place(done: Pass) -> str:
-    return f" in {done.entered!r}" if done.entered else ""
+def _place(path: str) -> str:
+    return repr(path) if path else "the model's own forward"

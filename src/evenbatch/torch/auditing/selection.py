@@ -36,6 +36,10 @@ def chosen(
 def _clean(prefixes: Iterable[str]) -> tuple[str, ...]:
     if isinstance(prefixes, str):
         prefixes = prefixes.split(",")
+    prefixes = tuple(prefixes) if isinstance(prefixes, Iterable) else (prefixes,)
+    for prefix in prefixes:
+        if not isinstance(prefix, str):
+            raise AuditError(f"{prefix!r} is no rule's code; write it like 'EB205' or 'EB2'")
     parts = (part.strip().upper() for prefix in prefixes for part in prefix.split(","))
     return tuple(part for part in parts if part)
 

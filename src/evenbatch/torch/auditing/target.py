@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import inspect
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from torch import nn
 
 from evenbatch.torch.auditing.context import Context
 from evenbatch.torch.auditing.findings import AuditError
-from evenbatch.torch.auditing.running import Inputs
+from evenbatch.torch.auditing.running import Inputs, line_of, short
 
 PARTS = ("model", "batch", "optimizer", "loader", "context")
 
@@ -181,7 +180,4 @@ def _source(thing: Any) -> tuple[Path, int] | None:
 
 def _where(error: Exception) -> str:
     """The error and the last line of the user's code it came through."""
-    text = f"{type(error).__name__}: {error}".rstrip(": ")
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if f.filename != __file__ and "importlib" not in f.filename]
-    return f"{text} ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else text
+    return short(error) + line_of(error)

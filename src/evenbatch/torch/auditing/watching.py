@@ -82,12 +82,13 @@ class _Watcher:
         for hook in self.hooks:
             hook.remove()
         for norm in self.norms:
-            start = self.run.seen[norm.path].frozen_at
-            end = norm.statistics
-            if start and len(end) == 2:
+            seen, end = self.run.seen[norm.path], norm.statistics
+            start = seen.frozen_at
+            seen.overwritten = _overwritten(norm, start)
+            if len(start) > 2 and len(end) == 2 and not seen.overwritten:
                 mean, var = start["running_mean"], start["running_var"] + (norm.eps or 0.0)
                 moved = ((end["running_mean"].double().cpu() - mean) / var.sqrt()).abs().max()
-                self.run.seen[norm.path].drift = float(moved)
+                seen.drift = float(moved)
 
     def enter(self, module: Any, args: Any) -> None:
         self.grad_at_root, self.inside = torch.is_grad_enabled(), True
@@ -120,12 +121,20 @@ class _Watcher:
         seen.moves += 1
         if _in_backward():
             seen.moves_in_backward += 1
-        elif self.inside:
+            return
+        if self.inside:
             seen.calls_now += 1
             seen.most_calls = max(seen.most_calls, seen.calls_now)
+        # A part of the model may be called by itself. Inside the whole model it is its caller's
+        # gradients that count: checkpointing runs parts without.
+        grad = self.grad_at_root if self.inside else torch.is_grad_enabled()
         # update_bn estimates statistics on purpose, without gradients, with momentum None.
-        if not self.grad_at_root and norm.momentum is not None and not _in_backward():
+        if not grad and norm.momentum is not None:
             seen.moves_without_grad += 1
+            seen.in_a_row += 1
+            seen.most_in_a_row = max(seen.most_in_a_row, seen.in_a_row)
+        else:
+            seen.in_a_row = 0
 
     def after_norm(self, norm: Norm, module: Any, args: Any, output: Any) -> None:
         seen = self.run.seen[norm.path]
@@ -144,4 +153,14 @@ def _in_backward() -> bool:
 
 
 def _copied(norm: Norm) -> dict[str, torch.Tensor]:
-    return {name: value.detach().double().cpu().clone() for name, value in norm.statistics.items()}
+    tensors = {**norm.statistics, **norm.parameters}
+    return {name: value.detach().double().cpu().clone() for name, value in tensors.items()}
+
+
+def _overwritten(norm: Norm, start: dict[str, torch.Tensor]) -> bool:
+    """Whether gamma or beta changed all the same: the layer is no frozen one but follows another,
+    as in a momentum encoder or an averaged model, and its statistics are meant to move."""
+    return any(
+        name in start and not torch.equal(parameter.detach().double().cpu(), start[name])
+        for name, parameter in norm.parameters.items()
+    )

@@ -6,11 +6,13 @@ import math
 
 import torch
 
+from evenbatch.torch.auditing.findings import brief, counted
 from evenbatch.torch.auditing.layers import Norm, running_statistics
 from evenbatch.torch.auditing.subject import Subject
 
 EXAMPLES = 8  # fewer say too little
 SHIFT, RATIO = 0.5, 2.0
+LEFT_OVER = 0.05  # of the statistics' first values: 29 batches at momentum 0.1
 
 
 def enough(subject: Subject) -> bool:
@@ -46,6 +48,20 @@ def beyond_chance(
     mean, var = running
     eps = norm.eps or 0.0
     return judged((seen_mean - mean) / var.sqrt(), (seen_var + eps) / var, examples)
+
+
+def young(norm: Norm) -> str:
+    """A sentence for statistics that have seen too few batches, or ""."""
+    count, momentum = norm.updates, norm.momentum
+    if not count or momentum is None or not 0 < momentum < 1:
+        return ""
+    left = (1 - momentum) ** count
+    if left < LEFT_OVER:
+        return ""
+    return (
+        f" It has seen {counted(count, 'batch', 'batches')} so far, after which "
+        f"{brief(100 * left)} % of its statistics are still the 0 and 1 it began with."
+    )
 
 
 def judged(shifts: torch.Tensor, ratios: torch.Tensor, examples: int) -> tuple[float, float] | None:

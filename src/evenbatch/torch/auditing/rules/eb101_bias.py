@@ -90,4 +90,4 @@ def _remove(pairs: list[tuple[Any, Any]]) -> str:
             with torch.no_grad():
                 norm.running_mean -= layer.bias.to(norm.running_mean.dtype)
         layer.bias = None
-    return f"removed {counted(len(pairs), 'bias').replace('biass', 'biases')}"
+    return f"removed {counted(len(pairs), 'bias', 'biases')}"

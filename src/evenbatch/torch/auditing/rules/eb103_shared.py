@@ -2,7 +2,8 @@
 
 ## What it does
 Counts how often each batch norm with running statistics is called in one forward pass, in the
-graph, on the batch or in a watched run.
+graph, on the batch or in a watched run. Where the batch shows the calls to get data of one kind,
+as in ghost batch norm or with two views of the same pictures, it is info.
 
 ## Why is this bad?
 In training mode each call is normalized with its own batch's statistics, but all calls move the
@@ -34,6 +35,7 @@ from collections.abc import Iterator
 
 from evenbatch.torch.auditing.findings import Found, Severity, brief
 from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.rules._agreement import judged
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
@@ -45,12 +47,13 @@ def batch_norm_shared(subject: Subject) -> Iterator[Found]:
         calls = _calls(subject, norm)
         if calls < 2 or not norm.statistics:
             continue
-        apart = _how_far_apart(subject, norm)
-        measured = (
-            f" On this batch the calls' means lie up to {brief(apart)} standard deviations apart."
-            if apart is not None
-            else ""
-        )
+        apart, alike = _how_far_apart(subject, norm), _alike(subject, norm)
+        measured = ""
+        if apart is not None:
+            measured = (
+                f" On this batch the calls' means lie up to {brief(apart)} standard deviations "
+                f"apart{', which is no more than chance' if alike else ''}."
+            )
         evidence: dict[str, float | int | str | bool] = {"calls": calls}
         if apart is not None:
             evidence["means_apart"] = apart
@@ -60,7 +63,29 @@ def batch_norm_shared(subject: Subject) -> Iterator[Found]:
             f"statistics.{measured}",
             "give each call a batch norm of its own; the layers around it may stay shared.",
             evidence,
+            severity=Severity.INFO if alike else None,
         )
+
+
+def _alike(subject: Subject, norm: Norm) -> bool:
+    """Whether all calls get data of one kind, as far as the batch tells: parts of one batch (ghost
+    batch norm), or two views of the same examples."""
+    sample = subject.sample
+    if sample is None or sample.inputs.synthetic:
+        return False
+    calls = sample.evaluating.calls.get(norm.path, [])
+    if len(calls) < 2:
+        return False
+    first, *others = calls
+    if first.mean is None or first.var is None:
+        return False
+    var = first.var + (norm.eps or 0.0)
+    return all(
+        call.mean is not None
+        and call.var is not None
+        and judged((call.mean - first.mean) / var.sqrt(), call.var / var, call.shape[0]) is None
+        for call in others
+    )
 
 
 def _calls(subject: Subject, norm: Norm) -> int:

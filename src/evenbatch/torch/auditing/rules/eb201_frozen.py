@@ -23,7 +23,9 @@ from evenbatch.torch import freeze
 freeze(model.backbone)
 ```
 or put ``self.backbone.eval()`` into the model's own ``train`` method. The automatic fix freezes
-these layers, once their statistics have been updated at all.
+these layers, once their statistics have been updated at all. A momentum encoder, whose weights
+follow another network's, is not frozen in this sense: leave it as it is (``watch`` sees that its
+weights move, and is silent).
 
 ## Source
 [pytorch#86590](https://github.com/pytorch/pytorch/issues/86590),
@@ -50,6 +52,8 @@ def frozen_but_moving(subject: Subject) -> Iterator[Found]:
     if not subject.trains:
         return
     frozen = [norm for norm in subject.of_kind("batch") if norm.moves_when_training and norm.frozen]
+    if subject.run is not None:
+        frozen = [norm for norm in frozen if not subject.run.seen[norm.path].overwritten]
     if not frozen:
         return
     moving = _trained_by(subject.model, [norm.module for norm in frozen])

@@ -38,7 +38,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
-from evenbatch.torch.auditing.rules._agreement import disagreement, enough
+from evenbatch.torch.auditing.rules._agreement import disagreement, enough, young
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
@@ -50,12 +50,12 @@ def statistics_unlike_the_batch(subject: Subject) -> Iterator[Found]:
         return
     if subject.averaged is not None or subject.context.ema:
         return  # EB203 compares them
-    found = {}
+    found, norms = {}, {}
     for norm in subject.of_kind("batch"):
         if norm.updates != 0:  # never updated: a new model, of which nothing is expected yet
             gap = disagreement(subject, norm)
             if gap is not None:
-                found[norm.path] = gap
+                found[norm.path], norms[norm.path] = gap, norm
     if not found:
         return
     first, (shift, ratio) = next(iter(found.items()))
@@ -78,8 +78,9 @@ def statistics_unlike_the_batch(subject: Subject) -> Iterator[Found]:
         tuple(found),
         f"{counted(len(found), 'batch norm')} {expect} other data than this batch. In the first, "
         f"{first!r}, the mean is off by {brief(shift)} running standard deviations and the "
-        f"variance is {brief(ratio)} times the running one.{apart}",
-        "check that this batch is prepared as the training data are; if so, estimate the "
-        "statistics again (evenbatch.torch.refresh).",
+        f"variance is {brief(ratio)} times the running one."
+        f"{young(norms[first])}{apart}",
+        "check that this batch is prepared as the training data are; if so, train for longer or "
+        "estimate the statistics again (evenbatch.torch.refresh).",
         evidence,
     )

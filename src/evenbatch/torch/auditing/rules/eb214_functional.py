@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evenbatch.torch.auditing.findings import Found, Severity, counted
+from evenbatch.torch.auditing.graph import Op
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
@@ -43,6 +44,7 @@ def stuck_in_training(subject: Subject) -> Iterator[Found]:
     found = [
         op for op in subject.graph.of_kind("batch_norm")
         if op.training is True and op.owner not in layers and op.path not in layers
+        and not _by_example(subject, op)
     ]  # fmt: skip
     if found:
         yield Found(
@@ -52,3 +54,10 @@ def stuck_in_training(subject: Subject) -> Iterator[Found]:
             "training=self.training; for an exported graph, export again in evaluation mode.",
             {"operations": len(found)},
         )
+
+
+def _by_example(subject: Subject, op: Op) -> bool:
+    """Whether the examples lie among the channels, (1, N·C, …): an instance norm written as a
+    batch norm, in which no example sees another."""
+    many = subject.sample is not None and subject.sample.examples > 1
+    return many and op.shape is not None and op.shape[0] == 1

@@ -3,7 +3,9 @@
 ## What it does
 Counts, in a watched run, forward passes of norm layers in training mode while the model was
 called without gradients (``no_grad``, ``inference_mode``). Passes made to estimate statistics, as
-``update_bn`` does, are left out.
+``update_bn`` does, are left out. Single passes between training passes are a warning only: a
+generator that makes examples for its discriminator may be meant to run so. In a GAN
+(``method="gan"``) it is worth knowing.
 
 ## Why is this bad?
 ``model.eval()`` was forgotten. Predictions depend on their company in the batch, and validation
@@ -35,7 +37,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenbatch.torch.auditing.findings import Found, Severity
+from evenbatch.torch.auditing.findings import Found, Severity, counted
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
@@ -45,13 +47,21 @@ def moved_while_evaluating(subject: Subject) -> Iterator[Found]:
     """Layers whose statistics moved in passes without gradients."""
     if subject.run is None:
         return
-    moved = {p: s.moves_without_grad for p, s in subject.run.seen.items() if s.moves_without_grad}
+    moved = {p: s for p, s in subject.run.seen.items() if s.moves_without_grad}
     if moved:
-        times = max(moved.values())
+        times = max(seen.moves_without_grad for seen in moved.values())
+        alone = times > 1 and all(seen.most_in_a_row == 1 for seen in moved.values())
+        how = "the model was evaluated in training mode"
+        severity = None
+        if alone:
+            how, severity = "one at a time, between training passes", Severity.WARNING
+        if subject.context.method == "gan":
+            severity = Severity.INFO
         yield Found(
             tuple(moved),
-            f"moved their running statistics {times} times in forward passes without gradients: "
-            "the model was evaluated in training mode.",
+            f"moved their running statistics in {counted(times, 'forward pass', 'forward passes')} "
+            f"without gradients: {how}.",
             "model.eval() before evaluating, model.train() after it.",
             {"layers": len(moved), "times": times},
+            severity=severity,
         )

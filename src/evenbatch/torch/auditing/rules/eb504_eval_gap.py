@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
-from evenbatch.torch.auditing.rules._agreement import EXAMPLES, judged
+from evenbatch.torch.auditing.rules._agreement import EXAMPLES, judged, young
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
@@ -43,14 +43,14 @@ def evaluation_unlike_training(subject: Subject) -> Iterator[Found]:
     """Batch norms whose input in evaluation is not what training told them to expect."""
     if subject.run is None:
         return
-    found = {}
+    found, norms = {}, {}
     for norm in subject.of_kind("batch"):
         seen = subject.run.seen.get(norm.path)
         if seen is None or seen.evaluated is None or seen.examples < EXAMPLES or not norm.updates:
             continue
         gap = judged(*seen.evaluated, seen.examples)
         if gap is not None:
-            found[norm.path] = gap
+            found[norm.path], norms[norm.path] = gap, norm
     if not found:
         return
     first, (shift, ratio) = next(iter(found.items()))
@@ -60,8 +60,9 @@ def evaluation_unlike_training(subject: Subject) -> Iterator[Found]:
         tuple(found),
         f"{counted(len(found), 'batch norm')} {expect} other data than the {examples} examples "
         f"evaluated. In the first, {first!r}, the mean is off by {brief(shift)} running standard "
-        f"deviations and the variance is {brief(ratio)} times the running one.",
-        "check that evaluation data are prepared as training data are; if so, estimate the "
-        "statistics again (evenbatch.torch.refresh).",
+        f"deviations and the variance is {brief(ratio)} times the running one."
+        f"{young(norms[first])}",
+        "check that evaluation data are prepared as training data are; if so, train for longer or "
+        "estimate the statistics again (evenbatch.torch.refresh).",
         {"layers": len(found), "shift": shift, "variance_ratio": ratio, "examples": examples},
     )

@@ -2,7 +2,8 @@
 
 ## What it does
 Compares, for batch norms with frozen gamma and beta, the running mean at the start and at the end
-of a watched run.
+of a watched run. Layers whose gamma and beta changed all the same, as those of a momentum encoder
+do, are left out.
 
 ## Why is this bad?
 As EB201, with the distance measured: the frozen part of the model is no longer what it was, and a
