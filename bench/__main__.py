@@ -24,9 +24,7 @@ def main() -> None:
     engine.run(options.quick, list(WORKLOADS), options.out / "engine.json")
     norms.main(str(options.out / "norms.json"))
     matmul.main(options.out / "matmul.json")
-    torch_layers.main(
-        str(options.out / "torch_layers.json"), *((3, False) if options.quick else ())
-    )
+    torch_layers.run(options.out / "torch_layers.json", options.quick)
     lesson.run(30, 15 if options.quick else 60, options.out / "lesson.json")
     print(f"Every round is in {options.out}/")
 

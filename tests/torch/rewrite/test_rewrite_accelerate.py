@@ -139,6 +139,10 @@ def test_a_wrong_answer_is_seen_and_undone(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(RewriteError, match=r"changed by .* so nothing was changed"):
         accelerate(model, torch.randn(3, 5))
     assert type(model[0]) is nn.LayerNorm
+    monkeypatch.setattr(ours.LayerNorm, "forward", lambda *given: 1 / 0)
+    with pytest.raises(RewriteError, match=r"accelerate: the rewritten model fails .* ZeroDiv"):
+        accelerate(model, torch.randn(3, 5))
+    assert type(model[0]) is nn.LayerNorm
 
 
 @pytest.mark.parametrize("build", [small_resnet, small_mobilenet])

@@ -7,8 +7,10 @@ no, PyTorch's own code runs, so an input that is wrong is refused in PyTorch's w
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 from torch.autograd import forward_ad
 
 from evenbatch.torch.layers._arrays import WIDE
@@ -44,7 +46,9 @@ def reached(
         return False
     if x.layout is not torch.strided or x.numel() < FEWEST[kind]:
         return False
-    if torch.compiler.is_exporting() or (x.dtype is torch.bfloat16 and not half):
+    if x.dtype is torch.bfloat16 and not half:
+        return False
+    if torch.compiler.is_exporting() or torch.jit.is_tracing():  # which would keep our numbers
         return False
     for p in parameters:
         if p is None:
@@ -72,6 +76,21 @@ class Activated:
     def _relu(self) -> bool:
         return self.activation == "relu"
 
+    def _no_tensor(self, input: Any, mask: Any) -> Any:
+        """Forward of something else: one node where `torch.fx` follows the model, as PyTorch's own
+        layers are; anything else is for PyTorch's layer to refuse."""
+        if isinstance(input, fx.Proxy) and input.tracer.root is not self:
+            path = input.tracer.path_of_module(self)
+            given = (input,) if mask is None else (input, mask)
+            return input.tracer.create_proxy("call_module", path, given, {})
+        return super().forward(input)  # type: ignore[misc]
+
+    def __prepare_scriptable__(self) -> Any:
+        raise RuntimeError(
+            f"{type(self).__name__}: torch.jit.script cannot compile this package's layers; make "
+            "them PyTorch's first, with accelerate(model, undo=True), or use torch.export"
+        )
+
     def _activate(self, y: Tensor) -> Tensor:
         return torch.relu(y) if self._relu else y
 
@@ -79,11 +98,11 @@ class Activated:
         return text if self.activation is None else f"{text}, activation={self.activation!r}"
 
 
-def check_mask(name: str, mask: Tensor, expected: tuple[int, ...], words: str) -> None:
-    """Raise unless the mask is boolean and of this shape.
+def check_mask(name: str, mask: Tensor, x: Tensor, expected: tuple[int, ...], words: str) -> None:
+    """Raise unless the mask fits the input x: boolean, of this shape, on its device.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it does not.
     """
     if mask.dtype != torch.bool:
         raise ValueError(
@@ -92,3 +111,19 @@ def check_mask(name: str, mask: Tensor, expected: tuple[int, ...], words: str) -
         )
     if tuple(mask.shape) != expected:
         raise ValueError(f"{name}: mask has shape {tuple(mask.shape)}, must be {expected}: {words}")
+    if mask.device != x.device:
+        raise ValueError(
+            f"{name}: mask is on {mask.device}, input on {x.device}; use mask.to(input.device)"
+        )
+
+
+def check_masked(name: str, x: Tensor, mask: Tensor) -> None:
+    """Raise unless both are tensors of which one can be a mask, and the other masked.
+
+    Raises:
+        TypeError: they are not.
+    """
+    if not isinstance(mask, Tensor):
+        raise TypeError(f"{name}: mask is a {type(mask).__name__}, must be a torch.Tensor of bool")
+    if not x.is_floating_point():
+        raise TypeError(f"{name}: with a mask, input must be floating, got {x.dtype}")

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evenbatch.torch.layers._base import Activated, check_mask, reached
+from evenbatch.torch.layers._base import Activated, check_mask, check_masked, reached
 from evenbatch.torch.layers._formula import batch_formula
 from evenbatch.torch.layers._operators import batch_norm
 
@@ -43,7 +43,12 @@ class _BatchNorm(Activated, nn.modules.batchnorm._BatchNorm):
 
         Raises:
             ValueError: as PyTorch's layer, and where the mask does not fit.
+            TypeError: the mask is no tensor, or input with a mask not floating.
         """
+        if not isinstance(input, Tensor):
+            return self._no_tensor(input, mask)
+        if mask is not None:
+            check_masked(type(self).__name__, input, mask)
         self._check_input_dim(input)
         own = self.training or (self.running_mean is None and self.running_var is None)
         fixed = (None, None) if own else (self.running_mean, self.running_var)
@@ -72,9 +77,10 @@ class _BatchNorm(Activated, nn.modules.batchnorm._BatchNorm):
                 f"layer has {self.num_features}"
             )
         words = "input's shape without the channel axis"
-        check_mask(name, mask, (x.shape[0], *x.shape[2:]), words)
+        check_mask(name, mask, x, (x.shape[0], *x.shape[2:]), words)
         count = mask.sum()
-        if own and not torch.compiler.is_compiling() and int(count) == 1:
+        unknown = torch.compiler.is_compiling() or mask.device.type == "meta"
+        if own and not unknown and int(count) == 1:
             raise ValueError(
                 f"{name}: training needs more than 1 value per channel, the mask leaves 1 of "
                 f"{mask.numel()}; use a larger batch, or eval() to use running statistics"

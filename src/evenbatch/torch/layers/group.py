@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from evenbatch.torch.layers._arrays import channels_last
-from evenbatch.torch.layers._base import Activated, check_mask, reached
+from evenbatch.torch.layers._base import Activated, check_mask, check_masked, reached
 from evenbatch.torch.layers._formula import group_formula
 from evenbatch.torch.layers._operators import group_norm
 
@@ -59,7 +59,12 @@ class GroupNorm(Activated, nn.GroupNorm):
         Raises:
             RuntimeError, ValueError: as PyTorch's layer.
             ValueError: the mask does not fit.
+            TypeError: the mask is no tensor, or input with a mask not floating.
         """
+        if not isinstance(input, Tensor):
+            return self._no_tensor(input, mask)
+        if mask is not None:
+            check_masked(type(self).__name__, input, mask)
         fits = (
             input.dim() > 1
             and input.shape[1] == self.num_channels
@@ -74,7 +79,7 @@ class GroupNorm(Activated, nn.GroupNorm):
             if input.dim() < 2 or input.shape[1] != self.num_channels:
                 return self._activate(super().forward(input))  # which refuses it
             words = "input's shape without the channel axis"
-            check_mask(type(self).__name__, mask, (input.shape[0], *input.shape[2:]), words)
+            check_mask(type(self).__name__, mask, input, (input.shape[0], *input.shape[2:]), words)
         run = group_norm if fast else group_formula
         y: Tensor = run(input, self.weight, self.bias, mask, self.num_groups, self.eps, self._relu)[
             0

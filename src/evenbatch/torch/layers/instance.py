@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from evenbatch.torch.layers._arrays import channels_last
-from evenbatch.torch.layers._base import Activated, check_mask, reached
+from evenbatch.torch.layers._base import Activated, check_mask, check_masked, reached
 from evenbatch.torch.layers._formula import batch_formula, group_formula
 from evenbatch.torch.layers._operators import batch_norm, group_norm
 
@@ -44,7 +44,12 @@ class _InstanceNorm(Activated, nn.modules.instancenorm._InstanceNorm):
 
         Raises:
             ValueError: as PyTorch's layer, and where the mask does not fit.
+            TypeError: the mask is no tensor, or input with a mask not floating.
         """
+        if not isinstance(input, Tensor):
+            return self._no_tensor(input, mask)
+        if mask is not None:
+            check_masked(type(self).__name__, input, mask)
         self._check_input_dim(input)
         if input.dim() == self._get_no_batch_dim():
             one = None if mask is None else mask.unsqueeze(0)
@@ -67,7 +72,7 @@ class _InstanceNorm(Activated, nn.modules.instancenorm._InstanceNorm):
                     f"channels and more than 1 position per channel, got {tuple(input.shape)}"
                 )
             words = "input's shape without the channel axis"
-            check_mask(type(self).__name__, mask, (input.shape[0], *input.shape[2:]), words)
+            check_mask(type(self).__name__, mask, input, (input.shape[0], *input.shape[2:]), words)
         return self._normalized(input, mask, own, fast)
 
     def _normalized(self, x: Tensor, mask: Tensor | None, own: bool, fast: bool) -> Tensor:

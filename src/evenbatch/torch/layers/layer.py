@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from evenbatch.torch.layers._base import Activated, check_mask, reached
+from evenbatch.torch.layers._base import Activated, check_mask, check_masked, reached
 from evenbatch.torch.layers._formula import row_formula
 from evenbatch.torch.layers._operators import row_norm
 
@@ -29,7 +29,12 @@ class Rows(Activated, nn.Module):
         Raises:
             RuntimeError: as PyTorch's layer.
             ValueError: the mask does not fit.
+            TypeError: the mask is no tensor, or input with a mask not floating.
         """
+        if not isinstance(input, Tensor):
+            return self._no_tensor(input, mask)
+        if mask is not None:
+            check_masked(type(self).__name__, input, mask)
         dims = len(self.normalized_shape)
         bias = getattr(self, "bias", None)
         fits = tuple(input.shape[-dims:]) == tuple(self.normalized_shape)
@@ -44,7 +49,7 @@ class Rows(Activated, nn.Module):
                 return self._activate(super().forward(input))  # which refuses it
             shape = tuple(input.shape[: max(mask.dim(), 1)])
             words = f"the beginning of input's shape {tuple(input.shape)}"
-            check_mask(type(self).__name__, mask, shape, words)
+            check_mask(type(self).__name__, mask, input, shape, words)
         run = row_norm if fast else row_formula
         y: Tensor = run(
             input, self.weight, bias, mask, dims, self._centered, self._eps(input), self._relu

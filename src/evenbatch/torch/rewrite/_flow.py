@@ -23,13 +23,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from evenbatch.torch.auditing.layers import kind_of
-from evenbatch.torch.auditing.running import (
-    Inputs,
-    left_as_it_was,
-    set_mode,
-    short,
-    tensors_in,
-)
+from evenbatch.torch.auditing.running import left_as_it_was, set_mode, short, tensors_in
+from evenbatch.torch.rewrite._given import inputs_of, mismatch
 from evenbatch.torch.rewrite._result import RewriteError
 
 
@@ -182,7 +177,7 @@ class _Recorder(TorchDispatchMode):
 
 def recorded(model: nn.Module, batch: Any, what: str) -> Flow:
     """What one forward pass in evaluation mode does."""
-    inputs = Inputs.of(batch, model)
+    inputs = inputs_of(batch, model, what)
     flow = Flow("one forward pass")
     named: dict[int, list[str]] = {}
     for name, p in model.named_parameters(remove_duplicate=False):
@@ -198,11 +193,13 @@ def recorded(model: nn.Module, batch: Any, what: str) -> Flow:
         where = recorder.stack[-1] if recorder.stack else ""
         raise RewriteError(
             f"{what}: the model failed{f' in {where}' if where else ''} on the batch "
-            f"({inputs.described()}): {short(error)}"
+            f"({inputs.described()}): {short(error)}{mismatch(model, inputs)}"
         ) from error
-    del output, found
+    del found
     gc.collect()  # what only a reference cycle holds is not held
+    # While the output is there: it may be an object whose tensors were not found.
     flow.kept = {int(n) for n in recorder.numbers.values()}
+    del output
     return flow
 
 

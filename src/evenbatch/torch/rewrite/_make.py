@@ -95,10 +95,8 @@ def over_features(
 
 def _too_few(values: int, unit: str, shapes: list[Shape]) -> str:
     smallest = min(shapes, key=math.prod)
-    return (
-        f"{values} value per {unit} for an input of shape {smallest}; the result would be 0 "
-        "whatever the input is"
-    )
+    found = f"{values} value{'' if values == 1 else 's'} per {unit}"
+    return f"{found} for an input of shape {smallest}; the result would be 0 whatever the input is"
 
 
 def chosen_groups(channels: int, spatial: int) -> int:

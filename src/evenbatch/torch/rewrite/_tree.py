@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 
 from evenbatch.torch.rewrite._result import RewriteError
 
@@ -25,7 +25,7 @@ def check_model(model: Any, what: str) -> nn.Module:
         RewriteError: it is not.
     """
     if not isinstance(model, nn.Module):
-        raise RewriteError(f"{what}: needs a torch.nn.Module, got a {type(model).__name__}")
+        raise RewriteError(f"{what}: needs a torch.nn.Module, got {_instead(model)}")
     for path, module in model.named_modules():
         where = path or "the model"
         if isinstance(module, torch.jit.ScriptModule):
@@ -38,6 +38,11 @@ def check_model(model: Any, what: str) -> nn.Module:
                 f"{what}: {where} is compiled (torch.compile); rewrite the model first and compile "
                 "it afterwards"
             )
+        if _is_exported(module):
+            raise RewriteError(
+                f"{what}: {where} is an exported graph, which holds operators and no layers; "
+                "rewrite the model it was made from"
+            )
         for name, tensor in (*module._parameters.items(), *module._buffers.items()):
             if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
                 raise RewriteError(
@@ -45,6 +50,27 @@ def check_model(model: Any, what: str) -> nn.Module:
                     "once first"
                 )
     return model
+
+
+def _instead(model: Any) -> str:
+    """What was given instead of a module, and what to do about it."""
+    if isinstance(model, type):
+        return f"the class {model.__name__}; call it, and give what it returns"
+    name = type(model).__name__
+    said = f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+    if isinstance(model, torch.export.ExportedProgram):
+        return f"{said}; rewrite the model it was made from"
+    if isinstance(model, Mapping):
+        return f"{said}; if it is a state_dict, load it into a model first"
+    return f"{said}; call it, if it makes the model" if callable(model) else said
+
+
+def _is_exported(module: nn.Module) -> bool:
+    """Whether the module is a graph of PyTorch's operators, as `torch.export` makes them."""
+    graph = getattr(module, "graph", None)
+    return isinstance(graph, fx.Graph) and any(
+        isinstance(node.target, torch._ops.OpOverload) for node in graph.nodes
+    )
 
 
 def paths_of(model: nn.Module, module: nn.Module) -> list[str]:
@@ -84,6 +110,25 @@ def hooked(module: nn.Module) -> str | None:
             "its parameters are computed (parametrized); make them plain first, with "
             "torch.nn.utils.parametrize.remove_parametrizations"
         )
+    return None
+
+
+def kept_aside(model: nn.Module, module: nn.Module) -> str | None:
+    """Why the module cannot be replaced: it is also held outside the tree of modules; or None.
+
+    A list or dictionary that is no `torch.nn.ModuleList` or `ModuleDict` is not part of the tree,
+    so a forward that goes through it would go on calling the module that stood there.
+    """
+    for path, holder in model.named_modules():
+        for name, value in vars(holder).items():
+            if name in ("_modules", "_parameters", "_buffers"):
+                continue
+            items = value.values() if isinstance(value, dict) else value
+            if not isinstance(items, (list, tuple, type({}.values()))):
+                items = [items]
+            if any(item is module for item in items):
+                where = f"{path}.{name}".lstrip(".")
+                return f"{where} ({type(value).__name__}) holds it too, and would still call it"
     return None
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from evenbatch.torch.auditing.running import Inputs, difference, forward, left_as_it_was
 from evenbatch.torch.layers.batch import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from evenbatch.torch.layers.group import GroupNorm
 from evenbatch.torch.layers.instance import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from evenbatch.torch.layers.layer import LayerNorm
 from evenbatch.torch.layers.rms import RMSNorm
 from evenbatch.torch.rewrite._flow import Flow, recorded
-from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
+from evenbatch.torch.rewrite._given import inputs_of, outputs, proved
+from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, summary
 from evenbatch.torch.rewrite._tree import check_model, hooked, paths_of, replace
 
 OURS: dict[Any, Any] = {
@@ -74,8 +74,8 @@ def accelerate(model: nn.Module, batch: Any = None, *, undo: bool = False) -> Re
     if undo:
         return _taken_out(model)
     flow = None if batch is None else recorded(model, batch, "accelerate")
-    inputs = None if batch is None else Inputs.of(batch, model)
-    before = [] if inputs is None else _outputs(model, inputs)
+    inputs = None if batch is None else inputs_of(batch, model, "accelerate")
+    before = [] if inputs is None else outputs(model, inputs)
     back: list[Callable[[], Any]] = []
     changes, refused = [], []
     for path, module in list(model.named_modules()):
@@ -88,14 +88,8 @@ def accelerate(model: nn.Module, batch: Any = None, *, undo: bool = False) -> Re
         elif isinstance(module, tuple(OURS)) and type(module) not in THEIRS:
             refused.append(Refusal(path, f"{type(module).__name__} is not torch.nn's own class"))
     done = Rewrite("accelerate", model, tuple(changes), tuple(refused), "", back)
-    return done if inputs is None else _proved(done, inputs, before)
-
-
-def _outputs(model: nn.Module, inputs: Inputs) -> list[torch.Tensor]:
-    with left_as_it_was(model):
-        for module in model.modules():
-            module.training = False
-        return forward(model, inputs)
+    half = any(p.dtype in (torch.bfloat16, torch.float16) for p in model.parameters())
+    return done if inputs is None else proved(done, inputs, before, 0.1 if half else 1e-4)
 
 
 def _take_in_relu(
@@ -117,20 +111,6 @@ def _take_in_relu(
     back.append(partial(setattr, norm, "activation", None))
     back.append(replace(model, relu, nn.Identity()))
     return f"with the relu of {reader.module}"
-
-
-def _proved(done: Rewrite, inputs: Inputs, before: list[torch.Tensor]) -> Rewrite:
-    """The same with the change of the model's output in evaluation mode as evidence."""
-    gap = difference(before, _outputs(done.model, inputs))
-    half = any(p.dtype in (torch.bfloat16, torch.float16) for p in done.model.parameters())
-    if not gap <= (0.1 if half else 1e-4):
-        done.undo()
-        raise RewriteError(
-            f"accelerate: the model's output on the batch changed by {gap:.1e} of its largest "
-            "value, more than rounding explains, so nothing was changed"
-        )
-    text = f"the model's output on the batch changed by {gap:.1e} of its largest value"
-    return Rewrite(done.what, done.model, done.changes, done.refused, text, done._back)
 
 
 def _taken_out(model: nn.Module) -> Rewrite:

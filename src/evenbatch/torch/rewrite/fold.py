@@ -12,16 +12,18 @@ import torch
 from torch import nn
 from torch.nn.modules import batchnorm
 
-from evenbatch.torch.auditing.running import (
-    Inputs,
-    difference,
-    forward,
-    left_as_it_was,
-    short,
-)
+from evenbatch.torch.auditing.running import difference
 from evenbatch.torch.rewrite._flow import Flow, flow_of, within
+from evenbatch.torch.rewrite._given import inputs_of, outputs, proved
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
-from evenbatch.torch.rewrite._tree import check_model, hooked, plain, replace, tied
+from evenbatch.torch.rewrite._tree import (
+    check_model,
+    hooked,
+    kept_aside,
+    plain,
+    replace,
+    tied,
+)
 
 EXACT = 1e-9
 """How far a folded pair may be from the unfolded one when both are computed in float64, relative to
@@ -72,8 +74,8 @@ def fold(model: nn.Module, batch: Any = None) -> Rewrite:
     _check_mode(model)
     flow = flow_of(model, batch, "fold")
     pairs, refused = _pairs(model, flow)
-    inputs = None if batch is None else Inputs.of(batch, model)
-    before = [] if inputs is None else _outputs(model, inputs)
+    inputs = None if batch is None else inputs_of(batch, model, "fold")
+    before = [] if inputs is None else outputs(model, inputs)
     back: list[Callable[[], Any]] = []
     changes = []
     for pair in pairs:
@@ -82,9 +84,19 @@ def fold(model: nn.Module, batch: Any = None) -> Rewrite:
         if not error <= EXACT:
             refused.append(Refusal(pair.path, f"folding changes its output by {error:.1e}"))
             continue
+        dtype = pair.layer.weight.dtype
+        if not all(bool(t.to(dtype).isfinite().all()) for t in folded):
+            reason = f"the folded weights of {pair.layer_path} are too large for {dtype}"
+            refused.append(Refusal(pair.path, reason))
+            continue
         changes.append(_apply(model, pair, folded, error, back))
     done = Rewrite("fold", model, tuple(changes), tuple(refused), "", back)
-    return done if inputs is None else _proved(done, inputs, before, flow)
+    return done if inputs is None else proved(done, inputs, before, _allowed(model))
+
+
+def _allowed(model: nn.Module) -> float:
+    dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()}
+    return max((TOLERANCE.get(d, 0.1) for d in dtypes), default=1e-4)
 
 
 @dataclass(frozen=True)
@@ -104,11 +116,6 @@ def _check_mode(model: nn.Module) -> None:
             )
 
 
-def _outputs(model: nn.Module, inputs: Inputs) -> list[torch.Tensor]:
-    with left_as_it_was(model):
-        return forward(model, inputs)
-
-
 def _pairs(model: nn.Module, flow: Flow) -> tuple[list[_Pair], list[Refusal]]:
     pairs, refused = [], []
     for path, norm in model.named_modules():
@@ -125,7 +132,7 @@ def _layer_before(
     model: nn.Module, flow: Flow, path: str, norm: Any
 ) -> tuple[str, nn.Module] | str:
     """The layer to fold into, with its path, or why there is none."""
-    problem = _norm_problem(norm)
+    problem = _norm_problem(norm) or kept_aside(model, norm)
     calls = flow.of(path)
     if problem is not None:
         return problem
@@ -305,28 +312,3 @@ def _apply(
 
 def _restore(layer: Any, weight: Any, bias: Any) -> None:
     layer.weight, layer.bias = weight, bias
-
-
-def _proved(done: Rewrite, inputs: Inputs, before: list[torch.Tensor], flow: Flow) -> Rewrite:
-    """The same with the whole model's difference as evidence.
-
-    Raises:
-        RewriteError: it is too large; everything was put back.
-    """
-    dtypes = {p.dtype for p in done.model.parameters() if p.is_floating_point()}
-    allowed = max((TOLERANCE.get(d, 0.1) for d in dtypes), default=1e-4)
-    try:
-        gap = difference(before, _outputs(done.model, inputs))
-    except Exception as error:
-        done.undo()
-        raise RewriteError(
-            f"fold: the folded model fails on the batch, so nothing was changed: {short(error)}"
-        ) from error
-    if not gap <= allowed:
-        done.undo()
-        raise RewriteError(
-            f"fold: the folded model's output differs by {gap:.1e} of its largest value, more than "
-            f"the {allowed:.0e} rounding explains, so nothing was changed"
-        )
-    text = f"the model's output on the batch changed by {gap:.1e} of its largest value"
-    return Rewrite(done.what, done.model, done.changes, done.refused, text, done._back)

@@ -8,12 +8,20 @@ from typing import Any
 
 from torch import nn
 
-from evenbatch.torch.auditing.running import Inputs
 from evenbatch.torch.rewrite._flow import Flow, flow_of
+from evenbatch.torch.rewrite._given import inputs_of
 from evenbatch.torch.rewrite._make import KINDS, Made, over_channels, over_features
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
-from evenbatch.torch.rewrite._tree import check_model, hooked, like, plain, replace, tied
-from evenbatch.torch.rewrite.swap import runs
+from evenbatch.torch.rewrite._tree import (
+    check_model,
+    hooked,
+    kept_aside,
+    like,
+    plain,
+    replace,
+    tied,
+)
+from evenbatch.torch.rewrite.swap import check_groups, runs
 
 _LINEAR = (nn.Linear,)
 _CONV = (
@@ -69,6 +77,7 @@ def place(
         raise RewriteError(f"place: norm must be one of {', '.join(KINDS)}, got {norm!r}")
     if groups is not None and norm != "group":
         raise RewriteError(f'place: groups is for norm="group", not for norm={norm!r}')
+    check_groups(groups, "place")
     flow = flow_of(model, batch, "place")
     changes, refused = [], []
     back: list[Callable[[], Any]] = []
@@ -90,7 +99,9 @@ def place(
         back.append(replace(model, layer, both))
         changes.append(Change(path, before, f"{before}, {summary(new)}", evidence))
     done = Rewrite("place", model, tuple(changes), tuple(refused), "", back)
-    return runs(done, Inputs.of(batch, model)) if changes and batch is not None else done
+    if not changes or batch is None:
+        return done
+    return runs(done, inputs_of(batch, model, "place"))
 
 
 def _problem(model: nn.Module, flow: Flow, path: str, layer: Any) -> str | None:
@@ -115,7 +126,7 @@ def _problem(model: nn.Module, flow: Flow, path: str, layer: Any) -> str | None:
             return f"its output is read {len(readers)} times: {', '.join(map(str, readers))}"
         if call.result in flow.kept:
             return "its output is kept by somebody after the forward pass"
-    return hooked(layer) or tied(model, layer)
+    return hooked(layer) or tied(model, layer) or kept_aside(model, layer)
 
 
 def _made(flow: Flow, path: str, layer: Any, norm: str, groups: int | None) -> Made | str:

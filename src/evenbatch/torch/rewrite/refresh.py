@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.nn.modules import batchnorm
 
-from evenbatch.torch.auditing.running import Inputs, left_as_it_was, set_mode, short
+from evenbatch.torch.auditing.running import left_as_it_was, set_mode, short
+from evenbatch.torch.rewrite._given import inputs_of, mismatch
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
 from evenbatch.torch.rewrite._tree import check_model
 from evenbatch.torch.rewrite.freeze import Frozen
@@ -100,6 +101,13 @@ def refresh(
     check_model(model, "refresh")
     if passes < 1:
         raise RewriteError(f"refresh: passes must be at least 1, got {passes}")
+    if limit is not None and limit < 1:
+        raise RewriteError(f"refresh: limit must be at least 1, or None for all, got {limit}")
+    if isinstance(loader, torch.Tensor) or not isinstance(loader, Iterable):
+        raise RewriteError(
+            f"refresh: the loader is a {type(loader).__name__}; give something that gives batches, "
+            "such as a DataLoader, or a list with one batch in it"
+        )
     if passes > 1 and iter(loader) is loader:
         raise RewriteError(
             "refresh: the loader is an iterator, which cannot start anew for another pass; give a "
@@ -109,6 +117,8 @@ def refresh(
     refused = [Refusal(path, why) for path, m in layers.items() if (why := _problem(m))]
     for refusal in refused:
         del layers[refusal.path]
+    if not layers:
+        return Rewrite("refresh", model, (), tuple(refused))
     old = {path: (m.running_mean.clone(), m.running_var.clone()) for path, m in layers.items()}
     found: dict[str, _Moments] = {}
     seen = 0
@@ -130,8 +140,12 @@ def refresh(
             continue
         changes.append(Change(path, summary(m), summary(m), _moved(found[path], *old[path])))
     back: list[Any] = [partial(_set, layers[change.path], *old[change.path]) for change in changes]
-    text = f"statistics of {seen} batches, {passes} {'pass' if passes == 1 else 'passes'}"
+    text = f"statistics of {_count(seen, 'batch')}, {_count(passes, 'pass')}"
     return Rewrite("refresh", model, tuple(changes), tuple(refused), text, back)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 'es'}"
 
 
 def _problem(module: Any) -> str | None:
@@ -139,6 +153,8 @@ def _problem(module: Any) -> str | None:
         return "it is frozen"
     if module.running_mean is None or module.running_var is None:
         return "it keeps no running statistics"
+    if module.running_mean.device.type == "meta":
+        return "its running statistics are on the meta device and cannot hold any"
     return None
 
 
@@ -231,13 +247,13 @@ def _gathered(
         for batch in loader:
             if limit is not None and seen >= limit:
                 break
-            inputs = Inputs.of(_on(device, batch), model)
+            inputs = inputs_of(_on(device, batch), model, f"refresh: batch {seen}", some=False)
             try:
                 model(*inputs.args, **inputs.kwargs)
             except Exception as error:
                 raise RewriteError(
                     f"refresh: the model failed on batch {seen} ({inputs.described()}): "
-                    f"{short(error)}"
+                    f"{short(error)}{mismatch(model, inputs)}"
                 ) from error
             seen += 1
     if seen == 0:
@@ -251,6 +267,8 @@ def _gathered(
 def _on(device: torch.device | None, batch: Any) -> Any:
     """The batch's tensors on the model's device."""
     if isinstance(batch, torch.Tensor):
+        if batch.device.type == "meta":
+            raise RewriteError("refresh: a batch is on the meta device, which holds no numbers")
         return batch.to(device)
     if isinstance(batch, Mapping):
         return {name: _on(device, value) for name, value in batch.items()}

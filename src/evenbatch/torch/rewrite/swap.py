@@ -12,9 +12,10 @@ from torch.nn.modules import batchnorm, instancenorm
 from evenbatch.torch.auditing.layers import TORCH_KINDS
 from evenbatch.torch.auditing.running import Inputs, forward, left_as_it_was, set_mode, short
 from evenbatch.torch.rewrite._flow import Flow, recorded
+from evenbatch.torch.rewrite._given import inputs_of
 from evenbatch.torch.rewrite._make import KINDS, Made, over_channels, over_features
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
-from evenbatch.torch.rewrite._tree import check_model, hooked, like, replace, tied
+from evenbatch.torch.rewrite._tree import check_model, hooked, kept_aside, like, replace, tied
 
 _CHANNELS = (batchnorm._BatchNorm, instancenorm._InstanceNorm, nn.GroupNorm)
 
@@ -56,6 +57,9 @@ def swap(model: nn.Module, old: str, new: str, *, batch: Any, groups: int | None
         raise RewriteError(f"swap: old and new are both {old!r}; nothing to do")
     if groups is not None and new != "group":
         raise RewriteError(f'swap: groups is for new="group", not for new={new!r}')
+    check_groups(groups, "swap")
+    if batch is None:
+        raise RewriteError("swap: needs a batch: the shapes of the inputs decide what fits")
     flow = recorded(model, batch, "swap")
     root, changes, refused = model, [], []
     back: list[Callable[[], Any]] = []
@@ -73,7 +77,13 @@ def swap(model: nn.Module, old: str, new: str, *, batch: Any, groups: int | None
         root = layer if module is model else root
         changes.append(Change(path, summary(module), summary(layer), evidence))
     done = Rewrite("swap", root, tuple(changes), tuple(refused), "", back)
-    return runs(done, Inputs.of(batch, model)) if changes else done
+    return runs(done, inputs_of(batch, model, "swap")) if changes else done
+
+
+def check_groups(groups: Any, what: str) -> None:
+    """Raise unless it is a number of groups, or None."""
+    if groups is not None and (not isinstance(groups, int) or groups < 1):
+        raise RewriteError(f"{what}: groups must be a whole number from 1 on, got {groups!r}")
 
 
 def _kind(module: nn.Module) -> str | None:
@@ -104,7 +114,7 @@ def _judged(model: nn.Module, flow: Flow, path: str, module: Any) -> str | None:
             f"{type(parent).__name__} reads its layer norms' weights itself in its fast path, and "
             "would go on computing layer norm"
         )
-    return hooked(module) or tied(model, module)
+    return hooked(module) or tied(model, module) or kept_aside(model, module)
 
 
 def _made(module: Any, flow: Flow, path: str, new: str, groups: int | None) -> Made | str:

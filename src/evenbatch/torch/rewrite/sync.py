@@ -10,7 +10,7 @@ from torch.nn.modules import batchnorm
 
 from evenbatch.torch.rewrite._flow import recorded
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
-from evenbatch.torch.rewrite._tree import check_model, hooked, replace
+from evenbatch.torch.rewrite._tree import check_model, hooked, kept_aside, replace
 from evenbatch.torch.rewrite.freeze import Frozen
 
 _DIMENSIONS = {
@@ -130,9 +130,11 @@ def unsync(model: nn.Module, *, batch: Any = None) -> Rewrite:
         elif flow is None:
             return "whether it was 1d, 2d or 3d is not known; give a batch"
         else:
-            fits = [c for c, allowed in _DIMENSIONS.values() if dims and dims <= set(allowed)]
+            if not dims:
+                return "it is not called in the forward pass, so 1d, 2d and 3d cannot be told apart"
+            fits = [c for c, allowed in _DIMENSIONS.values() if dims <= set(allowed)]
             if not fits:
-                return f"no batch norm takes all its inputs, {shapes or 'it has none'}"
+                return f"no batch norm takes all its inputs, {shapes}"
             cls = fits[0]
         return hooked(module) or cls(
             module.num_features, module.eps, module.momentum, module.affine,
@@ -155,7 +157,7 @@ def _rewritten(
     for path, module in list(model.named_modules()):
         if not isinstance(module, batchnorm._BatchNorm) or module not in modules:
             continue
-        new = made(path, module)
+        new = kept_aside(model, module) or made(path, module)
         if isinstance(new, str):
             refused.append(Refusal(path, new))
             continue
