@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from lesson_client import Server
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from evenbatch.experiments import ANSWERS
+from evenbatch.lesson import chapters
+from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = Path(os.environ.get("EVENBATCH_SHOTS", ROOT / "out" / "shots"))
@@ -172,6 +177,71 @@ def test_the_machine_on_the_page_calculates_as_the_table_of_cases(
             cases,
         )
     assert worst < 1e-12
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_what_happened_is_told_with_its_numbers(
+    browser: Browser, server: Server, language: str
+) -> None:
+    with opened(browser, locale="de-DE" if language == "de" else "en-US") as page:
+        go(page, server, "home")
+        for name in EXPERIMENTS:
+            verdict = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))["verdict"]
+            for answer in ANSWERS:
+                told = page.evaluate(
+                    """([name, verdict, answer]) => {
+                      const { factsOf, happened } = window.evenbatch;
+                      return happened(name, answer, factsOf(name, verdict));
+                    }""",
+                    [name, verdict, answer],
+                )
+                assert len(told) > 20, (name, answer)
+                assert not re.search(r"[{}?–]", told.replace("3–5", "")), told
+
+
+def test_seeds_and_keys_stand_under_every_chart(browser: Browser, server: Server) -> None:
+    with opened(browser) as page:
+        go(page, server, "factory")
+        walk(page, "factory", keyboard=False)
+        figures = page.locator(".experiment figure")
+        assert figures.count() == 3
+        for place in range(3):
+            line = figures.nth(place).locator(".drawn summary")
+            assert "seed" in line.inner_text()
+            short = line.locator("code").all_inner_texts()
+            assert short
+            assert all(re.fullmatch(r"[0-9a-f]{8}", key) for key in short)
+            line.click()
+            figures.nth(place).locator(".keys").wait_for()
+            long = figures.nth(place).locator(".keys code").all_inner_texts()
+            assert {key[:8] for key in long} >= set(short)
+        assert "seeds 0–4" in figures.nth(1).locator(".drawn summary").inner_text()
+        curves = figures.nth(1).locator(".keys code").all_inner_texts()
+        settings = chapters.normal("factory", b"{}")
+        trained = chapters.experiment("factory", settings).trials({}).trials
+        assert set(curves) == {trial.key for trial in trained}
+        go(page, server, "rates")
+        walk(page, "rates", keyboard=False)
+        assert page.locator(".verdict figure .drawn code").count() == 3
+
+
+def test_the_layers_film_runs_and_can_be_held(browser: Browser, server: Server) -> None:
+    with opened(browser, reduced_motion="reduce") as page:
+        go(page, server, "factory")
+        walk(page, "factory", keyboard=False)
+        slider = page.locator(".reel input")
+        last = int(slider.get_attribute("max") or 0)
+        assert last >= 20
+        assert slider.input_value() == str(last)  # no film of its own for those who want none
+        slider.focus()
+        page.keyboard.press("Home")
+        assert page.locator(".reel output").inner_text() == "0"
+        first = page.locator(".histograms").inner_text()
+        page.locator(".reel button").click()
+        page.wait_for_function(
+            "(last) => +document.querySelector('.reel input').value === last", arg=last
+        )
+        assert page.locator(".histograms").inner_text() != first
 
 
 def test_the_python_lines_repeat_what_the_workbench_showed(

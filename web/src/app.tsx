@@ -69,20 +69,55 @@ function Way({ place }: { place: string }) {
   );
 }
 
+function HomeScene() {
+  const uneven = [58, 22, 74, 38, 14];
+  return (
+    <svg viewBox="0 0 640 180" class="scene hero" role="img" aria-label={t("home.scene")}>
+      <path d="M16 160H624" class="ground" />
+      {uneven.map((high, i) => (
+        <g key={i} transform={`translate(${38 + i * 38} 160)`}>
+          <rect x="-15" y={-high} width="30" height={high} rx="5" class={i % 2 ? "sack flour" : "sack sugar"} />
+        </g>
+      ))}
+      <g transform="translate(302 104)">
+        <rect x="-66" y="-62" width="132" height="118" rx="20" class="robot robot-1" />
+        <circle cx="-22" cy="-32" r="9" class="eye" />
+        <circle cx="22" cy="-32" r="9" class="eye" />
+        <path d="M-18 -10q18 14 36 0" class="mouth" />
+        <path d="M0 -62v-16" class="line" />
+        <circle cy="-84" r="7" class="bulb" />
+        <circle cx="-26" cy="28" r="12" class="knob-dot" /><path d="M-26 28l6 -8" class="line" />
+        <circle cx="26" cy="28" r="12" class="knob-dot" /><path d="M26 28l-7 -7" class="line" />
+      </g>
+      {[0, 1, 2, 3, 4].map((i) => (
+        <g key={i} transform={`translate(${412 + i * 46} 138)`}>
+          <circle r="20" class="cookie" />
+          <circle cx="-7" cy="-6" r="3" class="chip" />
+          <circle cx="7" cy="-3" r="3" class="chip" />
+          <circle cx="-1" cy="8" r="3" class="chip" />
+        </g>
+      ))}
+    </svg>
+  );
+}
+
 function Home() {
   const minutes = CHAPTERS.reduce((sum, chapter) => sum + chapter.minutes, 0);
   return (
     <div class="home">
-      <p class="lead">{t("home.lead")}</p>
+      <h1 class="lead" tabIndex={-1}>{t("home.lead")}</h1>
+      <HomeScene />
       <Levelled k="home.story" />
       <a class="button primary" href={`#/${CHAPTERS[0]!.id}`}>{t("home.start")}</a>
       <h2>{t("home.chapters", { minutes })}</h2>
       <ol class="contents">
         {CHAPTERS.map((chapter) => (
           <li key={chapter.id}>
-            <a href={`#/${chapter.id}`}>{tt(`${chapter.id}.title`)}</a>
-            <span class="quiet">{t("minutes", { n: chapter.minutes })}</span>
-            <p>{tt(`${chapter.id}.brief`)}</p>
+            <a href={`#/${chapter.id}`}>
+              <strong>{tt(`${chapter.id}.title`)}</strong>
+              <span>{tt(`${chapter.id}.brief`)}</span>
+              <span class="quiet">{t("minutes", { n: chapter.minutes })}</span>
+            </a>
           </li>
         ))}
       </ol>

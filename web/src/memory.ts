@@ -7,6 +7,7 @@ export interface Result {
   sentence: string;
   effects: { label: string; value: number | null; low: number | null; high: number | null; unit: string; bound: string }[];
   measuredOn: string;
+  facts?: { [name: string]: number | string | null };
   settings: object;
   keys: string[];
   when: string;

@@ -51,8 +51,8 @@ def figures(claim: Depth, found: Found) -> tuple[Figure, ...]:
     ladder = Figure(
         STRIPS,
         f"Which depths train: {claim.setup.data.name}",
-        "A strip for each arm and setting, from shallow to deep; the darker, the better the "
-        "trained network. Outlined: it reached the goal.",
+        "A strip for each arm and setting, from shallow to deep; the stronger the shade, the "
+        "better the trained network. Outlined: it reached the goal.",
         Axis("hidden layers", log=True),
         Axis(claim.setup.metric, percent=claim.setup.metric == "accuracy"),
         tuple(rows),

@@ -265,9 +265,9 @@ class Epsilon(Untimed):
         return Figure(
             STRIPS,
             f"Where epsilon breaks and where it blurs: {self.setup.data.name}",
-            f"A strip for each place of batch norm; the darker a size of epsilon, the higher the "
-            f"test {metric} over the training. Light on the left is broken, light on the right "
-            "blurred.",
+            f"A strip for each place of batch norm; the stronger the shade of a size of epsilon, "
+            f"the higher the test {metric} over the training. Faint on the left is broken, faint "
+            "on the right blurred.",
             Axis("epsilon", names=tuple(f"{size:g}" for size in SIZES)),
             Axis(f"test {metric}, average of the training", percent=metric == "accuracy"),
             series,

@@ -113,7 +113,8 @@ def _layers(claim: Gradients, curves: Curves, measured: Grid, init: str) -> Figu
         STRIPS,
         f"Gradient norms, layer by layer, with {INIT_NAMES[init]}: {claim.setup.data.name}",
         "A strip for each layer, from the input on, first of the network without normalization and "
-        "then of the one with batch norm; the darker, the larger the gradient at that step.",
+        "then of the one with batch norm; the stronger the shade, the larger the gradient at that "
+        "step.",
         Axis("step"),
         Axis("gradient norm", log=True),
         tuple(series),

@@ -178,7 +178,8 @@ class LearningRate(Untimed):
         return Figure(
             STRIPS,
             f"Where each arm learns: {self.setup.data.name}",
-            "A strip for each arm; the darker a learning rate, the better the network it leads to.",
+            "A strip for each arm; the stronger the shade of a learning rate, the better the "
+            "network it leads to.",
             Axis("learning rate", log=True),
             Axis(self.setup.metric, percent=self.setup.metric == "accuracy"),
             rows,

@@ -258,7 +258,8 @@ class Met:
         return Figure(
             STRIPS,
             title,
-            "A strip for each arm; the darker a learning rate, the better the network it leads to.",
+            "A strip for each arm; the stronger the shade of a learning rate, the better the "
+            "network it leads to.",
             Axis("learning rate", log=True),
             self._axis(measured),
             tuple(Series(self.arms[arm].name, rates, numbers(scores[arm])) for arm in self.arms),

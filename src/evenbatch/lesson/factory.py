@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenbatch.data import Dataset
 from evenbatch.engine import Session, Trial
 from evenbatch.experiments.effects import ratio_effect
-from evenbatch.experiments.exhibits import LINES, Axis, Figure, Series, numbers
+from evenbatch.experiments.exhibits import LINES, Axis, Figure, band
 from evenbatch.experiments.protocol import (
     CANNOT_TELL,
     FAILS,
@@ -36,6 +37,7 @@ from evenbatch.lesson.layers import histogram, layer_inputs
 
 ARMS = ("none", "batch")
 SAMPLE = 400  # rows whose way through the network is shown
+FRAMES = 40  # pictures of a training
 CLAIM = "normalization keeps what a layer receives steady"
 
 
@@ -59,18 +61,21 @@ def with_amounts(data: Dataset, amounts: Mapping[str, float]) -> Dataset:
     )
 
 
-def drift_of(curve: Any) -> float:
-    """How far the mean input of the layers moved while the network trained, in spreads.
-
-    For each layer behind the first: the largest distance of the mean from where it started, in
-    units of the spread at the start; the mean over the layers.
+def moved(curve: Any) -> NDArray[np.float64] | None:
+    """(probes, layers behind the first) how far the mean of what each layer receives is from where
+    it started, in units of the spread at the start; None for a run that cannot tell.
     """
     probes = curve.probes
     if probes is None or curve.diverged or len(probes.step) < 2:
-        return float("nan")
+        return None
     mean, std = probes.input_mean[:, 1:], probes.input_std[0, 1:]
-    moved = np.abs(mean - mean[0]).max(axis=0) / np.maximum(std, 1e-12)
-    return float(moved.mean())
+    return np.asarray(np.abs(mean - mean[0]) / np.maximum(std, 1e-12), np.float64)
+
+
+def drift_of(curve: Any) -> float:
+    """The largest distance of each layer's mean from its start, in spreads; the mean of layers."""
+    found = moved(curve)
+    return float("nan") if found is None else float(found.max(axis=0).mean())
 
 
 def judge(ratio: Effect, seeds: int) -> tuple[str, str]:
@@ -160,40 +165,41 @@ class Factory(Untimed):
     def _figures(self, curves: Curves) -> tuple[Figure, ...]:
         series = []
         for arm in ARMS:
-            first = self.grid.curves(arm, curves)[0]
-            if first is None or first.probes is None:
-                continue
-            probes = first.probes
-            mean, std = probes.input_mean[:, 1], probes.input_std[:, 1]
-            series.append(
-                Series(
-                    ARM_NAMES[arm],
-                    numbers(probes.step),
-                    numbers(mean),
-                    numbers(mean - std),
-                    numbers(mean + std),
-                )
-            )
+            runs = [curve for curve in self.grid.curves(arm, curves) if curve is not None]
+            ways = [way.mean(axis=1) for curve in runs if (way := moved(curve)) is not None]
+            if ways:
+                steps = next(c.probes.step for c in runs if c.probes and not c.diverged)
+                series.append(band(ARM_NAMES[arm], steps, ways))
         if not series:
             return ()
         return (
             Figure(
                 LINES,
-                "What the second layer receives",
-                "Mean, and one spread to both sides, while the networks train.",
+                "How far what the layers receive has moved",
+                "Distance of the mean from where it started, in spreads at the start, mean over "
+                "the layers; median and middle half of the seeds.",
                 Axis("step"),
-                Axis("input of the second layer"),
+                Axis("spreads from the start"),
                 tuple(series),
             ),
         )
 
 
 def watched(experiment: Factory) -> Callable[[Session, Sequence[Trial]], dict[str, Any] | None]:
-    """Histograms of what each layer receives in the first pair, from the weights as they are."""
+    """Histograms of what each layer receives in the first pair, from the weights as they are, at
+    most `FRAMES` times a training.
+    """
     sample = experiment.setup.data.x_train[:SAMPLE]
     limits: list[tuple[float, float]] = []
+    every = experiment.setup.trial(0).steps // FRAMES
+    due = 0
 
     def look(session: Session, group: Sequence[Trial]) -> dict[str, Any] | None:
+        nonlocal due
+        step = max((curve.ended_at for curve in session.curves()), default=0)
+        if step < due or not any(trial.seed == 0 for trial in group):
+            return None
+        due = step + every
         arms = []
         for place, trial in enumerate(group):
             if trial.seed != 0:
@@ -206,6 +212,6 @@ def watched(experiment: Factory) -> Callable[[Session, Sequence[Trial]], dict[st
                     limits.append((float(values.mean()) - reach, float(values.mean()) + reach))
             shown = [histogram(v, *limits[i]) for i, v in enumerate(inputs)]
             arms.append({"arm": trial.network.norm, "layers": shown})
-        return {"step": max((c.ended_at for c in session.curves()), default=0), "arms": arms}
+        return {"step": step, "arms": arms}
 
     return look

@@ -299,12 +299,11 @@ class Hub:
         elif kind == "ended":
             fields = {"trial": event[2], "how": event[3], "at": event[4]}
             run.log.append({"type": "ended", "run": number, **fields})
-        elif kind in ("round", "layers"):
+        elif kind == "layers":
+            run.log.append({"type": kind, "run": number, "layers": event[2]})
+        elif kind == "round":
             message: dict[str, Any] = {"type": kind, "run": number}
-            if kind == "round":
-                message |= {"title": event[2], "done": event[3], "total": event[4]}
-            else:
-                message |= {"layers": event[2]}
+            message |= {"title": event[2], "done": event[3], "total": event[4]}
             run.latest[kind] = (next(self._versions), message)
         elif kind in ("verdict", "failed", "stopped"):
             run.over = True

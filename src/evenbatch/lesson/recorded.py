@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from evenbatch.engine import Trial
 from evenbatch.engine.machine import machine
+from evenbatch.experiments import Experiment
 from evenbatch.lesson import chapters
+from evenbatch.lesson.training import watch_again
 from evenbatch.lesson.wire import finite
 
 FOLDER = Path(__file__).parent / "recorded"
+KEPT = 60  # trials whose key and settings are kept with a recording
 
 EXPERIMENTS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "factory": ("factory", {}),
@@ -48,6 +52,7 @@ def record(name: str) -> dict[str, Any]:
     asked = chapters.normal(chapter, json.dumps(settings).encode())
     experiment = chapters.experiment(chapter, asked)
     outcome = carry_out(experiment)
+    trials = [curve.trial for curve in outcome.curves.values()]
     verdict = asdict(outcome.verdict(experiment)) | {"statement": asdict(experiment.statement)}
     here = machine()
     return {
@@ -55,8 +60,20 @@ def record(name: str) -> dict[str, Any]:
         "machine": f"{here.get('processor') or 'a computer'}, {here.get('cores', '?')} cores",
         "settings": json.loads(asked),
         "verdict": finite(verdict),
-        "trials": [chapters.describe(curve.trial) for curve in outcome.curves.values()][:60],
+        "trials": [chapters.describe(trial) for trial in trials][:KEPT],
+        "count": len(trials),
+        "layers": finite(layers_of(chapter, experiment, trials)),
     }
+
+
+def layers_of(chapter: str, experiment: Experiment, trials: Sequence[Trial]) -> list[Any]:
+    """The pictures of the inside of the networks, for a chapter that shows them."""
+    look = chapters.watched(chapter, experiment)
+    if look is None:
+        return []
+    shown: list[Any] = []
+    watch_again(look, trials, experiment.datasets, shown.append)
+    return shown
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -34,6 +35,7 @@ AT_ONCE = 2
 TOGETHER = 24  # trials that grow side by side
 STEPS_FIRST = 4  # steps until the first points are sent
 SECONDS = 0.04  # between updates
+STRETCH = 10  # steps at most between two looks inside the layers
 
 Event = tuple[Any, ...]
 
@@ -48,6 +50,8 @@ class LiveRunner:
     Args:
         tell: called with the trial and its curve so far.
         stop: set when the run is to end.
+        session_seen: called with the networks as they are, after every stretch of training.
+        stretch: at most so many steps are trained between two calls.
     """
 
     def __init__(
@@ -55,8 +59,10 @@ class LiveRunner:
         tell: Callable[[Trial, Curve], None],
         stop: threading.Event,
         session_seen: Callable[[Session, Sequence[Trial]], None] = lambda _session, _trials: None,
+        stretch: int = 1 << 30,
     ) -> None:
         self.tell, self.stop, self.session_seen = tell, stop, session_seen
+        self.stretch = stretch
 
     def run(
         self,
@@ -78,10 +84,12 @@ class LiveRunner:
         """Nothing was started."""
 
     def _grow(self, group: Sequence[Trial], session: Session) -> None:
+        self.session_seen(session, group)
         steps = STEPS_FIRST
         while not session.finished:
             if self.stop.is_set():
                 raise Stopped
+            steps = min(steps, self.stretch)
             began = time.perf_counter()
             session.advance(steps)
             took = time.perf_counter() - began
@@ -89,6 +97,27 @@ class LiveRunner:
             for trial, curve in zip(group, session.curves(), strict=True):
                 self.tell(trial, curve)
             steps = max(1, min(2 * steps, int(steps * SECONDS / max(took, 1e-6))))
+
+
+def watch_again(
+    look: chapters.Look,
+    trials: Sequence[Trial],
+    datasets: Mapping[str, Dataset],
+    show: Callable[[dict[str, Any]], None],
+    stop: threading.Event | None = None,
+) -> None:
+    """Train the first pair once more for a look inside: a store knows curves, and no layers.
+
+    The same trials give the same networks, so what is seen is what there was.
+    """
+
+    def seen(session: Session, group: Sequence[Trial]) -> None:
+        if (found := look(session, group)) is not None:
+            show(found)
+
+    again = LiveRunner(lambda _trial, _curve: None, stop or threading.Event(), seen, STRETCH)
+    first = [trial for trial in trials if trial.seed == 0]
+    again.run(first, datasets, lambda _curve, _here: None, 1)
 
 
 class Run:
@@ -118,9 +147,12 @@ class Run:
         experiment = chapters.experiment(self.chapter, self.settings)
         look = chapters.watched(self.chapter, experiment)
         outcome = Outcome()
+        looks = 0
 
         def seen(session: Session, group: Sequence[Trial]) -> None:
+            nonlocal looks
             if look is not None and (shown := look(session, group)) is not None:
+                looks += 1
                 self.send("layers", self.number, shown)
 
         def watch(wanted: Any, done: int) -> None:
@@ -131,10 +163,14 @@ class Run:
                 self.tell(outcome.curves[key].trial, outcome.curves[key])
             self.send("round", self.number, wanted.title, done, len(wanted.trials))
 
-        runner = LiveRunner(self.tell, self.stop, seen)
+        runner = LiveRunner(self.tell, self.stop, seen, STRETCH if look else 1 << 30)
         carry_out(
             experiment, threads=threads, watch=watch, outcome=outcome, store=store, runner=runner
         )
+        if look is not None and not looks:
+            trials = [curve.trial for curve in outcome.curves.values()]
+            shown = partial(self.send, "layers", self.number)
+            watch_again(look, trials, experiment.datasets, shown, self.stop)
         for curve in outcome.curves.values():
             self.name([curve.trial])
             self.tell(curve.trial, curve)

@@ -3,8 +3,10 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { armCurves, LiveChart, type Quantity } from "../charts/live";
+import { digits } from "../charts/scale";
 import type { Run } from "../live/live";
-import { busy, Controls, useExperiment, VerdictCard } from "../parts/experiment";
+import { useRun } from "../live/use";
+import { Behind, busy, Controls, useExperiment } from "../parts/experiment";
 import { Choose, Slider } from "../parts/knobs";
 import { download, pictureOf } from "../parts/save";
 import { t, tt } from "../words";
@@ -131,6 +133,24 @@ function ArmKnobs({ arm, change }: { arm: Arm; change: (arm: Arm) => void }) {
   );
 }
 
+// A workbench makes no claim: it says how far the last arm ended above or below the first.
+function Ends({ run }: { run: Run }) {
+  useRun(run);
+  const effect = run.verdict?.effects[0];
+  if (!run.verdict || !effect) return null;
+  const arms = (run.settings as Bench).arms.length;
+  const points = (value: number | null) => digits(value === null ? null : 100 * value);
+  return (
+    <section class="card verdict" aria-live="polite">
+      <h3>{t("bench.ends")}</h3>
+      {arms > 1 && effect.value !== null && (
+        <p>{t(effect.value < 0 ? "bench.lower" : "bench.higher", { n: arms, value: points(Math.abs(effect.value)), low: points(effect.low), high: points(effect.high) })}</p>
+      )}
+      <Behind run={run} />
+    </section>
+  );
+}
+
 export function Workbench() {
   const [bench, setBench] = useState<Bench>(() => fromLink(location.hash));
   const [quantity, setQuantity] = useState<Quantity>("metric");
@@ -186,7 +206,7 @@ export function Workbench() {
             <span role="status" class="quiet">{copied && t("bench.copied")}</span>
           </div>
         )}
-        <VerdictCard run={run} id="bench" />
+        {run && <Ends run={run} />}
         <details>
           <summary>{t("bench.python")}</summary>
           <pre><code>{python(bench)}</code></pre>

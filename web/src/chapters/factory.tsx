@@ -2,12 +2,10 @@
 
 import { useState } from "preact/hooks";
 
-import { LayerHistograms } from "../charts/histogram";
+import { LayerFilm } from "../charts/histogram";
 import { LiveChart } from "../charts/live";
-import { useRun } from "../live/use";
 import { Controls, useExperiment, VerdictCard } from "../parts/experiment";
 import { Slider } from "../parts/knobs";
-import { Text } from "../parts/prose";
 import { usePredicted } from "../parts/choice";
 import { t, tt } from "../words";
 import type { ChapterShown } from ".";
@@ -43,9 +41,6 @@ function Experiment() {
   const predicted = usePredicted(ID);
   const [amounts, setAmounts] = useState<{ [name: string]: number }>({});
   const { run } = experiment;
-  useRun(run);
-  const verdict = run?.verdict;
-  const less = verdict?.effects[0];
   const names = { none: tt("arm.none"), batch: tt("arm.batch") };
   return (
     <>
@@ -59,13 +54,9 @@ function Experiment() {
         })}
       </fieldset>
       <Controls experiment={experiment} settings={{ amounts }} locked={!predicted} label={t("factory.start")} />
-      <LayerHistograms layers={run?.layers ?? null} names={names} />
+      <LayerFilm run={run} names={names} />
       <LiveChart run={run} quantity="metric" percent title={t("factory.chart")} label={t("chart.seeds")} most={400} arms={["no normalization", "batch norm"]} name={(trial) => trial.arm} />
-      <VerdictCard run={run} id={ID}>
-        {verdict && less && (
-          <Text words={tt(`factory.happened.${verdict.answer.replaceAll(" ", "-")}`, { times: less.value === null ? "?" : +less.value.toPrecision(2) })} />
-        )}
-      </VerdictCard>
+      <VerdictCard run={run} name={ID} id={ID} />
     </>
   );
 }

@@ -3,9 +3,10 @@
 import { useState } from "preact/hooks";
 
 import { shown } from "../charts/scale";
+import { useWide } from "../charts/size";
 import { evening } from "../machine";
 import { Choose, Slider } from "../parts/knobs";
-import { t, tt } from "../words";
+import { t, tt, written } from "../words";
 import type { ChapterShown } from ".";
 
 const NAMES = ["sugar_cups", "flour_g", "oven_c"];
@@ -16,6 +17,8 @@ const START = [
   [4, 480, 180],
 ];
 const EPS = [0, 0.00001, 0.001, 0.1, 1];
+const ONES = [1, 1, 1];
+const ZEROS = [0, 0, 0];
 const STEPS = ["average", "spread", "standardize", "knobs"] as const;
 
 function Scene() {
@@ -42,7 +45,7 @@ function cell(value: number): string {
   return shown(value);
 }
 
-function Grid({ rows, label, odd }: { rows: number[][]; label: string; odd?: (v: number) => boolean }) {
+function Grid({ rows, label }: { rows: number[][]; label: string }) {
   return (
     <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
       <table>
@@ -52,7 +55,7 @@ function Grid({ rows, label, odd }: { rows: number[][]; label: string; odd?: (v:
           {rows.map((row, r) => (
             <tr key={r}>
               <th scope="row">{r + 1}</th>
-              {row.map((value, c) => <td key={c} class={odd?.(value) ? "odd" : ""}>{cell(value)}</td>)}
+              {row.map((value, c) => <td key={c} class={Number.isFinite(value) ? "" : "odd"}>{cell(value)}</td>)}
             </tr>
           ))}
         </tbody>
@@ -61,13 +64,57 @@ function Grid({ rows, label, odd }: { rows: number[][]; label: string; odd?: (v:
   );
 }
 
+// The same numbers as dots on a line, an ingredient a line: before, each has a scale of its own;
+// behind the machine all share one, as long as they fit on it.
+function DotsOnLines({ rows, label, shared }: { rows: number[][]; label: string; shared: boolean }) {
+  const [box, wide] = useWide<HTMLElement>(320);
+  const all = rows.flat().filter(Number.isFinite);
+  const reach = Math.max(2.5, ...all.map(Math.abs));
+  const left = 88;
+  return (
+    <figure class="lines" ref={box}>
+      <figcaption>{label}</figcaption>
+      <svg viewBox={`0 0 ${wide} 150`} role="img" aria-label={`${label}: ${NAMES.map((n, c) => `${tt(`ingredient.${n}`)} ${rows.map((row) => cell(row[c]!)).join(", ")}`).join("; ")}`}>
+        {NAMES.map((name, c) => {
+          const values = rows.map((row) => row[c]!);
+          const own = Math.max(1, ...values.filter(Number.isFinite).map(Math.abs));
+          const [low, high] = shared ? [-reach, reach] : [0, own];
+          const at = (v: number) => left + 10 + ((v - low) / (high - low || 1)) * (wide - left - 24);
+          return (
+            <g key={name} transform={`translate(0 ${24 + 42 * c})`}>
+              <text x="0" y="4">{tt(`ingredient.${name}`)}</text>
+              <line x1={left} x2={wide - 4} y1="0" y2="0" class="rule" />
+              {shared && <line x1={at(0)} x2={at(0)} y1="-14" y2="14" class="zero" />}
+              {values.map((v, r) => Number.isFinite(v) && (
+                <g key={r} transform={`translate(${Math.max(left, Math.min(wide - 10, at(v)))} ${spread(values, r)})`}>
+                  <circle r="9" class="cookie" />
+                  <text y="4" text-anchor="middle" class="order">{r + 1}</text>
+                </g>
+              ))}
+            </g>
+          );
+        })}
+        {shared && [-2, 0, 2].map((v) => <text key={v} x={left + 10 + ((v + reach) / (2 * reach)) * (wide - left - 24)} y="146" text-anchor="middle">{cell(v)}</text>)}
+      </svg>
+    </figure>
+  );
+}
+
+// Orders with the same amount stand beside each other, not in one place.
+function spread(values: number[], place: number): number {
+  const same = values.map((v, i) => (v === values[place] ? i : -1)).filter((i) => i >= 0);
+  return same.length < 2 ? 0 : (same.indexOf(place) - (same.length - 1) / 2) * 8;
+}
+
 function Touch() {
   const [table, setTable] = useState(START);
   const [eps, setEps] = useState(0.00001);
-  const [gamma, setGamma] = useState(1);
-  const [beta, setBeta] = useState(0);
+  const [gamma, setGamma] = useState(ONES);
+  const [beta, setBeta] = useState(ZEROS);
   const [step, setStep] = useState(0);
-  const result = evening(table, eps, NAMES.map(() => gamma), NAMES.map(() => beta));
+  const result = evening(table, eps, gamma, beta);
+  const same = (values: number[]) => (values.every((v) => v === values[0]) ? values[0]! : null);
+  const turn = (set: (values: number[]) => void) => (v: number) => set(NAMES.map(() => v));
   const change = (r: number, c: number, text: string) => {
     const value = Number(text.replace(",", "."));
     if (text.trim() === "" || !Number.isFinite(value)) return;
@@ -103,15 +150,26 @@ function Touch() {
         ))}
       </div>
       <p aria-live="polite">{tt(`machine.say.${STEPS[step]}`)}</p>
-      {step >= 2 && <Grid rows={result.standard} label={t("machine.standard")} odd={(v) => !Number.isFinite(v)} />}
       <div class="knobs">
-        <Choose label={t("machine.eps")} value={eps} change={setEps} options={EPS.map((value) => ({ value, label: value === 0 ? "0" : `${value}` }))} />
-        {step >= 3 && <Slider label={t("machine.gamma")} value={gamma} min={-2} max={3} step={0.1} change={setGamma} />}
-        {step >= 3 && <Slider label={t("machine.beta")} value={beta} min={-3} max={3} step={0.1} change={setBeta} />}
+        <Choose label={t("machine.eps")} value={eps} change={setEps} options={EPS.map((value) => ({ value, label: value === 0 ? "0" : written(value) }))} />
+        {step >= 3 && <Slider label={t("machine.gamma")} value={same(gamma) ?? 1} shown={same(gamma) === null ? t("machine.each") : written(same(gamma)!)} min={-2} max={3} step={0.1} change={turn(setGamma)} />}
+        {step >= 3 && <Slider label={t("machine.beta")} value={same(beta) ?? 0} shown={same(beta) === null ? t("machine.each") : written(same(beta)!)} min={-3} max={3} step={0.1} change={turn(setBeta)} />}
       </div>
-      {step >= 3 && <Grid rows={result.out} label={t("machine.out")} odd={(v) => !Number.isFinite(v)} />}
       {broken && <p class="failed" role="status">{t("machine.broken")}</p>}
-      <button type="button" onClick={() => { setTable(START); setEps(0.00001); setGamma(1); setBeta(0); }}>{t("machine.reset")}</button>
+      <div class="pair">
+        <DotsOnLines rows={table} label={t("machine.before")} shared={false} />
+        {step >= 2 && <DotsOnLines rows={step >= 3 ? result.out : result.standard} label={t(step >= 3 ? "machine.out" : "machine.standard")} shared />}
+      </div>
+      {step >= 2 && (
+        <div class="pair">
+          <Grid rows={result.standard} label={t("machine.standard")} />
+          {step >= 3 && <Grid rows={result.out} label={t("machine.out")} />}
+        </div>
+      )}
+      <div class="controls">
+        {step >= 3 && <button type="button" onClick={() => { setGamma(result.spread); setBeta(result.mean); }}>{t("machine.undo")}</button>}
+        <button type="button" onClick={() => { setTable(START); setEps(0.00001); setGamma(ONES); setBeta(ZEROS); }}>{t("machine.reset")}</button>
+      </div>
     </div>
   );
 }

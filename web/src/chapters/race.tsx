@@ -5,7 +5,6 @@ import { useState } from "preact/hooks";
 import { LiveChart } from "../charts/live";
 import { Controls, useExperiment, VerdictCard } from "../parts/experiment";
 import { Choose } from "../parts/knobs";
-import { Text } from "../parts/prose";
 import { usePredicted } from "../parts/choice";
 import { t, tt } from "../words";
 import type { ChapterShown } from ".";
@@ -45,11 +44,7 @@ function Experiment() {
   const [data, setData] = useState("digits");
   const [init, setInit] = useState("torch");
   const { run } = experiment;
-  const verdict = run?.verdict;
   const measuring = run?.trials.some((trial) => trial.seed < 1_000_000) ?? false;
-  const steps = verdict?.effects[0];
-  const time = verdict?.effects[1];
-  const number = (v: number | null | undefined) => (v === null || v === undefined ? "?" : `${+v.toPrecision(2)}`);
   return (
     <>
       <div class="knobs">
@@ -67,11 +62,7 @@ function Experiment() {
         arms={["no normalization", "batch norm"]}
         name={(trial) => ((trial.seed < 1_000_000) === measuring && best(run?.trials ?? [], trial, measuring) ? trial.arm : null)}
       />
-      <VerdictCard run={run} id={ID}>
-        {verdict && steps && (
-          <Text words={tt(`race.happened.${verdict.answer.replaceAll(" ", "-")}`, { steps: number(steps.value), time: number(time?.value), bound: steps.bound ? tt(`bound.${steps.bound.replaceAll(" ", "-")}`) : "" })} />
-        )}
-      </VerdictCard>
+      <VerdictCard run={run} name={ID} id={ID} />
     </>
   );
 }

@@ -3,8 +3,11 @@
 import { useMemory } from "../memory";
 import { answerName } from "../parts/experiment";
 import { Check } from "../parts/choice";
+import { happened } from "../parts/happened";
 import { inline } from "../parts/prose";
+import { digits } from "../charts/scale";
 import { t, tt } from "../words";
+import { said } from "../words/said";
 import { CHAPTERS, type ChapterShown } from ".";
 
 const ID = "review";
@@ -51,7 +54,7 @@ function Own({ run }: { run: string }) {
   if (!result) return <p class="quiet">{t("review.not-run")}</p>;
   return (
     <p class="own">
-      <strong>{t("review.own")}</strong> {tt(`record.claim.${run}`)} <em>{answerName(result.answer)}</em>. <span lang="en" class="exact">{result.sentence}</span>
+      <strong>{t("review.own")}</strong> {tt(`record.claim.${run}`)} <em>{answerName(result.answer)}</em>. {result.facts && inline(happened(run, result.answer, result.facts))}
     </p>
   );
 }
@@ -62,9 +65,9 @@ function Touch() {
   const answered = QUESTIONS.filter((question) => answers[question.id]).length;
   return (
     <>
-      {QUESTIONS.map((question) => (
+      {QUESTIONS.map((question, i) => (
         <div class="question-block" key={question.id}>
-          <Check id={question.id} options={question.options} right={question.right} />
+          <Check id={question.id} options={question.options} right={question.right} title={t("review.question", { n: i + 1 })} />
           {answers[question.id] && <Own run={question.run} />}
         </div>
       ))}
@@ -72,6 +75,11 @@ function Touch() {
       <Record />
     </>
   );
+}
+
+// A number with its unit.
+function measured(value: number, unit: string): string {
+  return `${digits(value)} ${said(unit)}`.replace(" -", "-");
 }
 
 // Predictions against results, to print or to keep.
@@ -103,7 +111,7 @@ export function Record() {
                   <th scope="row">{tt(`${chapter.id}.title`)}</th>
                   <td>{predicted ? inline(tt(`${chapter.id}.predict.${predicted}`)) : "–"}</td>
                   <td>{result ? answerName(result.answer) : "–"}</td>
-                  <td lang="en">{effect && effect.value !== null ? `${effect.bound} ${+effect.value.toPrecision(2)} ${effect.unit}` : "–"}</td>
+                  <td>{effect && effect.value !== null ? `${effect.bound && tt(`bound.${effect.bound.replaceAll(" ", "-")}`)} ${measured(effect.value, effect.unit)}` : "–"}</td>
                 </tr>
               );
             })}

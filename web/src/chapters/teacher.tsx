@@ -113,6 +113,9 @@ export function Teacher() {
       <section class="sheet">
         <h2>{t("teacher.sheet.title")}</h2>
         <p>{t("teacher.sheet.name")}</p>
+        <p>{t("teacher.sheet.cards")}</p>
+        <Cards filled={false} />
+        <p>{t("teacher.sheet.chapters")}</p>
         <table>
           <thead>
             <tr>

@@ -35,7 +35,7 @@ function Scene() {
           {floors.map((i) => (
             <g key={i}>
               <rect x={x - 34} y={162 - i * 14} width="68" height="12" rx="3" class={`robot robot-${tower}`} />
-              <circle cx={x} cy={168 - i * 14} r={tower ? 3.5 : Math.max(0.4, 0.35 * (11 - i) ** 1.1)} class="bulb" />
+              <circle cx={x} cy={168 - i * 14} r={tower ? 3.5 : Math.max(0.4, 0.35 * (i + 1) ** 1.1)} class="bulb" />
             </g>
           ))}
           {tower === 1 && <path d={`M${x + 34} 170C${x + 84} 150 ${x + 84} 50 ${x + 34} 26`} class="way-around" />}

@@ -1,5 +1,7 @@
 // How each arm is drawn, the same everywhere: colour, dash and marker say the same thing thrice.
 
+import { said } from "../words/said";
+
 export interface Look {
   color: string; // a custom property of styles.css, which has one value for light and one for dark
   dash: number[];
@@ -66,7 +68,7 @@ export function Key({ names }: { names: string[] }) {
               <line x1="1" x2="33" y1="6" y2="6" stroke={`var(${one.color})`} stroke-width="2.5" stroke-dasharray={one.dash.join(" ")} />
               <Marker one={one} x={17} y={6} size={3} />
             </svg>
-            {name}
+            {said(name)}
           </li>
         );
       })}

@@ -1,9 +1,14 @@
 // What the layers receive, one small histogram a layer and arm.
 
-import type { Layers, LayerShown } from "../live/live";
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import type { Layers, LayerShown, Run } from "../live/live";
+import { useRun } from "../live/use";
+import { Slider } from "../parts/knobs";
 import { t } from "../words";
 import { look } from "./arms";
-import { shown } from "./scale";
+import { Drawn } from "./drawn";
+import { digits } from "./scale";
 
 const WIDE = 150;
 const HIGH = 64;
@@ -15,7 +20,7 @@ function Bars({ layer, name, place }: { layer: LayerShown; name: string; place: 
   const mean = layer.mean ?? 0;
   const at = Math.min(WIDE, Math.max(0, ((mean - layer.low) / (layer.high - layer.low)) * WIDE));
   return (
-    <svg viewBox={`0 0 ${WIDE} ${HIGH + 4}`} role="img" aria-label={t("layers.alt", { arm: name, mean: shown(layer.mean ?? NaN), std: shown(layer.std ?? NaN) })}>
+    <svg viewBox={`0 0 ${WIDE} ${HIGH + 4}`} role="img" aria-label={t("layers.alt", { arm: name, mean: digits(layer.mean), std: digits(layer.std) })}>
       {layer.counts.map((count, i) => (
         <rect key={i} x={i * width} width={width - 0.6} y={HIGH - (count / most) * HIGH} height={(count / most) * HIGH} fill={`var(${one.color})`} opacity="0.75" />
       ))}
@@ -25,25 +30,102 @@ function Bars({ layer, name, place }: { layer: LayerShown; name: string; place: 
   );
 }
 
-export function LayerHistograms({ layers, names }: { layers: Layers | null; names: { [arm: string]: string } }) {
-  if (!layers || !layers.arms.length) return <p class="quiet">{t("layers.none")}</p>;
-  const depth = layers.arms[0]!.layers.length;
+function Histograms({ layers, names }: { layers: Layers; names: { [arm: string]: string } }) {
   return (
     <div class="histograms">
       {layers.arms.map((arm, place) => (
         <section key={arm.arm} aria-label={names[arm.arm] ?? arm.arm}>
           <h4>{names[arm.arm] ?? arm.arm}</h4>
           <ol>
-            {arm.layers.slice(0, depth).map((layer, i) => (
+            {arm.layers.map((layer, i) => (
               <li key={i}>
                 <span class="quiet">{i === 0 ? t("layers.input") : t("layers.layer", { n: i + 1 })}</span>
                 <Bars layer={layer} name={names[arm.arm] ?? arm.arm} place={place} />
-                <span class="numbers">{t("layers.numbers", { mean: shown(layer.mean ?? NaN), std: shown(layer.std ?? NaN) })}</span>
+                <span class="numbers">
+                  {t("layers.mean", { mean: digits(layer.mean) })}
+                  <br />
+                  {t("layers.spread", { std: digits(layer.std) })}
+                </span>
               </li>
             ))}
           </ol>
         </section>
       ))}
+    </div>
+  );
+}
+
+// The training as a film, slower than it happened: it is over within a second, and nobody could
+// see what moves. Whoever prefers no motion gets the newest picture and the same slider.
+export function LayerFilm({ run, names }: { run: Run | null; names: { [arm: string]: string } }) {
+  const [at, show] = useState(Infinity);
+  const [playing, play] = useState(false);
+  const seen = useRef(run);
+  useRun(run);
+  const frames = run?.layers ?? [];
+  const last = frames.length - 1;
+  useEffect(() => {
+    if (seen.current === run) return;
+    seen.current = run;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    show(calm ? Infinity : 0);
+    play(!calm);
+  }, [run]);
+  useEffect(() => {
+    if (!playing || !run) return;
+    const timer = setInterval(() => show((place) => Math.min(place + 1, Math.max(0, run.layers.length - 1))), 120);
+    return () => clearInterval(timer);
+  }, [playing, run]);
+  const over = run?.status !== "running" && run?.status !== "waiting";
+  useEffect(() => {
+    if (playing && over && at >= last) play(false);
+  }, [playing, over, at, last]);
+  if (last < 0) return <p class="quiet">{t("layers.none")}</p>;
+  const place = Math.min(at, last);
+  return (
+    <figure class="figure film" aria-label={t("layers.title")}>
+      <figcaption>
+        <strong>{t("layers.title")}</strong>
+        <span>{t("layers.says")}</span>
+      </figcaption>
+      <div class="reel">
+        <button type="button" onClick={() => { if (!playing && place === last) show(0); play(!playing); }}>{t(playing ? "layers.pause" : "layers.play")}</button>
+        <Slider label={t("layers.step")} min={0} max={last} step={1} value={place} shown={`${frames[place]!.step}`} change={(v) => { play(false); show(v); }} />
+      </div>
+      <Histograms layers={frames[place]!} names={names} />
+      <Drawn trials={run!.trials.filter((trial) => trial.seed === 0)} />
+      <details>
+        <summary>{t("chart.numbers")}</summary>
+        <FilmNumbers frames={frames} names={names} />
+      </details>
+    </figure>
+  );
+}
+
+// The means, picture by picture.
+function FilmNumbers({ frames, names }: { frames: Layers[]; names: { [arm: string]: string } }) {
+  const every = Math.ceil(frames.length / 10);
+  const some = frames.filter((_, i) => i % every === 0 || i === frames.length - 1);
+  const columns = frames[0]!.arms.flatMap((arm, a) => arm.layers.map((_, i) => ({ a, i, name: `${names[arm.arm] ?? arm.arm}, ${i === 0 ? t("layers.input") : t("layers.layer", { n: i + 1 })}` })));
+  return (
+    <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
+      <table>
+        <caption>{t("layers.means")}</caption>
+        <thead>
+          <tr>
+            <th scope="col">{t("chart.step")}</th>
+            {columns.map((column) => <th scope="col" key={column.name}>{column.name}</th>)}
+          </tr>
+        </thead>
+        <tbody>
+          {some.map((frame) => (
+            <tr key={frame.step}>
+              <th scope="row">{frame.step}</th>
+              {columns.map(({ a, i }) => <td key={`${a} ${i}`}>{digits(frame.arms[a]?.layers[i]?.mean)}</td>)}
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </div>
   );
 }

@@ -7,7 +7,9 @@ import "uplot/dist/uPlot.min.css";
 import type { Run, TrialShown } from "../live/live";
 import { useRun } from "../live/use";
 import { t } from "../words";
+import { said } from "../words/said";
 import { colorOf, Key, look } from "./arms";
+import { Drawn } from "./drawn";
 import { shown } from "./scale";
 
 export type Quantity = "metric" | "testLoss" | "trainLoss";
@@ -70,6 +72,10 @@ function aligned(arms: ArmCurve[]): uPlot.AlignedData {
   return [steps, ...data] as uPlot.AlignedData;
 }
 
+function highFor(box: HTMLElement): number {
+  return box.clientWidth < 420 ? 230 : 290;
+}
+
 function options(box: HTMLElement, names: string[], percent: boolean, most: number): uPlot.Options {
   const ink = getComputedStyle(box).getPropertyValue("--faint-ink").trim();
   const rule = getComputedStyle(box).getPropertyValue("--rule").trim();
@@ -85,7 +91,7 @@ function options(box: HTMLElement, names: string[], percent: boolean, most: numb
   const axis: uPlot.Axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 }, font: "12px system-ui, sans-serif" };
   return {
     width: box.clientWidth || 600,
-    height: 300,
+    height: highFor(box),
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { show: false } },
     scales: { x: { time: false, range: [0, most] }, y: { range: (_u, low, high) => (percent ? [Math.max(0, Math.min(low, 0.9) - 0.02), 1] : uPlot.rangeNum(low, high, 0.1, true)) } },
@@ -114,6 +120,7 @@ export function LiveChart(props: {
   const plot = useRef<uPlot | null>(null);
   const arms = run ? armCurves(run, props.quantity, props.name) : [];
   const ordered = names.map((name) => arms.find((arm) => arm.name === name) ?? { name, step: [], low: [], middle: [], high: [], runs: 0, diverged: 0 });
+  // The lines are made anew only where they change; their names are those of the key below.
   const signature = names.join("|") + most + percent;
 
   useEffect(() => {
@@ -123,7 +130,7 @@ export function LiveChart(props: {
       plot.current = new uPlot(options(element, names, percent, most), aligned(ordered), element);
     };
     make();
-    const resize = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: 300 }));
+    const resize = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: highFor(element) }));
     resize.observe(element);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", make);
@@ -143,12 +150,14 @@ export function LiveChart(props: {
   return (
     <figure class="figure live" role="figure" aria-label={props.title}>
       <figcaption>
-        <strong>{props.title}</strong> <span class="quiet">{props.label}</span>
+        <strong>{props.title}</strong>
+        <span>{props.label}</span>
       </figcaption>
       <div class="plot" ref={box} aria-hidden="true" />
       <p class="axis-name" aria-hidden="true">{t("chart.step")}</p>
       <Key names={names} />
       <p class="summary" aria-live="polite">{summary}</p>
+      <Drawn trials={run?.trials.filter((trial) => props.name(trial) !== null) ?? []} />
       <details>
         <summary>{t("chart.numbers")}</summary>
         <LiveNumbers arms={ordered} percent={percent} />
@@ -158,15 +167,15 @@ export function LiveChart(props: {
 }
 
 function sentence(arms: ArmCurve[], percent: boolean): string {
-  const said = arms
+  const parts = arms
     .filter((arm) => arm.step.length)
     .map((arm) => {
       const last = arm.step.length - 1;
       const value = arm.middle[last];
       const lost = arm.diverged ? t("chart.diverged", { n: arm.diverged, of: arm.runs }) : "";
-      return t("chart.at", { arm: arm.name, step: arm.step[last]!, value: value === null || value === undefined ? "–" : shown(value, percent) }) + lost;
+      return t("chart.at", { arm: said(arm.name), step: arm.step[last]!, value: value === null || value === undefined ? "–" : shown(value, percent) }) + lost;
     });
-  return said.join(" ");
+  return parts.join(" ");
 }
 
 function LiveNumbers({ arms, percent }: { arms: ArmCurve[]; percent: boolean }) {
@@ -179,7 +188,7 @@ function LiveNumbers({ arms, percent }: { arms: ArmCurve[]; percent: boolean }) 
         <thead>
           <tr>
             <th scope="col">{t("chart.step")}</th>
-            {arms.map((arm) => <th scope="col" key={arm.name}>{arm.name}</th>)}
+            {arms.map((arm) => <th scope="col" key={arm.name}>{said(arm.name)}</th>)}
           </tr>
         </thead>
         <tbody>

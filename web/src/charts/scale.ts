@@ -1,4 +1,6 @@
-// Positions and ticks of an axis, linear or in decades.
+// Positions and ticks of an axis, linear or in decades; numbers as they are shown.
+
+import { written } from "../words";
 
 export interface Scale {
   (value: number): number;
@@ -6,19 +8,29 @@ export interface Scale {
 }
 
 export function shown(value: number, percent = false): string {
-  if (percent) return `${+(100 * value).toFixed(Math.abs(value) < 0.1 && value !== 0 ? 1 : 0)} %`;
+  if (percent) return `${written(+(100 * value).toFixed(Math.abs(value) < 0.1 && value !== 0 ? 1 : 0))} %`;
+  return digits(value, 3);
+}
+
+// A number in so many digits that count.
+export function digits(value: number | null | undefined, count = 2): string {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const size = Math.abs(value);
   if (value === 0) return "0";
-  if (size >= 1e5 || size < 1e-3) return value.toExponential(0).replace("e", "·10^").replace("+", "");
-  return `${+value.toPrecision(3)}`;
+  if (size >= 1e5 || size < 1e-3) {
+    const [front, exponent] = value.toExponential(0).split("e") as [string, string];
+    return front === "1" ? power(+exponent) : `${written(+front)}·${power(+exponent)}`;
+  }
+  return written(+value.toPrecision(count));
 }
 
 const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
-function power(exponent: number): string {
-  if (exponent >= -3 && exponent <= 3) return `${+(10 ** exponent).toPrecision(1)}`;
-  const digits = [...`${Math.abs(exponent)}`].map((d) => RAISED[+d]).join("");
-  return `10${exponent < 0 ? "⁻" : ""}${digits}`;
+export function power(exponent: number): string {
+  if (exponent >= -3 && exponent <= 3) return written(+(10 ** exponent).toPrecision(1));
+  const raised = [...`${Math.abs(exponent)}`].map((d) => RAISED[+d]).join("");
+  return `10${exponent < 0 ? "⁻" : ""}${raised}`;
 }
 
 function step(span: number, wanted: number): number {

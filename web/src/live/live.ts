@@ -45,10 +45,11 @@ export class Run {
   version = 0;
   status: Status = "waiting";
   trials: TrialShown[] = [];
+  count?: number; // of trials, where not all are here
   curves: Growing[] = [];
   ended = new Map<number, { how: string; at: number }>();
   round: { title: string; done: number; total: number } | null = null;
-  layers: Layers | null = null;
+  layers: Layers[] = []; // pictures of the training, in the order of their steps
   verdict: Verdict | null = null;
   error = "";
   recorded: { when: string; machine: string } | null = null;
@@ -80,7 +81,7 @@ export class Run {
     this.trials = [];
     this.curves = [];
     this.ended.clear();
-    this.layers = null;
+    this.layers = [];
   }
 }
 
@@ -241,7 +242,7 @@ export class Live {
         run.round = { title: message.title, done: message.done, total: message.total };
         break;
       case "layers":
-        run.layers = message.layers;
+        run.layers.push(message.layers);
         break;
       case "again":
         run.clear();

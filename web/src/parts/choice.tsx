@@ -37,12 +37,12 @@ export function usePredicted(id: string): boolean {
   return Boolean(useMemory().get("predictions")[id]);
 }
 
-export function Check({ id, options, right }: { id: string; options: string[]; right: string }) {
+export function Check({ id, options, right, title }: { id: string; options: string[]; right: string; title?: string }) {
   const kept = useMemory().get("answers")[id];
   const name = useId();
   return (
     <section class="card check" aria-labelledby={`${name}-title`}>
-      <h3 id={`${name}-title`}>{t("check.title")}</h3>
+      <h3 id={`${name}-title`}>{title ?? t("check.title")}</h3>
       <fieldset>
         <legend>{inline(tt(`${id}.check`))}</legend>
         {options.map((option) => (

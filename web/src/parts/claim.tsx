@@ -2,13 +2,14 @@
 
 import { useState } from "preact/hooks";
 
-import { shown } from "../charts/scale";
+import { Drawn } from "../charts/drawn";
+import { digits } from "../charts/scale";
 import type { Run, TrialShown } from "../live/live";
 import { useRun } from "../live/use";
-import { t, tt } from "../words";
+import { t, tt, written } from "../words";
 import { Controls, useExperiment, VerdictCard } from "./experiment";
 import { Choose } from "./knobs";
-import { Levelled, Text } from "./prose";
+import { Levelled } from "./prose";
 import { usePredicted } from "./choice";
 
 export interface ClaimShown {
@@ -27,7 +28,7 @@ export function LiveStrip({ run, row, column, columnName }: { run: Run | null } 
   useRun(run);
   if (!run || !run.trials.length) return null;
   const measuring = run.trials.some((trial) => trial.seed < TUNING_SEED);
-  const cells = new Map<string, Map<number, { ends: number[]; lost: number; all: number }>>();
+  const cells = new Map<string, Map<number, Cell>>();
   const columns = new Set<number>();
   run.trials.forEach((trial, place) => {
     if (measuring && trial.seed >= TUNING_SEED) return;
@@ -35,9 +36,8 @@ export function LiveStrip({ run, row, column, columnName }: { run: Run | null } 
     columns.add(at);
     const line = cells.get(row(trial)) ?? new Map();
     cells.set(row(trial), line);
-    const cell = line.get(at) ?? { ends: [], lost: 0, all: 0 };
+    const cell = line.get(at) ?? { ends: [], lost: 0 };
     line.set(at, cell);
-    cell.all++;
     if (run.ended.get(place)?.how === "diverged") cell.lost++;
     else {
       const metric = run.curves[place]?.metric;
@@ -45,30 +45,52 @@ export function LiveStrip({ run, row, column, columnName }: { run: Run | null } 
     }
   });
   const sorted = [...columns].sort((a, b) => a - b);
+  const shownTrials = run.trials.filter((trial) => !measuring || trial.seed < TUNING_SEED);
+  return (
+    <>
+      <StripTable
+        title={measuring ? t("strip.measuring") : t("strip.tuning")}
+        corner={tt(columnName)}
+        columns={sorted}
+        rows={[...cells].map(([name, line]) => ({ name, cells: sorted.map((v) => endOf(line.get(v))) }))}
+      />
+      <Drawn trials={shownTrials} />
+    </>
+  );
+}
+
+interface Cell {
+  ends: number[];
+  lost: number;
+}
+
+// What a cell shows: the middle of the ends so far, ✗ if all were lost.
+function endOf(cell: Cell | undefined): number | "lost" | "waiting" | "none" {
+  if (!cell) return "none";
+  const ends = cell.ends.sort((a, b) => a - b);
+  return ends.length ? ends[Math.floor(ends.length / 2)]! : cell.lost ? "lost" : "waiting";
+}
+
+export function StripTable(props: { title: string; corner: string; columns: number[]; rows: { name: string; cells: (number | "lost" | "waiting" | "none")[] }[] }) {
   return (
     <div class="strip-table scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
       <table>
-        <caption>{measuring ? t("strip.measuring") : t("strip.tuning")}</caption>
+        <caption>{props.title}</caption>
         <thead>
           <tr>
-            <th scope="col">{tt(columnName)}</th>
-            {sorted.map((v) => <th scope="col" key={v}>{+v.toPrecision(2)}</th>)}
+            <th scope="col">{props.corner}</th>
+            {props.columns.map((v) => <th scope="col" key={v}>{digits(v)}</th>)}
           </tr>
         </thead>
         <tbody>
-          {[...cells].map(([name, line]) => (
-            <tr key={name}>
-              <th scope="row">{name}</th>
-              {sorted.map((v) => {
-                const cell = line.get(v);
-                const ends = cell?.ends.sort((a, b) => a - b) ?? [];
-                const value = ends.length ? ends[Math.floor(ends.length / 2)]! : null;
-                return (
-                  <td key={v} style={{ "--level": value === null ? 0 : Math.min(1, Math.max(0, value)) }} class={cell?.lost && value === null ? "lost" : ""}>
-                    {value === null ? (cell?.lost ? "✗" : cell ? "·" : "") : shown(value, true)}
-                  </td>
-                );
-              })}
+          {props.rows.map((row) => (
+            <tr key={row.name}>
+              <th scope="row">{row.name}</th>
+              {row.cells.map((cell, i) => (
+                <td key={i} style={{ "--level": typeof cell === "number" ? Math.min(1, Math.max(0, cell)) : 0 }} class={cell === "lost" ? "lost" : ""}>
+                  {typeof cell === "number" ? written(Math.round(100 * cell)) : { lost: "✗", waiting: "·", none: "" }[cell]}
+                </td>
+              ))}
             </tr>
           ))}
         </tbody>
@@ -82,9 +104,6 @@ export function ClaimExperiment({ shown: one, predictOn }: { shown: ClaimShown; 
   const predicted = usePredicted(predictOn);
   const [data, setData] = useState(one.data[0]!);
   const { run } = experiment;
-  const verdict = run?.verdict;
-  const effect = verdict?.effects[0];
-  const number = (v: number | null | undefined) => (v === null || v === undefined ? "?" : `${+v.toPrecision(2)}`);
   return (
     <div class="claim">
       {one.data.length > 1 && (
@@ -93,10 +112,8 @@ export function ClaimExperiment({ shown: one, predictOn }: { shown: ClaimShown; 
         </div>
       )}
       <Controls experiment={experiment} settings={{ claim: one.claim, data }} locked={!predicted} label={tt(`${one.name}.start`)} />
-      {!verdict && <LiveStrip run={run} row={one.row} column={one.column} columnName={one.columnName} />}
-      <VerdictCard run={run} id={predictOn}>
-        {verdict && <Text words={tt(`${one.name}.happened.${verdict.answer.replaceAll(" ", "-")}`, { value: number(effect?.value), low: number(effect?.low), high: number(effect?.high) })} />}
-      </VerdictCard>
+      {!run?.verdict && <LiveStrip run={run} row={one.row} column={one.column} columnName={one.columnName} />}
+      <VerdictCard run={run} name={one.name} id={predictOn} />
     </div>
   );
 }

@@ -1,15 +1,16 @@
 // One live experiment: Start, the run as it goes, and the verdict when it is there.
 
-import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Figure } from "../charts/figure";
 import type { Verdict } from "../charts/exhibits";
-import { live, Run, type TrialShown } from "../live/live";
+import { digits } from "../charts/scale";
+import { live, Run, type Layers, type TrialShown } from "../live/live";
 import { useConnection, useRun } from "../live/use";
 import { memory, type Result } from "../memory";
-import { t, tt } from "../words";
-import { inline } from "./prose";
+import { currentLanguage, t, tt } from "../words";
+import { factsOf, happened } from "./happened";
+import { inline, Text } from "./prose";
 
 const SIGNS: { [answer: string]: string } = { holds: "✓", "holds in part": "◐", "does not hold": "✗", "cannot tell": "?" };
 const NAMES: { [answer: string]: string } = { holds: "holds", "holds in part": "part", "does not hold": "fails", "cannot tell": "unclear" };
@@ -41,6 +42,7 @@ export function useExperiment(name: string, chapter = name): Experiment {
         answer,
         sentence,
         effects,
+        facts: factsOf(name, run.verdict),
         measuredOn: measured_on,
         settings: run.settings,
         keys: run.trials.map((trial) => trial.key),
@@ -78,6 +80,8 @@ interface RecordedFile {
   settings: object;
   verdict: Verdict;
   trials: TrialShown[];
+  count: number; // of all trials; only the first are kept
+  layers: Layers[];
 }
 
 // A run that was trained elsewhere before: it looks like one that has ended, and says so.
@@ -86,6 +90,8 @@ function recordedRun(name: string, file: RecordedFile): Run {
   made.status = "done";
   made.verdict = file.verdict;
   made.trials = file.trials;
+  made.count = file.count;
+  made.layers = file.layers;
   made.recorded = { when: file.when, machine: file.machine };
   return made;
 }
@@ -148,24 +154,25 @@ export function Controls(props: { experiment: Experiment; settings: object; lock
 }
 
 // The verdict in words made from the numbers, its figures, and what stands behind them.
-export function VerdictCard({ run, id, children }: { run: Run | null; id: string; children?: ComponentChildren }) {
+export function VerdictCard({ run, name, id }: { run: Run | null; name: string; id: string }) {
   useRun(run);
   const verdict = run?.verdict;
-  const heading = useRef<HTMLHeadingElement>(null);
   if (!run || !verdict) return null;
   const predicted = memory.get("predictions")[id];
   const diverged = [...run.ended.values()].filter((end) => end.how === "diverged").length;
   return (
     <section class={`card verdict ${NAMES[verdict.answer]}`} aria-live="polite">
-      <h3 ref={heading}>
-        <span class="badge" aria-hidden="true">{SIGNS[verdict.answer]}</span> {t("verdict.title")} <em>{answerName(verdict.answer)}</em>
+      <h3>
+        <span class="badge" aria-hidden="true">{SIGNS[verdict.answer]}</span>
+        <span>
+          {t("verdict.title")} {tt(`record.claim.${name}`)} <em>{answerName(verdict.answer)}</em>
+        </span>
       </h3>
       {run.recorded && <p class="recorded">{t("run.was-recorded", run.recorded)}</p>}
       {predicted && <p class="predicted">{t("verdict.predicted")} {inline(tt(`${id}.predict.${predicted}`))}</p>}
-      {children}
-      <p lang="en" class="exact">{verdict.sentence}</p>
+      <Text words={happened(name, verdict.answer, factsOf(name, verdict))} />
       {verdict.figures.map((figure) => (
-        <Figure figure={figure} key={figure.title} />
+        <Figure figure={figure} trials={run.trials} count={run.count} key={figure.title} />
       ))}
       {diverged > 0 && <p class="quiet">{t("verdict.diverged", { n: diverged, of: run.trials.length })}</p>}
       <Behind run={run} />
@@ -173,13 +180,15 @@ export function VerdictCard({ run, id, children }: { run: Run | null; id: string
   );
 }
 
-function Behind({ run }: { run: Run }) {
+export function Behind({ run }: { run: Run }) {
   const verdict = run.verdict!;
   const s = verdict.statement;
   return (
     <details class="behind">
       <summary>{t("verdict.behind")}</summary>
+      {currentLanguage() !== "en" && <p class="quiet">{t("verdict.english")}</p>}
       <dl lang="en">
+        <dt>{t("verdict.report")}</dt><dd>{verdict.sentence}</dd>
         <dt>{t("verdict.question")}</dt><dd>{s.question}</dd>
         <dt>{t("verdict.measure")}</dt><dd>{s.measure}</dd>
         <dt>{t("verdict.fairness")}</dt><dd>{s.fairness}</dd>
@@ -188,7 +197,7 @@ function Behind({ run }: { run: Run }) {
         {verdict.effects.map((effect) => (
           <>
             <dt>{effect.label || t("verdict.effect")}</dt>
-            <dd>{`${effect.bound} ${number(effect.value)} ${effect.unit} [${number(effect.low)} – ${number(effect.high)}]`}</dd>
+            <dd>{`${effect.bound} ${digits(effect.value ?? Infinity, 3)} ${effect.unit} [${digits(effect.low ?? -Infinity, 3)} to ${digits(effect.high ?? Infinity, 3)}]`}</dd>
           </>
         ))}
         {verdict.notes.length > 0 && (
@@ -205,18 +214,6 @@ function Behind({ run }: { run: Run }) {
         )}
         <dt>{t("verdict.source")}</dt><dd>{s.source}</dd>
       </dl>
-      <h4>{t("verdict.trials", { n: run.trials.length })}</h4>
-      <ul class="keys">
-        {run.trials.slice(0, 60).map((trial) => (
-          <li key={trial.key}>
-            <code>{trial.key}</code> {`${trial.arm}, ${t("trial.seed")} ${trial.seed}, ${t("trial.rate")} ${trial.rate}`}
-          </li>
-        ))}
-      </ul>
     </details>
   );
-}
-
-function number(value: number | null): string {
-  return value === null ? "∞" : `${+value.toPrecision(3)}`;
 }

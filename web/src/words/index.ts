@@ -36,6 +36,12 @@ export function useLanguage(): Language {
   return language;
 }
 
+// A number as the language writes it, with a true minus.
+export function written(value: number): string {
+  const text = `${value}`.replace("-", "−");
+  return language === "de" ? text.replace(".", ",") : text;
+}
+
 // The words of a key, with {name} filled in.
 export function t(key: Key, values: { [name: string]: string | number } = {}): string {
   const text = words[key] ?? en[key];
@@ -43,7 +49,10 @@ export function t(key: Key, values: { [name: string]: string | number } = {}): s
     console.error(`missing words: ${key}`);
     return key;
   }
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => `${values[name] ?? whole}`);
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const value = values[name];
+    return typeof value === "number" ? written(value) : (value ?? whole);
+  });
 }
 
 // A key that is put together; the test of the words knows which there must be.

@@ -1,0 +1,70 @@
+// A row for each arm, a cell for each value tried: the stronger the shade, the higher.
+
+import { said } from "../words/said";
+import type { FigureShown } from "./exhibits";
+import { extent, scale, shown } from "./scale";
+
+const LETTER = 6.9;
+const NARROW = 520; // below, names stand above their rows
+
+// What the shades mean, from the weakest to the strongest.
+function Shades({ figure, low, high }: { figure: FigureShown; low: number; high: number }) {
+  return (
+    <p class="shades" aria-hidden="true">
+      <span>{said(figure.y.label)}:</span>
+      <span>{shown(low, figure.y.percent)}</span>
+      <i />
+      <span>{shown(high, figure.y.percent)}</span>
+    </p>
+  );
+}
+
+export function Strips({ figure, wide, label }: { figure: FigureShown; wide: number; label: string }) {
+  const names = figure.series.map((series) => said(series.name));
+  const many = names.length > 12;
+  const above = wide < NARROW && !many;
+  const left = above ? 0 : Math.min(wide * 0.48, 16 + LETTER * Math.max(...names.map((name) => name.length)));
+  const cell = many ? 17 : above ? 28 : 34;
+  const row = cell + (above ? 20 : 0);
+  const xs = [...new Set(figure.series.flatMap((s) => s.x.filter((v) => v !== null)))].sort((a, b) => a - b);
+  const width = (wide - left - 2) / Math.max(1, xs.length);
+  const [low, high] = extent(figure.series.flatMap((s) => s.y), figure.y.log);
+  const shade = scale(low, high, 0.04, 1, { log: figure.y.log });
+  const goal = figure.marks.find((m) => m.axis === "y")?.value ?? null;
+  const bottom = row * names.length;
+  const text = (v: number) => (figure.x.names[v] === undefined ? shown(v, figure.x.percent) : said(figure.x.names[v]!));
+  const longest = Math.max(...xs.map((v) => text(v).length));
+  const every = Math.ceil((longest * LETTER + 8) / width);
+  return (
+    <>
+      <Shades figure={figure} low={low} high={high} />
+      <svg viewBox={`0 0 ${wide} ${bottom + 46}`} role="img" aria-label={label}>
+        {figure.series.map((series, r) => (
+          <g key={series.name} transform={`translate(0 ${r * row})`}>
+            {above ? <text x="1" y="13">{names[r]}</text> : <text x={left - 10} y={cell / 2 + 4} text-anchor="end">{names[r]}</text>}
+            {series.x.map((at, i) => {
+              const value = series.y[i];
+              if (at === null) return null;
+              const c = xs.indexOf(at);
+              const there = value !== null && value !== undefined;
+              const got = goal !== null && there && value >= goal;
+              const top = above ? 19 : 1;
+              return (
+                <g key={i}>
+                  <rect x={left + c * width + 1} y={top} width={Math.max(1, width - 2)} height={cell - 2} rx="2" fill="var(--shade)" fill-opacity={there ? Math.min(1, Math.max(0.04, shade(value))) : 0} class={got ? "cell reached" : "cell"}>
+                    <title>{`${names[r]}, ${text(at)}: ${there ? shown(value, figure.y.percent) : "–"}`}</title>
+                  </rect>
+                  {got && cell > 20 && width > 14 && <path class="tickmark" d={`M${left + (c + 0.5) * width - 4} ${top + cell / 2 - 1}l3 4l5 -8`} />}
+                </g>
+              );
+            })}
+          </g>
+        ))}
+        <g class="axes">
+          {xs.map((v, c) => (c % every === 0 ? <text key={v} x={left + (c + 0.5) * width} y={bottom + 18} text-anchor={c === 0 && text(v).length * LETTER > width ? "start" : "middle"} dx={c === 0 && text(v).length * LETTER > width ? -width / 2 : 0}>{text(v)}</text> : null))}
+          <text class="label" x={(left + wide) / 2} y={bottom + 38} text-anchor="middle">{said(figure.x.label)}</text>
+        </g>
+      </svg>
+    </>
+  );
+}
