@@ -262,8 +262,8 @@ class Initialization(Untimed):
             STRIPS,
             f"Which initial weights train: {data.name}",
             "A strip for each arm; the stronger the shade of a scale of the initial weights, the "
-            "better the network trained from it, at its best learning rate. Outlined: it reached the "
-            "goal.",
+            "better the network trained from it, at its best learning rate. Outlined: it reached "
+            "the goal.",
             Axis("standard deviation of the initial weights", log=True),
             Axis(self.setup.metric, percent=self.setup.metric == "accuracy"),
             rows,
