@@ -49,8 +49,14 @@ def test_public_map_is_complete() -> None:
 
 def test_both_kinds_of_planes_are_tested() -> None:
     for long in (SHAPES["long"], SHAPES["picture"], (2, 2, 67)):
-        assert np.prod(long[2:]) >= max(_over_batch.SHORT, _over_rows.SHORT)
-    assert np.prod(SHAPES["short"][2:]) < min(_over_batch.SHORT, _over_rows.SHORT)
+        length = int(np.prod(long[2:]))
+        assert not _over_batch.as_columns(long[0], length)
+        assert not _over_rows.as_rows(long[1], length)
+    batch, channels, length = SHAPES["short"]
+    assert _over_batch.as_columns(batch, length)
+    assert _over_rows.as_rows(channels // 2, length)
+    assert _over_batch.as_columns(1024, 49)
+    assert not _over_batch.as_columns(32, 49)
 
 
 @pytest.mark.parametrize(
