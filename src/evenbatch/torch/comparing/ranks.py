@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,7 +71,7 @@ class Ranks:
 
 @contextmanager
 def joined(device: str | None) -> Iterator[Ranks]:
-    """This process's place; a process group is made under torchrun if there is none yet.
+    """This process's place; a process group is made under torchrun if there is none yet, and kept.
 
     Args:
         device: "cpu", "cuda", "cuda:1"; None for CUDA where there is any. Under torchrun "cuda"
@@ -79,7 +80,6 @@ def joined(device: str | None) -> Iterator[Ranks]:
     Raises:
         CompareError: there is no such device.
     """
-    made = False
     available = distributed.is_available()
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     place = _device(device, several)
@@ -87,18 +87,21 @@ def joined(device: str | None) -> Iterator[Ranks]:
         if place.type == "cuda":
             torch.cuda.set_device(place)
         distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
-        made = True
+        # It stays until the program ends: a second group, made after the first was destroyed, finds
+        # the first one's addresses in the store, and its processes wait for each other for good.
+        atexit.register(_leave)
         # One that leaves at once, having refused what was asked, would let another wait half an
         # hour for its connection.
         distributed.barrier(device_ids=[place.index] if place.type == "cuda" else None)
-    try:
-        if available and distributed.is_initialized():
-            yield Ranks(place, distributed.get_rank(), distributed.get_world_size())
-        else:
-            yield Ranks(place)
-    finally:
-        if made:
-            distributed.destroy_process_group()
+    if available and distributed.is_initialized():
+        yield Ranks(place, distributed.get_rank(), distributed.get_world_size())
+    else:
+        yield Ranks(place)
+
+
+def _leave() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _device(asked: str | None, several: bool) -> Any:
