@@ -95,9 +95,10 @@ def walk(page: Page, chapter: str, keyboard: bool) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
-@pytest.mark.parametrize("phone", [False, True], ids=["desktop-keyboard", "phone-pointer"])
+@pytest.mark.parametrize("keyboard", [False, True], ids=["pointer", "keyboard"])
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
 def test_every_chapter_can_be_walked_to_its_end(
-    browser: Browser, server: Server, language: str, phone: bool
+    browser: Browser, server: Server, language: str, phone: bool, keyboard: bool
 ) -> None:
     locale = "de-DE" if language == "de" else "en-US"
     size = PHONE if phone else DESKTOP
@@ -105,13 +106,13 @@ def test_every_chapter_can_be_walked_to_its_end(
         go(page, server, "factory")
         for place, chapter in enumerate(CHAPTERS):
             page.wait_for_selector(f'.way a[aria-current="page"] >> text={place + 1}')
-            walk(page, chapter, keyboard=not phone)
+            walk(page, chapter, keyboard)
             assert not too_wide(page), f"{chapter}: {too_wide(page)} pixels wider than the screen"
             SHOTS.mkdir(parents=True, exist_ok=True)
             name = f"{place + 1}-{chapter}-{'phone' if phone else 'desktop'}-{language}.png"
             page.screenshot(path=SHOTS / name, full_page=True)
             if chapter != "review":
-                press(page, ".onward .primary", keyboard=not phone)
+                press(page, ".onward .primary", keyboard)
         rows = page.locator(".record tbody tr")
         assert rows.count() == 7
         for row in range(rows.count()):
@@ -177,6 +178,23 @@ def test_the_machine_on_the_page_calculates_as_the_table_of_cases(
             cases,
         )
     assert worst < 1e-12
+
+
+def test_decimals_can_be_typed_and_the_old_amounts_brought_back(
+    browser: Browser, server: Server
+) -> None:
+    with opened(browser, locale="de-DE") as page:
+        go(page, server, "machine")
+        first = page.locator(".editable input").first
+        first.fill("")
+        first.press_sequentially("2,5")
+        assert first.input_value() == "2,5"
+        mean = page.locator(".result td").first
+        assert mean.inner_text() == "5,63"  # of 2.5, 10, 6 and 4
+        page.locator(".steps button").nth(3).click()
+        page.get_by_role("button", name=re.compile("Gamma auf die Streuung")).click()
+        out = page.locator(".machine table").last.locator("td").all_inner_texts()
+        assert out[:6] == ["2,5", "400", "180", "10", "620", "180"]
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -309,6 +327,26 @@ def test_the_first_points_come_soon_after_start(browser: Browser, server: Server
         page.wait_for_selector(".verdict", timeout=LONGEST)
 
 
+def test_a_machine_too_slow_shows_a_recorded_run_and_says_so(
+    browser: Browser, server: Server
+) -> None:
+    with opened(browser) as page:
+        page.route_web_socket("**/live", lambda _socket: None)  # an engine that never answers
+        page.clock.install()
+        page.goto(f"{server.address}/#/factory")
+        press(page, ".prediction input >> nth=1", keyboard=False)
+        press(page, ".prediction button", keyboard=False)
+        recorded = page.get_by_role("button", name="Show a recorded run instead")
+        assert recorded.count() == 0
+        page.clock.fast_forward(21_000)
+        recorded.click()
+        page.wait_for_selector(".verdict")
+        assert "Recorded, not live" in page.locator(".recorded").inner_text()
+        assert int(page.locator(".reel input").get_attribute("max") or 0) >= 20
+        kept = page.evaluate("JSON.parse(localStorage.getItem('evenbatch-lesson')).results")
+        assert kept == {}  # a recorded run is nobody's own result
+
+
 def test_reading_level_and_language_change_the_words_at_once(
     browser: Browser, server: Server
 ) -> None:
@@ -333,6 +371,32 @@ def test_the_teachers_pages_print(browser: Browser, server: Server) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)
         pdf = page.pdf(path=SHOTS / "teacher.pdf", format="A4")
     assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") >= 3 or len(pdf) > 20_000
+
+
+def test_the_record_prints_alone_and_on_white(browser: Browser, server: Server) -> None:
+    with opened(browser, color_scheme="dark") as page:
+        go(page, server, "review")
+        page.evaluate("window.print = () => { window.printed = document.body.dataset.print; }")
+        page.locator(".record .primary").click()
+        assert page.evaluate("window.printed") == "record"
+        page.emulate_media(media="print")
+        assert page.locator(".record table").is_visible()
+        assert page.locator(".record .print-only").is_visible()
+        assert not page.locator(".question-block").first.is_visible()
+        assert not page.locator("h1").is_visible()
+        assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == (
+            "rgb(255, 255, 255)"
+        )
+
+
+def test_the_right_answer_is_not_always_the_first(browser: Browser, server: Server) -> None:
+    with opened(browser) as page:
+        go(page, server, "review")
+        blocks = page.locator(".check")
+        for block in range(blocks.count()):
+            blocks.nth(block).locator("input").first.click()
+        right = page.locator(".check .feedback.right").count()
+        assert 1 <= right <= blocks.count() // 2
 
 
 def test_the_trust_corner_shows_a_fresh_check(browser: Browser, server: Server) -> None:

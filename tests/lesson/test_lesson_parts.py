@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from evenbatch.lesson.factory import judge, with_amounts
 from evenbatch.lesson.hub import Cursor, Hub, SharedRun, Watcher
 from evenbatch.lesson.layers import layer_inputs
 from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
+from evenbatch.lesson.training import Run
 from evenbatch.norms import BatchNorm, LayerNorm
+from evenbatch.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,6 +117,25 @@ def test_what_the_histograms_show_is_what_the_engine_saw(norm: str, placement: s
     assert probes is not None
     assert np.allclose([x.mean() for x in inputs], probes.input_mean[0], atol=2e-5)
     assert np.allclose([x.std() for x in inputs], probes.input_std[0], atol=2e-5)
+
+
+def test_the_film_is_there_too_where_the_store_knew_the_curves(tmp_path: Path) -> None:
+    asked = chapters.normal("factory", b'{"seeds": 1}')
+    films = []
+    with Store(tmp_path / "store.db") as store:
+        for number in (1, 2):
+            events: list[tuple[Any, ...]] = []
+            Run(number, "factory", asked, lambda *event, told=events: told.append(event)).go(
+                store, threads=1
+            )
+            assert events[-1][0] == "verdict", events[-1]
+            films.append([event[2] for event in events if event[0] == "layers"])
+    first, again = films
+    assert len(first) >= 20
+    assert len(again) >= 20
+    assert (first[0]["step"], first[-1]["step"]) == (0, 400)
+    assert {arm["arm"] for arm in first[0]["arms"]} == {"none", "batch"}
+    assert (again[0], again[-1]) == (first[0], first[-1])  # the same networks, to the bit
 
 
 def test_amounts_change_the_data_and_nothing_else() -> None:

@@ -47,9 +47,16 @@ function Tools() {
 
 function Way({ place }: { place: string }) {
   const visited = useMemory().get("visited");
+  const list = useRef<HTMLOListElement>(null);
+  // On a phone the row is longer than the screen: show where we are.
+  useEffect(() => {
+    const row = list.current!;
+    const here = row.querySelector<HTMLElement>("[aria-current]");
+    row.scrollLeft = here ? here.offsetLeft - row.offsetLeft - row.clientWidth / 2 : 0;
+  }, [place]);
   return (
     <nav class="way" aria-label={t("way.title")}>
-      <ol>
+      <ol ref={list}>
         {CHAPTERS.map((chapter, i) => (
           <li key={chapter.id}>
             <a href={`#/${chapter.id}`} aria-current={place === chapter.id ? "page" : undefined} class={visited.includes(chapter.id) ? "visited" : ""} title={tt(`${chapter.id}.title`)}>

@@ -197,7 +197,7 @@ def watched(experiment: Factory) -> Callable[[Session, Sequence[Trial]], dict[st
     def look(session: Session, group: Sequence[Trial]) -> dict[str, Any] | None:
         nonlocal due
         step = max((curve.ended_at for curve in session.curves()), default=0)
-        if step < due or not any(trial.seed == 0 for trial in group):
+        if not any(trial.seed == 0 for trial in group) or (step < due and not session.finished):
             return None
         due = step + every
         arms = []

@@ -112,7 +112,7 @@ function ArmKnobs({ arm, change }: { arm: Arm; change: (arm: Arm) => void }) {
     <div class="knobs">
       <Choose label={t("knob.norm")} value={arm.norm} change={(v) => set("norm", v)} options={["none", "batch", "layer", "rms", "group"].map((value) => ({ value, label: tt(`arm.${value}`) }))} />
       <Choose label={t("knob.placement")} value={arm.placement} change={(v) => set("placement", v)} options={["before", "after", "input"].map((value) => ({ value, label: tt(`placement.${value}`) }))} />
-      <Slider label={t("knob.rate")} value={rate} min={-4} max={2} step={0.25} shown={`${+arm.learning_rate.toPrecision(3)}`} change={(v) => set("learning_rate", +(10 ** v).toPrecision(3))} />
+      <Slider label={t("knob.rate")} value={rate} min={-4} max={2} step={0.25} shown={digits(arm.learning_rate, 3)} change={(v) => set("learning_rate", +(10 ** v).toPrecision(3))} />
       <Slider label={t("knob.depth")} value={arm.depth} min={1} max={50} step={1} change={(v) => set("depth", v)} />
       <Slider label={t("knob.width")} value={arm.width} min={8} max={128} step={8} change={(v) => set("width", v)} />
       <Slider label={t("knob.batch")} value={Math.log2(arm.batch_size)} min={1} max={8} step={1} shown={`${arm.batch_size}`} change={(v) => set("batch_size", 2 ** v)} />

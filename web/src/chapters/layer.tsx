@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 
-import { shown } from "../charts/scale";
+import { digits } from "../charts/scale";
 import { evening, eveningWithinRows } from "../machine";
 import { Claims, type ClaimShown } from "../parts/claim";
 import { t, tt } from "../words";
@@ -51,7 +51,7 @@ function Touch() {
           {values.map((row, r) => (
             <tr key={r}>
               <th scope="row">{t("layer.order", { n: r + 1 })}</th>
-              {row.map((v, c) => <td key={c} class={`tint-${by === "column" ? c : r}`}>{shown(v)}</td>)}
+              {row.map((v, c) => <td key={c} class={`tint-${by === "column" ? c : r}`}>{digits(v)}</td>)}
             </tr>
           ))}
         </tbody>

@@ -45,6 +45,18 @@ function cell(value: number): string {
   return shown(value);
 }
 
+// A number to type. What stands in the field is the learner's while they are in it: "2." is on its
+// way to 2.5, and an empty field to anything.
+function Amount({ value, label, change }: { value: number; label: string; change: (value: number) => void }) {
+  const [draft, setDraft] = useState<string | null>(null);
+  const read = (text: string) => {
+    setDraft(text);
+    const next = Number(text.replace(",", ".").replace("−", "-"));
+    if (text.trim() !== "" && Number.isFinite(next)) change(next);
+  };
+  return <input type="text" inputMode="decimal" value={draft ?? written(value)} aria-label={label} onInput={(event) => read(event.currentTarget.value)} onBlur={() => setDraft(null)} />;
+}
+
 function Grid({ rows, label }: { rows: number[][]; label: string }) {
   return (
     <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
@@ -87,7 +99,7 @@ function DotsOnLines({ rows, label, shared }: { rows: number[][]; label: string;
               {shared && <line x1={at(0)} x2={at(0)} y1="-14" y2="14" class="zero" />}
               {values.map((v, r) => Number.isFinite(v) && (
                 <g key={r} transform={`translate(${Math.max(left, Math.min(wide - 10, at(v)))} ${spread(values, r)})`}>
-                  <circle r="9" class="cookie" />
+                  <circle r="8.5" class="cookie" />
                   <text y="4" text-anchor="middle" class="order">{r + 1}</text>
                 </g>
               ))}
@@ -103,7 +115,7 @@ function DotsOnLines({ rows, label, shared }: { rows: number[][]; label: string;
 // Orders with the same amount stand beside each other, not in one place.
 function spread(values: number[], place: number): number {
   const same = values.map((v, i) => (v === values[place] ? i : -1)).filter((i) => i >= 0);
-  return same.length < 2 ? 0 : (same.indexOf(place) - (same.length - 1) / 2) * 8;
+  return same.length < 2 ? 0 : (same.indexOf(place) - (same.length - 1) / 2) * 10;
 }
 
 function Touch() {
@@ -115,11 +127,7 @@ function Touch() {
   const result = evening(table, eps, gamma, beta);
   const same = (values: number[]) => (values.every((v) => v === values[0]) ? values[0]! : null);
   const turn = (set: (values: number[]) => void) => (v: number) => set(NAMES.map(() => v));
-  const change = (r: number, c: number, text: string) => {
-    const value = Number(text.replace(",", "."));
-    if (text.trim() === "" || !Number.isFinite(value)) return;
-    setTable(table.map((row, i) => (i === r ? row.map((old, j) => (j === c ? value : old)) : row)));
-  };
+  const change = (r: number, c: number, value: number) => setTable(table.map((row, i) => (i === r ? row.map((old, j) => (j === c ? value : old)) : row)));
   const broken = result.out.flat().some((v) => !Number.isFinite(v));
   return (
     <div class="machine">
@@ -133,7 +141,7 @@ function Touch() {
                 <th scope="row">{r + 1}</th>
                 {row.map((value, c) => (
                   <td key={c}>
-                    <input type="text" inputMode="decimal" value={value} aria-label={`${tt(`ingredient.${NAMES[c]}`)} ${r + 1}`} onInput={(event) => change(r, c, event.currentTarget.value)} />
+                    <Amount value={value} label={`${tt(`ingredient.${NAMES[c]}`)} ${r + 1}`} change={(next) => change(r, c, next)} />
                   </td>
                 ))}
               </tr>

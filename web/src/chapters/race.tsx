@@ -14,10 +14,10 @@ const ID = "race";
 function Scene() {
   return (
     <svg viewBox="0 0 640 150" class="scene" role="img" aria-label={t("race.scene")}>
-      <path d="M20 128H620" class="ground" />
+      <path d="M20 92H590M20 128H620" class="ground" />
       <path d="M590 40v88M590 40h26l-8 9l8 9h-26" class="flag" />
       {[0, 1].map((lane) => (
-        <g key={lane} transform={`translate(${lane ? 330 : 110} ${lane ? 96 : 60})`}>
+        <g key={lane} transform={`translate(${lane ? 330 : 110} ${lane ? 102 : 66})`}>
           <rect x="-24" y="-26" width="48" height="40" rx="9" class={`robot robot-${lane}`} />
           <circle cx="-9" cy="-10" r="4.5" class="eye" />
           <circle cx="9" cy="-10" r="4.5" class="eye" />

@@ -13,7 +13,7 @@ const ID = "rates";
 
 function Scene() {
   return (
-    <svg viewBox="0 0 640 130" class="scene" role="img" aria-label={t("rates.scene")}>
+    <svg viewBox="0 -14 640 148" class="scene" role="img" aria-label={t("rates.scene")}>
       <path d="M40 110A110 110 0 0 1 260 110" class="dial" />
       <path d="M150 110L95 52" class="needle" />
       <path d="M380 110A110 110 0 0 1 600 110" class="dial wide" />

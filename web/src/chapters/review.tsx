@@ -82,6 +82,13 @@ function measured(value: number, unit: string): string {
   return `${digits(value)} ${said(unit)}`.replace(" -", "-");
 }
 
+// The browser prints the page; the style sheet leaves of it what this asks for.
+function printRecord(): void {
+  document.body.dataset.print = "record";
+  addEventListener("afterprint", () => delete document.body.dataset.print, { once: true });
+  print();
+}
+
 // Predictions against results, to print or to keep.
 export function Record() {
   const memory = useMemory();
@@ -91,6 +98,7 @@ export function Record() {
   return (
     <section class="record" aria-labelledby="record-title">
       <h2 id="record-title">{t("record.title")}</h2>
+      <p class="print-only">{t("teacher.sheet.name")}</p>
       <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
         <table>
           <thead>
@@ -119,7 +127,7 @@ export function Record() {
         </table>
       </div>
       <p class="controls">
-        <button type="button" class="primary" onClick={() => print()}>{t("record.print")}</button>
+        <button type="button" class="primary" onClick={printRecord}>{t("record.print")}</button>
         <button type="button" onClick={() => { if (confirm(t("record.sure"))) memory.forget(); }}>{t("record.forget")}</button>
       </p>
     </section>

@@ -1,7 +1,7 @@
 // For teachers: plan, worksheet, answer key, standards; made to be printed.
 
 import { Levelled, Text } from "../parts/prose";
-import { t, tt } from "../words";
+import { t, tt, written } from "../words";
 import { CHAPTERS } from ".";
 
 const PARTS = ["objectives", "prepare"] as const;
@@ -18,7 +18,7 @@ const CARDS = [
 
 function Cards({ filled }: { filled: boolean }) {
   const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
-  const show = (v: number) => (filled ? `${+v.toFixed(2)}` : "\u00a0");
+  const show = (v: number) => (filled ? written(+v.toFixed(2)) : "\u00a0");
   return (
     <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
       <table class="cards">
@@ -116,7 +116,8 @@ export function Teacher() {
         <p>{t("teacher.sheet.cards")}</p>
         <Cards filled={false} />
         <p>{t("teacher.sheet.chapters")}</p>
-        <table>
+        <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
+        <table class="to-fill">
           <thead>
             <tr>
               <th scope="col">{t("record.chapter")}</th>
@@ -131,6 +132,7 @@ export function Teacher() {
             ))}
           </tbody>
         </table>
+        </div>
       </section>
       <section class="sheet">
         <h2>{t("teacher.key.title")}</h2>

@@ -9,10 +9,10 @@ import type { FigureShown, Series } from "./exhibits";
 import { extent, scale, shown, type Scale } from "./scale";
 import { useWide } from "./size";
 import { Strips } from "./strips";
+import { LETTER, wrapped } from "./wrapped";
 
 const RIGHT = 16;
 const TOP = 30;
-const LETTER = 6.9; // pixels of a letter, on average, at the size of a chart's words
 
 interface Frame {
   wide: number;
@@ -52,17 +52,6 @@ function bandPath(low: (Point | null)[], high: (Point | null)[]): string {
   return `M${[...up, ...back].map((p) => `${p[0].toFixed(1)} ${p[1].toFixed(1)}`).join("L")}Z`;
 }
 
-// A name in as many lines as its place needs.
-export function wrapped(label: string, room: number): string[] {
-  const found: string[] = [];
-  for (const word of label.split(/\s+/)) {
-    const last = found[found.length - 1];
-    if (last !== undefined && (last.length + word.length + 1) * LETTER <= room) found[found.length - 1] = `${last} ${word}`;
-    else found.push(word);
-  }
-  return found;
-}
-
 function Axes({ x, y, frame, figure, room }: { x: Scale; y: Scale; frame: Frame; figure: FigureShown; room: number }) {
   const { wide, left, bottom } = frame;
   const lines = x.ticks.map((tick) => wrapped(tick.label, room));
@@ -78,9 +67,9 @@ function Axes({ x, y, frame, figure, room }: { x: Scale; y: Scale; frame: Frame;
       {x.ticks.map((tick, k) => (
         <g key={tick.value}>
           <line class="tick" x1={x(tick.value)} x2={x(tick.value)} y1={bottom} y2={bottom + 5} />
-          <text x={x(tick.value)} y={bottom + 19} text-anchor="middle">
+          <text x={x(tick.value)} y={bottom + 19} text-anchor="middle" class={room < 64 ? "tight" : ""}>
             {lines[k]!.map((line, i) => (
-              <tspan key={i} x={x(tick.value)} dy={i ? 15 : 0}>{line}</tspan>
+              <tspan key={i} x={x(tick.value)} dy={i ? 15 : 0}>{room < 64 ? line.replace(/,$/, "") : line}</tspan>
             ))}
           </text>
         </g>

@@ -11,6 +11,7 @@ import { said } from "../words/said";
 import { colorOf, Key, look } from "./arms";
 import { Drawn } from "./drawn";
 import { shown } from "./scale";
+import { enlarged } from "./size";
 
 export type Quantity = "metric" | "testLoss" | "trainLoss";
 
@@ -73,7 +74,7 @@ function aligned(arms: ArmCurve[]): uPlot.AlignedData {
 }
 
 function highFor(box: HTMLElement): number {
-  return box.clientWidth < 420 ? 230 : 290;
+  return box.clientWidth < 420 ? 230 : Math.round(290 * enlarged());
 }
 
 function options(box: HTMLElement, names: string[], percent: boolean, most: number): uPlot.Options {
@@ -88,7 +89,7 @@ function options(box: HTMLElement, names: string[], percent: boolean, most: numb
     series.push(edge, { label: name, stroke: color, width: 2.5, dash: one.dash, spanGaps: true, points: { show: false } }, edge);
     bands.push({ series: [3 * place + 3, 3 * place + 1], fill: `${color}2e` });
   });
-  const axis: uPlot.Axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 }, font: "12px system-ui, sans-serif" };
+  const axis: uPlot.Axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 }, font: `${Math.round(12 * enlarged())}px system-ui, sans-serif` };
   return {
     width: box.clientWidth || 600,
     height: highFor(box),
@@ -96,8 +97,8 @@ function options(box: HTMLElement, names: string[], percent: boolean, most: numb
     cursor: { drag: { x: false, y: false }, points: { show: false } },
     scales: { x: { time: false, range: [0, most] }, y: { range: (_u, low, high) => (percent ? [Math.max(0, Math.min(low, 0.9) - 0.02), 1] : uPlot.rangeNum(low, high, 0.1, true)) } },
     axes: [
-      { ...axis, values: (_u, ticks) => ticks.map((v) => `${v}`) },
-      { ...axis, size: 56, values: (_u, ticks) => ticks.map((v) => shown(v, percent)) },
+      { ...axis, size: 30 * enlarged(), values: (_u, ticks) => ticks.map((v) => `${v}`) },
+      { ...axis, size: 56 * enlarged(), values: (_u, ticks) => ticks.map((v) => shown(v, percent)) },
     ],
     series,
     bands,

@@ -37,6 +37,12 @@ export function usePredicted(id: string): boolean {
   return Boolean(useMemory().get("predictions")[id]);
 }
 
+// The answers of a check in an order that does not tell which is right, the same every time.
+export function mixed(id: string, options: string[]): string[] {
+  const weight = (option: string) => [...`${id}.${option}`].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) >>> 0, 7);
+  return [...options].sort((a, b) => (weight(a) % 997) - (weight(b) % 997));
+}
+
 export function Check({ id, options, right, title }: { id: string; options: string[]; right: string; title?: string }) {
   const kept = useMemory().get("answers")[id];
   const name = useId();
@@ -45,7 +51,7 @@ export function Check({ id, options, right, title }: { id: string; options: stri
       <h3 id={`${name}-title`}>{title ?? t("check.title")}</h3>
       <fieldset>
         <legend>{inline(tt(`${id}.check`))}</legend>
-        {options.map((option) => (
+        {mixed(id, options).map((option) => (
           <label key={option} class={kept === option ? "option chosen" : "option"}>
             <input type="radio" name={name} value={option} checked={kept === option} onChange={() => memory.put("answers", id, option)} />
             <span>{inline(tt(`${id}.check.${option}`))}</span>

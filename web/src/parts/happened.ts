@@ -60,10 +60,15 @@ export function factsOf(name: string, verdict: Verdict): Facts {
   return facts;
 }
 
+// Two digits, and nothing behind the first decimal: nobody can picture 0.036 of a hundred.
+function plain(value: number | null): string {
+  return digits(value !== null && Math.abs(value) < 1 ? Math.round(10 * value) / 10 || 0 : value);
+}
+
 // The sentence, and whatever else the numbers let one say.
 export function happened(name: string, answer: string, facts: Facts): string {
   const values = Object.fromEntries(
-    Object.entries(facts).map(([key, value]) => [key, typeof value === "string" ? (value ? `${tt(`bound.${value.replaceAll(" ", "-")}`)} ` : "") : digits(value)]),
+    Object.entries(facts).map(([key, value]) => [key, typeof value === "string" ? (value ? `${tt(`bound.${value.replaceAll(" ", "-")}`)} ` : "") : plain(value)]),
   );
   const key = `${name}.happened.${answer.replaceAll(" ", "-")}`;
   const more = `${name}.happened.more`;

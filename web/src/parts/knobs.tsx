@@ -2,6 +2,8 @@
 
 import { useId } from "preact/hooks";
 
+import { written } from "../words";
+
 export function Slider(props: {
   label: string;
   value: number;
@@ -16,7 +18,7 @@ export function Slider(props: {
     <div class="knob">
       <label for={id}>{props.label}</label>
       <input id={id} type="range" min={props.min} max={props.max} step={props.step} value={props.value} aria-valuetext={props.shown ?? `${props.value}`} onInput={(event) => props.change(+event.currentTarget.value)} />
-      <output for={id}>{props.shown ?? props.value}</output>
+      <output for={id}>{props.shown ?? written(props.value)}</output>
     </div>
   );
 }
