@@ -66,3 +66,90 @@ def test_two_processes_train_what_one_trains(tmp_path: Path) -> None:
             assert metric != first["curves"][name]
     assert alone["refused"] == ""
     assert "PyTorch's SyncBatchNorm works on CUDA devices only" in first["refused"]
+
+
+FAILING = """
+import json, os, sys, torch
+from torch import nn
+from evenbatch.torch import CompareError, compare
+
+torch.set_num_threads(1)
+rank, case, calls = int(os.environ["RANK"]), "", 0
+x = torch.randn(96, 4, generator=torch.Generator().manual_seed(0))
+y = (x[:, 0] > 0).long()
+
+class Rows(torch.utils.data.Dataset):
+    def __len__(self):
+        return 64
+    def __getitem__(self, row):
+        global calls
+        calls += 1
+        if case == "reading" and rank == 1 and calls > 100:
+            raise OSError("disk gone")
+        return x[row], y[row]
+
+def make(arm):
+    if case == "making" and rank == 1 and arm == "batch":
+        raise KeyError("weights")
+    width = 9 if case == "another model" and rank == 1 else 8
+    norm = nn.BatchNorm1d(width) if arm == "batch" else nn.Identity()
+    return nn.Sequential(nn.Linear(4, width), norm, nn.ReLU(), nn.Linear(width, 2))
+
+def loss(model, batch):
+    global calls
+    calls += 1
+    normed = any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
+    if case == "before the model" and rank == 1 and normed and calls > 100:
+        raise ValueError("label 7")
+    found = nn.functional.cross_entropy(model(batch[0]), batch[1])
+    if case == "after the model" and rank == 0 and normed and model.training and calls > 100:
+        raise ValueError("label 8")
+    if case == "testing" and not model.training and calls > 100:
+        raise ValueError("label 9")
+    return found
+
+said = {}
+for case in sys.argv[2:]:
+    calls = 0
+    asked = dict(metric="loss", budget=12, rates=[0.1], optimizer="sgd", tuning_seeds=1,
+                 device="cpu", batch_size=15 if case == "sharing" else 16, progress=False)
+    if case == "asking" and rank == 1:
+        asked["budget"] = 1
+    try:
+        compare(make, (Rows(), (x[64:], y[64:])), ["none", "batch"], loss=loss, **asked)
+    except CompareError as error:
+        said[case] = str(error)
+with open(f"{sys.argv[1]}/{rank}.json", "w") as file:
+    json.dump(said, file)
+"""
+
+# What fails, in which process ("both" if in each), and what is said.
+FAILURES = {
+    "asking": (1, "budget is 1; it must be a whole number from 10 steps, or a timedelta"),
+    "sharing": ("both", "batch_size is 15, which 2 processes cannot share evenly"),
+    "making": (1, "make_model('batch') fails: KeyError: 'weights'"),
+    "another model": (1, "the model of process 1 is another than that of process 0: its '0.weight' "
+                      "(9, 4) stands where there '0.weight' (8, 4) is; make_model must give the "
+                      "same in every process"),
+    "reading": (1, "arm 'none' fails in reading a training batch: OSError: disk gone"),
+    "before the model": (1, "arm 'batch' fails on a training batch: ValueError: label 7"),
+    "after the model": (0, "arm 'batch' fails on a training batch: ValueError: label 8"),
+    "testing": (0, "arm 'none' fails in testing: ValueError: label 9"),
+}  # fmt: skip
+
+
+def test_what_fails_in_one_process_ends_them_all(tmp_path: Path) -> None:
+    """None waits for another that left, though both live on: else the script would not end."""
+    script = tmp_path / "script.py"
+    script.write_text(FAILING, "utf-8")
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*run, str(script), str(tmp_path), *FAILURES], env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    for rank in (0, 1):
+        said = json.loads((tmp_path / f"{rank}.json").read_text("utf-8"))
+        for case, (where, message) in FAILURES.items():
+            other = where not in (rank, "both")
+            assert said[case] == (f"process {where} failed: {message}" if other else message)

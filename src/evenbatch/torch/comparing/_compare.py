@@ -116,33 +116,34 @@ def compare(
     True
     """
     began = time.monotonic()
-    names = arms_of(arms)
-    check_given(make_model, budget, seeds, tuning_seeds, batch_size, matters, evaluate_every)
-    check_store(store, name, version)
-    scale = scale_of(metric, better, chance)
-    tried = rates_of(rates, names, optimizer)
-    lowest = min(rate for own in tried.values() for rate in own)
-    with joined(device) as ranks:
+    ranks = joined(device)
+    with ranks.agreed():
+        names = arms_of(arms)
+        check_given(make_model, budget, seeds, tuning_seeds, batch_size, matters, evaluate_every)
+        check_store(store, name, version)
+        scale = scale_of(metric, better, chance)
+        tried = rates_of(rates, names, optimizer)
+        lowest = min(rate for own in tried.values() for rate in own)
         if store is not None and ranks.world > 1:
             raise CompareError("store cannot be used with several processes; leave it out")
         feed, used = feed_of(data, batch_size, ranks.rank, ranks.world), loss or default_loss
         scale = replace(scale, data=guessing(scale.name, used, feed.testing(0)))
-        shop = Workshop(make_model, names, feed, used, scale, optimizer, ranks, sync)
-        shares = check(shop, lowest)
-        trainings = Count(len(names), max(map(len, tried.values())), seeds, tuning_seeds)
-        steps = steps_of(budget, shop, lowest, trainings)
-        functions = (make_model, loss, metric, optimizer)
-        template = Training(
-            name, version, names[0], data_name, said(optimizer), lowest, batch_size, steps, 0,
-            evaluate_every or max(1, steps // EVALUATIONS), scale.name,
-            setting_of(ranks, sync, *functions) if store is not None else (),
-        )  # fmt: skip
-        signed = None if goal is None else scale.sign * goal
-        judges = {}
-        for other in names[1:]:
-            pairing = Pairing(
-                names[0], other, template, scale, tried, rates is None, seeds, tuning_seeds, signed
-            )
-            words = in_words(template, feed, ranks)
-            judges[other] = Judge(pairing, data_name, words, steps, shares[other], matters)
-        return carried_out(Contest(judges, feed), shop, store, progress, trainings.all, began)
+    shop = Workshop(make_model, names, feed, used, scale, optimizer, ranks, sync)
+    shares = check(shop, lowest)
+    trainings = Count(len(names), max(map(len, tried.values())), seeds, tuning_seeds)
+    steps = steps_of(budget, shop, lowest, trainings)
+    functions = (make_model, loss, metric, optimizer)
+    template = Training(
+        name, version, names[0], data_name, said(optimizer), lowest, batch_size, steps, 0,
+        evaluate_every or max(1, steps // EVALUATIONS), scale.name,
+        setting_of(ranks, sync, *functions) if store is not None else (),
+    )  # fmt: skip
+    signed = None if goal is None else scale.sign * goal
+    judges = {}
+    for other in names[1:]:
+        pairing = Pairing(
+            names[0], other, template, scale, tried, rates is None, seeds, tuning_seeds, signed
+        )
+        words = in_words(template, feed, ranks)
+        judges[other] = Judge(pairing, data_name, words, steps, shares[other], matters)
+    return carried_out(Contest(judges, feed), shop, store, progress, trainings.all, began)

@@ -162,7 +162,8 @@ def steps_of(budget: int | timedelta, shop: Workshop, rate: float, trainings: Co
     each = step_seconds(shop, 0, rate, rounds=3, turn=0.01)
     step = sum(sum(own) / len(own) for own in each.values()) / len(each)
     start = time.perf_counter()
-    model, _ = shop.model(shop.arms[0], 0)
+    with shop.ranks.agreed():
+        model, _ = shop.model(shop.arms[0], 0)
     shop.evaluate(model, 0, shop.arms[0])
     testing = EVALUATIONS * (time.perf_counter() - start)
     left = budget.total_seconds() / trainings.all - testing

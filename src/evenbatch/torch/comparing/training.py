@@ -110,6 +110,14 @@ class Workshop:
                 f"the model of {arm!r} cannot be moved to {self.ranks.device}: {short(error)}"
             ) from error
 
+    def ready(self, arm: str, seed: int, rate: float) -> tuple[Any, Any, float]:
+        """An arm's model as it is trained, its optimizer, and the share of weights in common."""
+        with self.ranks.agreed():
+            model, shared = self.model(arm, seed)
+            torch.manual_seed(seed)
+            optimizer = optimizer_of(self.optimizer, model, rate, arm)
+        return self.ranks.wrapped(model.train()), optimizer, shared
+
     def loss_of(self, model: nn.Module, batch: Any, arm: str) -> Any:
         """The loss on a batch, a tensor with one value.
 
@@ -131,15 +139,22 @@ class Workshop:
     def evaluate(self, model: nn.Module, seed: int, arm: str) -> tuple[float, float]:
         """Test loss and metric (times its sign), in evaluation mode; the same in all processes."""
         found = (math.nan, math.nan)
-        if self.ranks.first:
-            inner = getattr(model, "module", model) if self.ranks.world > 1 else model
-            was = inner.training
-            inner.eval()
-            with torch.no_grad(), own_random_numbers(self.ranks.device), _about(arm, "in testing"):
-                found = self._tested(inner, seed)
-            inner.train(was)
+        with self.ranks.agreed():
+            if self.ranks.first:
+                found = self._tested_in_evaluation_mode(model, seed, arm)
         shared: tuple[float, float] = self.ranks.shared(found)
         return shared
+
+    def _tested_in_evaluation_mode(
+        self, model: nn.Module, seed: int, arm: str
+    ) -> tuple[float, float]:
+        inner = getattr(model, "module", model) if self.ranks.world > 1 else model
+        was = inner.training
+        inner.eval()
+        with torch.no_grad(), own_random_numbers(self.ranks.device), _about(arm, "in testing"):
+            found = self._tested(inner, seed)
+        inner.train(was)
+        return found
 
     def _tested(self, model: nn.Module, seed: int) -> tuple[float, float]:
         losses = metrics = rows = 0.0
@@ -162,17 +177,14 @@ class Workshop:
         """Train it to the end, or until its loss is not finite."""
         arm, seed, ranks = training.arm, training.seed, self.ranks
         with own_random_numbers(ranks.device):
-            model, _ = self.model(arm, seed)
-            torch.manual_seed(seed)
-            optimizer = optimizer_of(self.optimizer, model, training.learning_rate, arm)
-            wrapped = ranks.wrapped(model.train())
+            wrapped, optimizer, _ = self.ready(arm, seed, training.learning_rate)
             notes = _Notes()
             notes.add(0, 0.0, *self.evaluate(wrapped, seed, arm))
             wanted, seconds, ended = training.evaluation_steps(), 0.0, "finished"
             batches = self.feed.training(seed)
             for step in range(1, training.steps + 1):
                 start = time.perf_counter()
-                value = self.step(wrapped, optimizer, next(batches), arm)
+                value = self.step(wrapped, optimizer, batches, arm)
                 if step in wanted:
                     ranks.finish_step()
                 seconds += time.perf_counter() - start
@@ -185,12 +197,19 @@ class Workshop:
                     notes.add(step, seconds, *self.evaluate(wrapped, seed, arm))
         return notes.curve(training, ended, step)
 
-    def step(self, model: nn.Module, optimizer: Any, batch: Any, arm: str) -> float:
+    def step(self, model: nn.Module, optimizer: Any, batches: Iterator[Any], arm: str) -> float:
         """One step; the loss before it, over all processes. None is taken if that is not finite."""
         optimizer.zero_grad(set_to_none=True)
-        loss = self.loss_of(model, moved(batch, self.ranks.device), arm)
-        value = self.ranks.mean(float(loss.detach()))
-        if math.isfinite(value):
+        with self.ranks.agreed(), _about(arm, "in reading a training batch"):
+            batch = moved(next(batches), self.ranks.device)
+        self.ranks.same_buffers(model)
+        loss, failed = None, None
+        try:
+            loss = self.loss_of(model, batch, arm)
+        except Exception as error:
+            failed = error
+        value = self.ranks.mean(math.nan if loss is None else float(loss.detach()), failed)
+        if loss is not None and math.isfinite(value):
             with _about(arm, "in the backward pass"):
                 loss.backward()
             optimizer.step()
@@ -261,10 +280,8 @@ def check(workshop: Workshop, rate: float) -> dict[str, float]:
     shares = {}
     for arm in workshop.arms:
         with own_random_numbers(workshop.ranks.device):
-            model, shares[arm] = workshop.model(arm, 0)
-            optimizer = optimizer_of(workshop.optimizer, model, rate, arm)
-            wrapped = workshop.ranks.wrapped(model.train())
-            workshop.step(wrapped, optimizer, next(workshop.feed.training(0)), arm)
+            wrapped, optimizer, shares[arm] = workshop.ready(arm, 0, rate)
+            workshop.step(wrapped, optimizer, workshop.feed.training(0), arm)
             workshop.evaluate(wrapped, 0, arm)
     return shares
 
@@ -288,16 +305,15 @@ def step_seconds(
     with own_random_numbers(ranks.device):
         going = {}
         for arm in workshop.arms:
-            model, _ = workshop.model(arm, seed)
-            optimizer = optimizer_of(workshop.optimizer, model, rate, arm)
-            going[arm] = ranks.wrapped(model.train()), optimizer, workshop.feed.training(seed)
+            wrapped, optimizer, _ = workshop.ready(arm, seed, rate)
+            going[arm] = wrapped, optimizer, workshop.feed.training(seed)
 
         def take(arm: str, steps: int) -> float:
             model, optimizer, batches = going[arm]
             ranks.finish_step()
             start = time.perf_counter()
             for _ in range(steps):
-                workshop.step(model, optimizer, next(batches), arm)
+                workshop.step(model, optimizer, batches, arm)
             ranks.finish_step()
             return (time.perf_counter() - start) / steps
 
