@@ -40,13 +40,15 @@ export function Drawn({ trials, count }: { trials: TrialShown[]; count?: number 
         {all > short.length && <span> {t("drawn.more", { n: all - short.length })}</span>}
       </summary>
       {open && (
-        <ul class="keys">
-          {trials.map((trial) => (
-            <li key={trial.key}>
-              <code>{trial.key}</code> {`${said(trial.arm)}, ${t("trial.seed")} ${trial.seed}, ${t("trial.rate")} ${digits(trial.rate, 3)}`}
-            </li>
-          ))}
-        </ul>
+        <div class="keys" tabIndex={0} role="group" aria-label={t("drawn.list")}>
+          <ul>
+            {trials.map((trial) => (
+              <li key={trial.key}>
+                <code>{trial.key}</code> {`${said(trial.arm)}, ${t("trial.seed")} ${trial.seed}, ${t("trial.rate")} ${digits(trial.rate, 3)}`}
+              </li>
+            ))}
+          </ul>
+        </div>
       )}
     </details>
   );
