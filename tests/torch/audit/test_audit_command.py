@@ -55,6 +55,18 @@ def fails():
 def number():
     return 3
 
+def exits():
+    raise SystemExit("no GPU here")
+
+def reads_arguments():
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", required=True)
+    return parser.parse_args([])
+
+def in_torch():
+    return nn.Linear("four", 2)
+
 constant = 5
 ready = healthy()
 """
@@ -64,10 +76,12 @@ ready = healthy()
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "models.py").write_text(MODELS, encoding="utf-8")
     (tmp_path / "lacking.py").write_text("import surely_not_here\n", encoding="utf-8")
+    (tmp_path / "ends.py").write_text("raise SystemExit(0)\n", encoding="utf-8")
+    (tmp_path / "relative.py").write_text("from .models import Net\n", encoding="utf-8")
     (tmp_path / "broken.py").write_text("def make(:\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    for name in ("models", "lacking", "broken"):
+    for name in ("models", "lacking", "broken", "ends", "relative"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return tmp_path
 
@@ -172,6 +186,12 @@ BAD = {
     ("missing.py:make",): "there is no file missing.py",
     ("lacking:make",): "lacking could not be imported: it needs 'surely_not_here'",
     ("broken:make",): "broken could not be imported: SyntaxError",
+    ("ends:make",): "ends could not be imported: it ends the program (ends.py, line 1); what is "
+    'meant for a script belongs under if __name__ == "__main__":',
+    ("relative.py:Net",): "as part of a package it is named package.module:factory",
+    ("models:exits",): "models:exits failed: it ends the program, saying 'no GPU here' (models.py,",
+    ("models:reads_arguments",): "models:reads_arguments failed: it ends the program (models.py, ",
+    ("models:in_torch",): 'got str" (models.py, line',
     ("models:helthy",): "there is no 'helthy' in models. Did you mean 'healthy'?",
     ("models:constant",): "models:constant is neither a function nor a module but int",
     ("models:needs",): "models:needs needs arguments (classes); write a function without any",

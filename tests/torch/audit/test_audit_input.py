@@ -12,7 +12,7 @@ import pytest
 import torch
 from planted import conv_bn, images
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from evenbatch.torch import Context, Report, audit, watch
 from evenbatch.torch.auditing import AuditError, Severity
@@ -47,6 +47,11 @@ def test_no_module() -> None:
 def test_meta_tensors() -> None:
     says = one_note(audit(keras().to("meta"), images()))
     assert says.startswith("what shapes and data show: '0.weight' is on the meta device")
+
+
+def test_a_batch_on_the_meta_device() -> None:
+    says = one_note(audit(keras(), images().to("meta")))
+    assert says.endswith("the batch (8, 3, 8, 8) float32 is on the meta device")
 
 
 def test_lazy_modules() -> None:
@@ -140,6 +145,19 @@ def test_a_forward_that_fails_after_the_norms() -> None:
     )
 
 
+class Ends(nn.Sequential):
+    def forward(self, x: Any) -> Any:
+        raise SystemExit(3)
+
+
+def test_a_forward_that_ends_the_program() -> None:
+    report = audit(Ends(keras()), images())
+    assert "in the model's own forward" in report.notes[0].says
+    assert report.notes[0].says.endswith("SystemExit: 3")
+    assert report.notes[1].says == "what feeds what: the model could not be traced either"
+    assert "EB205" in [finding.code for finding in report]
+
+
 def test_a_norm_with_hooks_and_buffers_of_its_own_is_left_alone() -> None:
     model, calls = keras(), []
     model[1].register_forward_hook(lambda *a: calls.append(1))
@@ -200,6 +218,20 @@ def test_forms_of_a_batch() -> None:
         report = audit(keras(), batch)
         assert report.complete, report.notes
         assert "batch: (8, 3, 8, 8) float32" in report.looked_at
+
+
+class NoFiles(Dataset):
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, row: int) -> Any:
+        raise FileNotFoundError(f"{row}.png")
+
+
+def test_a_loader_whose_worker_fails() -> None:
+    """Its message is the worker's whole traceback; the last line says it."""
+    says = one_note(audit(keras(), loader=DataLoader(NoFiles(), batch_size=8, num_workers=1)))
+    assert says == "the loader's batches: FileNotFoundError: 0.png"
 
 
 def test_loaders() -> None:

@@ -89,6 +89,32 @@ def test_a_fix_removes_the_finding_and_keeps_the_output(code: str, build: Build)
     assert not found(run(arguments), code), "the same audit still finds it"
 
 
+def test_what_dropout_does_is_measured() -> None:
+    """With p = 0.5 after a ReLU of normal numbers: E[x²] = 1/2, E[x]² = 1/2π. With dropout the
+    variance is 2 · 1/2 - 1/2π, without it 1/2 - 1/2π: 2.47 times as large."""
+    from torch import nn
+
+    model = nn.Sequential(nn.ReLU(), nn.Dropout(0.5), nn.BatchNorm1d(4))
+    x = torch.randn(20_000, 4, generator=torch.Generator().manual_seed(0))
+    [finding] = audit(model, x, select=["EB102"])
+    assert finding.evidence["variance_ratio"] == pytest.approx(2.47, rel=0.03)
+    assert "the output's spread is 0.6" in finding.says
+
+
+@pytest.mark.parametrize(
+    ("shape", "fix"),
+    [((8, 32), "num_groups=4, which leaves 8 values"), ((8, 32, 2, 2), "num_groups=16, which"),
+     ((8, 2), "num_groups=1, which leaves 2 values")],
+)  # fmt: skip
+def test_groups_that_are_large_enough_are_advised(shape: tuple[int, ...], fix: str) -> None:
+    from torch import nn
+
+    from evenbatch.torch.auditing.layers import Norm
+    from evenbatch.torch.auditing.rules.eb404_constant import _fix
+
+    assert _fix(Norm("g", nn.GroupNorm(shape[1], shape[1]), "group"), shape).startswith(fix)
+
+
 QUIET = [(code, build) for code, build in SHOWN if "loop" not in build()]
 
 

@@ -152,16 +152,14 @@ def _gather(
     if batch is None and loader is not None:
         batch, note = first_batch(loader)
         report.notes += note
-    if batch is None:
-        if loader is None:
-            report.notes.append(Note("what shapes and data show (no batch given)."))
-    else:
-        report.inputs, note = _inputs(batch, inner)
-        report.notes += note
+    if batch is None and loader is None:
+        report.notes.append(Note("what shapes and data show (no batch given)."))
     obstacle = cannot_run(inner)
     if obstacle:
         report.notes.append(Note(f"what shapes and data show: {obstacle}", problem=True))
-        report.inputs = None
+    elif batch is not None:
+        report.inputs, note = _inputs(batch, inner)
+        report.notes += note
     subject = _with_passes(subject, report)
     optimizer = _look_around(report, inner, optimizer, context)
     return replace(subject, optimizer=optimizer), report
@@ -176,6 +174,9 @@ def _inputs(batch: Any, model: nn.Module) -> tuple[Inputs | None, list[Note]]:
     tensors = inputs.tensors()
     if tensors and not inputs.examples:
         says = f"what shapes and data show: the batch {inputs.described()} holds no examples"
+        return None, [Note(says, problem=True)]
+    if any(t.device.type == "meta" for t in tensors):
+        says = f"what shapes and data show: the batch {inputs.described()} is on the meta device"
         return None, [Note(says, problem=True)]
     if any(t.is_floating_point() and not bool(torch.isfinite(t).all()) for t in tensors):
         says = "statistics on this batch mean nothing: it holds NaN or infinity"
@@ -194,7 +195,9 @@ def _with_passes(subject: Subject, report: Report) -> Subject:
     failed = subject.sample is not None and subject.sample.evaluating.error
     traced, how = graph.trace(subject.model, None if failed else report.inputs)
     if traced is None:
-        report.notes.append(Note(f"what feeds what: the model could not be traced ({how})"))
+        # Of a model that could not be run either, the first reason is the one to mend.
+        why = "either" if failed or any(note.problem for note in report.notes) else f"({how})"
+        report.notes.append(Note(f"what feeds what: the model could not be traced {why}"))
     else:
         report.looked_at.append(f"graph: {how}")
     return replace(subject, graph=traced)

@@ -118,7 +118,7 @@ def trace(model: nn.Module, inputs: Inputs | None) -> tuple[Graph | None, str]:
             with left_as_it_was(model):
                 set_mode(model, False)
                 graph = attempt()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reasons.append(f"{name}: {short(error, 160)}")
         else:
             return graph, f"{name}, {counted(len(graph.ops), 'operation')}"

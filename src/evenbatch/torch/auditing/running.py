@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sysconfig
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from evenbatch.torch.auditing.findings import AuditError
 from evenbatch.torch.auditing.layers import has_numbers
 
 LIBRARIES = {"site-packages", "dist-packages", "importlib"}  # folders of code that is no user's
+STANDARD = sysconfig.get_path("stdlib")
 
 
 @dataclass(frozen=True)
@@ -243,13 +245,17 @@ def line_of(error: BaseException) -> str:
     here = str(Path(__file__).parent)
     own = [
         f for f in frames
-        if not f.filename.startswith((here, "<")) and not LIBRARIES & set(Path(f.filename).parts)
+        if not f.filename.startswith((here, STANDARD, "<"))
+        and not LIBRARIES & set(Path(f.filename).parts)
     ]  # fmt: skip
     return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
 
 
 def short(error: BaseException, limit: int = 300) -> str:
-    """An exception in one line."""
-    text = " ".join(str(error).split())
+    """An exception in one line; of one that carries a worker's traceback the last of it."""
+    whole = str(error).strip()
+    if "Traceback (most recent call last)" in whole:
+        return whole.splitlines()[-1][:limit]
+    text = " ".join(whole.split())
     text = text if len(text) <= limit else text[: limit - 1] + "…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -169,7 +169,7 @@ def run(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs, keep: bool = 
                 norm.module.register_forward_pre_hook(partial(at_norm, norm), with_kwargs=True)
             )
         done.output = forward(model, inputs)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         done.error = short(error)
         done.at = _place(inside[-1] if inside else "") + line_of(error)
         done.wants_gradients = "does not require grad" in str(error) and not inputs.grad

@@ -73,7 +73,7 @@ def _imported(place: str) -> Any:
                 "it, install it, or give the file: path/to/file.py:factory"
             ) from None
         raise AuditError(f"{place} could not be imported: it needs {missing!r}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise AuditError(f"{place} could not be imported: {_where(error)}") from None
 
 
@@ -90,8 +90,11 @@ def _from_file(path: Path) -> Any:
     sys.modules.setdefault(path.stem, module)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise AuditError(f"{path} could not be imported: {_where(error)}") from None
+    except (Exception, SystemExit) as error:
+        hint = ""
+        if "relative import" in str(error):
+            hint = "; as part of a package it is named package.module:factory"
+        raise AuditError(f"{path} could not be imported: {_where(error)}{hint}") from None
     return module
 
 
@@ -117,7 +120,7 @@ def _called(thing: Any, name: str) -> Any:
         )
     try:
         return thing()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise AuditError(f"{name} failed: {_where(error)}") from None
 
 
@@ -178,6 +181,12 @@ def _source(thing: Any) -> tuple[Path, int] | None:
         return None
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """The error and the last line of the user's code it came through."""
+    if isinstance(error, SystemExit):
+        said = f", saying {error.code!r}" if isinstance(error.code, str) else ""
+        return (
+            f"it ends the program{said}{line_of(error)}; what is meant for a script belongs under "
+            'if __name__ == "__main__":'
+        )
     return short(error) + line_of(error)

@@ -6,18 +6,29 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from evenbatch.torch.auditing.findings import Finding, Severity, brief, counted
+from evenbatch.torch.auditing.layers import class_name
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from evenbatch.torch.auditing.report import Fixes, Report
 
 WIDTH = 96
 
 
-def finding_text(finding: Finding) -> str:
+def finding_text(finding: Finding, model: nn.Module | None = None) -> str:
     """Three parts: what and where, the evidence, the fix."""
     head = f"{finding.code} {finding.severity}: {finding.name}, at {finding.where}"
+    head += _classes(finding, model)
     mark = " (report.fix() or --fix does it)" if finding.fixable else ""
     return "\n".join((head, _block("", finding.says), _block("Fix: ", finding.fix + mark)))
+
+
+def _classes(finding: Finding, model: nn.Module | None) -> str:
+    """What the modules are, if all are the same: " (BatchNorm2d)"."""
+    modules = dict(model.named_modules(remove_duplicate=False)) if model is not None else {}
+    names = {class_name(modules[path]) for path in finding.paths if path in modules}
+    return f" ({names.pop()})" if len(names) == 1 else ""
 
 
 def _block(label: str, text: str) -> str:
@@ -29,12 +40,14 @@ def _block(label: str, text: str) -> str:
 
 def report_text(report: Report) -> str:
     """Findings, then what was and was not looked at, then the count."""
-    parts = [finding_text(finding) for finding in report.findings]
+    parts = [finding_text(finding, report.model) for finding in report.findings]
     looked = [f"Looked at: {'; '.join(report.looked_at)}."] if report.looked_at else []
     looked += [f"Not audited: {note.says}" for note in report.notes]
     if looked:
         parts.append("\n".join(_wrapped(line) for line in looked))
     parts.append(totals(report))
+    if report.findings:
+        parts[-1] += f"\nMore about one: evenbatch audit --explain {report.findings[0].code}"
     return "\n\n".join(parts)
 
 

@@ -37,6 +37,8 @@ from evenbatch.torch.auditing.layers import Norm
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
+ENOUGH = 8  # values in a group; of two, one becomes 1 and the other -1, whatever they are
+
 
 @rule("EB404", Severity.ERROR, "tree + batch")
 def constant_output(subject: Subject) -> Iterator[Found]:
@@ -50,7 +52,7 @@ def constant_output(subject: Subject) -> Iterator[Found]:
             (norm.path,),
             f"{seen} one value behind each mean and variance: the output is the same for every "
             "input.",
-            _fix(norm),
+            _fix(norm, shape),
             {"values": 1},
         )
 
@@ -66,9 +68,17 @@ def _shape_with_one_value(subject: Subject, norm: Norm) -> tuple[int, ...] | Non
     return None
 
 
-def _fix(norm: Norm) -> str:
+def _fix(norm: Norm, shape: tuple[int, ...]) -> str:
     if norm.kind == "group":
-        groups = int(getattr(norm.module, "num_groups", 1))
-        fewer = max((g for g in range(1, groups // 2 + 1) if groups % g == 0), default=1)
-        return f"fewer groups: num_groups={fewer}, or no norm in this place."
+        channels = int(getattr(norm.module, "num_channels", shape[1]))
+        space = math.prod(shape[2:])
+        fits = [
+            groups for groups in range(1, channels + 1)
+            if channels % groups == 0 and channels // groups * space >= ENOUGH
+        ]  # fmt: skip
+        groups = max(fits, default=1)
+        values = channels // groups * space
+        if values == 1:
+            return "no norm in this place."
+        return f"num_groups={groups}, which leaves {values} values to each, or no norm here."
     return "no norm in this place, or one over more values (nn.LayerNorm over the channels)."
