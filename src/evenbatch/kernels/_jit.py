@@ -221,11 +221,12 @@ class _KernelCache(FunctionCache):
 def kernel(function: F) -> F: ...
 @overload
 def kernel(
-    *, entry: bool = False, strict: bool = False, inline: bool = False
+    *, entry: bool = False, strict: bool = False, inline: bool = False, allocates: bool = False
 ) -> Callable[[F], F]: ...
 def kernel(
-    function: F | None = None, *, entry: bool = False, strict: bool = False, inline: bool = False
-) -> Any:
+    function: F | None = None, *, entry: bool = False, strict: bool = False, inline: bool = False,
+    allocates: bool = False,
+) -> Any:  # fmt: skip
     """Compile a function that holds plain loops over arrays.
 
     Args:
@@ -234,12 +235,18 @@ def kernel(
         strict: do not reorder sums; for the few places where order is what makes them accurate.
         inline: force LLVM to inline it (tiny element-wise functions only: inlining whole loops into
             one long function was measured 3 times slower than keeping them apart).
+        allocates: it makes arrays, or calls NumPy functions that do. Only such a kernel counts
+            references to its arrays: each count is an atomic operation on memory that all threads
+            share, and took two thirds of the time of short loops. Keep the loops out of it.
     """
 
     def wrap(py_function: F) -> Any:
         options: dict[str, Any] = {
-            "nogil": True, "fastmath": STRICT if strict else FASTMATH, "pipeline_class": _Compiler,
-        }  # fmt: skip
+            "nogil": True,
+            "fastmath": STRICT if strict else FASTMATH,
+            "pipeline_class": _Compiler,
+            "_nrt": allocates,
+        }
         if inline:
             options["forceinline"] = True
         dispatcher = numba.njit(**options)(py_function)

@@ -228,13 +228,18 @@ def product(a, a0, a_row, b, b0, out, o0, rows, cols, depth):
     if rows * cols * depth < BLAS_FROM:
         _tiled(a, b, out, a0, a_row, np.int64(1), b0, cols, o0, cols, rows, cols, depth)
     else:
-        left = a[a0 : a0 + rows * a_row].reshape(rows, a_row)
-        right = b[b0 : b0 + depth * cols].reshape(depth, cols)
-        result = out[o0 : o0 + rows * cols].reshape(rows, cols)
-        if a_row == depth:
-            np.dot(left, right, result)
-        else:  # np.dot takes contiguous operands
-            np.dot(np.ascontiguousarray(left[:, :depth]), right, result)
+        _product_by_blas(a, a0, a_row, b, b0, out, o0, rows, cols, depth)
+
+
+@kernel(allocates=True)
+def _product_by_blas(a, a0, a_row, b, b0, out, o0, rows, cols, depth):
+    left = a[a0 : a0 + rows * a_row].reshape(rows, a_row)
+    right = b[b0 : b0 + depth * cols].reshape(depth, cols)
+    result = out[o0 : o0 + rows * cols].reshape(rows, cols)
+    if a_row == depth:
+        np.dot(left, right, result)
+    else:  # np.dot takes contiguous operands
+        np.dot(np.ascontiguousarray(left[:, :depth]), right, result)
 
 
 @kernel
@@ -243,13 +248,18 @@ def product_transposed(a, a0, a_row, b, b0, out, o0, rows, cols, depth):
     if rows * cols * depth < BLAS_FROM:
         _tiled(a, b, out, a0, np.int64(1), a_row, b0, cols, o0, cols, rows, cols, depth)
     else:
-        left = a[a0 : a0 + depth * a_row].reshape(depth, a_row)
-        right = b[b0 : b0 + depth * cols].reshape(depth, cols)
-        result = out[o0 : o0 + rows * cols].reshape(rows, cols)
-        if a_row == rows:
-            np.dot(left.T, right, result)
-        else:
-            np.dot(np.ascontiguousarray(left[:, :rows]).T, right, result)
+        _transposed_by_blas(a, a0, a_row, b, b0, out, o0, rows, cols, depth)
+
+
+@kernel(allocates=True)
+def _transposed_by_blas(a, a0, a_row, b, b0, out, o0, rows, cols, depth):
+    left = a[a0 : a0 + depth * a_row].reshape(depth, a_row)
+    right = b[b0 : b0 + depth * cols].reshape(depth, cols)
+    result = out[o0 : o0 + rows * cols].reshape(rows, cols)
+    if a_row == rows:
+        np.dot(left.T, right, result)
+    else:
+        np.dot(np.ascontiguousarray(left[:, :rows]).T, right, result)
 
 
 # ---- transpose -----------------------------------------------------------------------

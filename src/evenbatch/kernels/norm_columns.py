@@ -206,7 +206,7 @@ def add_gradients(
         moment[j] += g * xhat + g2 * xhat2
 
 
-@kernel(entry=True)
+@kernel(entry=True, allocates=True)
 def column_gradient_sums(
     first: int,
     last: int,
@@ -229,6 +229,17 @@ def column_gradient_sums(
     """
     total = np.empty(x.shape[1], x.dtype)
     moment = np.empty(x.shape[1], x.dtype)
+    _chunk_sums(
+        first, last, x, dy, rows, near, rstd, gamma, shift, floor, totals, moments, total, moment
+    )
+
+
+@kernel
+def _chunk_sums(
+    first: int, last: int, x: Any, dy: Any, rows: int, near: Any, rstd: Any, gamma: Any,
+    shift: Any, floor: Any, totals: Any, moments: Any, total: Any, moment: Any,
+) -> None:  # fmt: skip
+    """What `column_gradient_sums` does, with two scratch arrays (K,) of x's dtype."""
     for k in range(first, last):
         totals[k] = 0.0
         moments[k] = 0.0

@@ -126,7 +126,7 @@ def _gradient(
         dx[r, j] = (g * gamma[j] + (xhat * slopes[j] + levels[j])) * rstd[j]
 
 
-@kernel(entry=True)
+@kernel(entry=True, allocates=True)
 def last_forward(
     first: int,
     last: int,
@@ -150,9 +150,8 @@ def last_forward(
         mean, var: (N, G) float64, written; G divides C.
         y: as x, written.
     """
-    rows, columns = x.shape[1], x.shape[2]
-    channels, groups = gamma.shape[0], mean.shape[1]
-    count = rows * columns // groups
+    columns = x.shape[2]
+    groups = mean.shape[1]
     sums = np.empty(columns)
     middles = np.empty(columns)
     rests = np.empty(groups)
@@ -160,6 +159,22 @@ def last_forward(
     rstd = np.empty(columns, x.dtype)
     shift = np.empty(columns, x.dtype)
     scale = np.empty(columns, x.dtype)
+    _samples(
+        first, last, x, gamma, beta, eps, floor, mean, var, y,
+        sums, middles, rests, near, rstd, shift, scale,
+    )  # fmt: skip
+
+
+@kernel
+def _samples(
+    first: int, last: int, x: Any, gamma: Any, beta: Any, eps: float, floor: Any, mean: Any,
+    var: Any, y: Any, sums: Any, middles: Any, rests: Any, near: Any, rstd: Any, shift: Any,
+    scale: Any,
+) -> None:  # fmt: skip
+    """What `last_forward` does, with scratch arrays."""
+    rows, columns = x.shape[1], x.shape[2]
+    channels, groups = gamma.shape[0], mean.shape[1]
+    count = rows * columns // groups
     _spelled(gamma, scale)
     for n in range(first, last):
         add_rows(x[n], 0, rows, sums)
@@ -224,7 +239,7 @@ def _slopes(
                     rstd[j] = kind(0)
 
 
-@kernel(entry=True)
+@kernel(entry=True, allocates=True)
 def last_backward(
     first: int,
     last: int,
@@ -246,10 +261,8 @@ def last_backward(
         dy, dx: as x, read and written.
         dgammas, dbetas: (N, C) float64, written; their sum over n is the gradient.
     """
-    rows, columns = x.shape[1], x.shape[2]
-    groups = mean.shape[1]
-    count = rows * columns // groups
-    rests = np.empty(groups)
+    columns = x.shape[2]
+    rests = np.empty(mean.shape[1])
     near = np.empty(columns, x.dtype)
     rstd = np.empty(columns, x.dtype)
     shift = np.empty(columns, x.dtype)
@@ -258,6 +271,21 @@ def last_backward(
     moment = np.empty(columns, x.dtype)
     slopes = np.empty(columns, x.dtype)
     levels = np.empty(columns, x.dtype)
+    _sample_gradients(
+        first, last, x, dy, gamma, beta, eps, floor, mean, var, dx, dgammas, dbetas,
+        rests, near, rstd, shift, scale, total, moment, slopes, levels,
+    )  # fmt: skip
+
+
+@kernel
+def _sample_gradients(
+    first: int, last: int, x: Any, dy: Any, gamma: Any, beta: Any, eps: float, floor: Any,
+    mean: Any, var: Any, dx: Any, dgammas: Any, dbetas: Any, rests: Any, near: Any, rstd: Any,
+    shift: Any, scale: Any, total: Any, moment: Any, slopes: Any, levels: Any,
+) -> None:  # fmt: skip
+    """What `last_backward` does, with scratch arrays."""
+    rows = x.shape[1]
+    count = rows * x.shape[2] // mean.shape[1]
     _spelled(gamma, scale)
     for n in range(first, last):
         _terms(x, mean[n], var[n], gamma, beta, eps, near, rstd, shift, rests)

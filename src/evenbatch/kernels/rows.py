@@ -302,7 +302,7 @@ def _two_rows(
         )  # fmt: skip
 
 
-@kernel(entry=True)
+@kernel(entry=True, allocates=True)
 def row_backward(
     first: int,
     last: int,
@@ -330,6 +330,19 @@ def row_backward(
     """
     dgamma = np.empty(gamma.shape, x.dtype)
     dbeta = np.empty(gamma.shape, x.dtype)
+    _chunks(
+        first, last, x, dy, valid, samples, gamma, beta, eps, floor, centered, mean, var, dx,
+        dgammas, dbetas, dgamma, dbeta,
+    )  # fmt: skip
+
+
+@kernel
+def _chunks(
+    first: int, last: int, x: Any, dy: Any, valid: Any, samples: int, gamma: Any, beta: Any,
+    eps: float, floor: Any, centered: bool, mean: Any, var: Any, dx: Any, dgammas: Any, dbetas: Any,
+    dgamma: Any, dbeta: Any,
+) -> None:  # fmt: skip
+    """What `row_backward` does, with two scratch arrays (G, K) of x's dtype."""
     narrow = valid is None and x.shape[1] == 1 and is_narrow(x.shape[2])
     flat, flat_dy, flat_dx = x.reshape(x.size), dy.reshape(x.size), dx.reshape(x.size)
     for k in range(first, last):
