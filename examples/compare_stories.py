@@ -66,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> Comparison:
     parser.add_argument("--report", help="folder for the report")
     chosen = parser.parse_args(arguments)
 
-    stories = load("stories", n=300, longest=8) if chosen.quick else load("stories", n=4000)
-    depth = 1 if chosen.quick else 4
+    stories = load("stories", n=600, longest=8) if chosen.quick else load("stories", n=4000)
+    depth = 2 if chosen.quick else 4
 
     def part(x: Any, lengths: Any, y: Any) -> tuple[torch.Tensor, ...]:
         by_step = torch.tensor(x).reshape(len(x), stories.time_steps, stories.n_features)
@@ -84,9 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> Comparison:
         ),
         ["none", "layer"] if chosen.quick else ["none", "layer", "rms"],
         metric="accuracy",
-        budget=40 if chosen.quick else 800,
+        budget=60 if chosen.quick else 800,
         optimizer="adam",
-        rates=[0.01] if chosen.quick else None,
+        rates=[0.02] if chosen.quick else None,
         tuning_seeds=1 if chosen.quick else 3,
         name="transformer",
         data_name="stories",

@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> Comparison:
         (part(table.x_train, table.y_train), part(table.x_test, table.y_test)),
         ["none", "batch"] if chosen.quick else ["none", "batch", "input only"],
         metric="accuracy" if table.task == "classification" else "loss",
-        budget=40 if chosen.quick else 1000,
+        budget=100 if chosen.quick else 1000,
         optimizer="adam",
         rates=[0.01] if chosen.quick else None,
         tuning_seeds=1 if chosen.quick else 3,

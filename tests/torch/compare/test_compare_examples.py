@@ -1,4 +1,4 @@
-"""Each worked example runs, quickly, and writes its report."""
+"""Each worked example runs, quickly, and writes its report with an answer."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def test_an_example_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFixtur
     result = module.main(["--quick", "--report", str(tmp_path)])
     shown = capsys.readouterr().out
     assert result.complete
+    assert all(verdict.answer != "cannot tell" for verdict in result.verdicts.values())
     assert all(verdict.sentence in shown for verdict in result.verdicts.values())
     page = (tmp_path / "report.html").read_text("utf-8")
     assert result.data in page

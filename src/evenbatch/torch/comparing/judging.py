@@ -172,7 +172,8 @@ class Judge:
             else:
                 told.append(f"with {arm} in {reached or 'none'} of {count(len(own), 'run')}")
         ratios = [times(e) for e in best.effects[: 1 + bool(found.seconds)]]
-        end = compared(best.effects[-1], "ahead", "behind", f"level with {first}")
+        ahead = replace(best.effects[-1], unit=self.pairing.scale.unit)
+        end = compared(ahead, "ahead", "behind", f"level with {first}")
         return (
             f"the model reached {goal} {' and '.join(told)}, {' and '.join(ratios)}; after "
             f"{self.steps} steps {other} was {end}"
