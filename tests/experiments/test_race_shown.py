@@ -180,8 +180,8 @@ def test_the_record_is_strict_json_and_complete(ran: Ran) -> None:
     whole = record.record([part], "evenbatch race", "A sentence.", complete=True)
     back = json.loads(record.dumps(whole))
     assert set(back) == {
-        "format", "created", "command", "complete", "versions", "machine", "code", "sentence",
-        "experiments",
+        "format", "created", "command", "request", "complete", "versions", "machine", "code",
+        "sentence", "experiments",
     }  # fmt: skip
     (one,) = back["experiments"]
     assert one["claim"] == "speed"

@@ -67,6 +67,8 @@ def press(page: Page, selector: str, keyboard: bool) -> None:
     """Activate something as a keyboard or as a pointer does."""
     found = page.locator(selector).first
     if keyboard:
+        # A click waits by itself until what it hits is there and enabled.
+        page.wait_for_function("element => !element.disabled", arg=found.element_handle())
         found.focus()
         page.keyboard.press("Space" if found.get_attribute("type") == "radio" else "Enter")
     else:
@@ -78,7 +80,7 @@ def walk(page: Page, chapter: str, keyboard: bool) -> None:
     if page.locator(".prediction").count():
         press(page, ".prediction input >> nth=1", keyboard)
         press(page, ".prediction button", keyboard)
-        assert page.locator(".locked").is_visible()
+        page.wait_for_selector(".locked")
     if chapter == "machine":
         for place in range(4):
             press(page, f".steps button >> nth={place}", keyboard)
