@@ -156,11 +156,14 @@ BATCHES: dict[str, tuple[Any, str]] = {
         torch.zeros(SHAPE, device="meta"),
         "; 0.weight is on cpu, the batch is on meta; the meta device holds no numbers",
     ),
-    "wrong keyword": ({"pixels": torch.randn(SHAPE)}, "unexpected keyword argument 'pixels'"),
-    "nothing in it": ((), "on the batch (no tensors): TypeError"),
+    "wrong keyword": (
+        {"pixels": torch.randn(SHAPE)},
+        "(given whole, as the forward has no argument 'pixels': ",
+    ),
+    "nothing in it": ((), "on the batch (without tensors): TypeError"),
     "no example": (torch.zeros(0, 3, 8, 8), "the batch ((0, 3, 8, 8) float32) holds no example"),
-    "a word": ("x", "the batch is a str; give a tensor, a tuple of the forward's arguments"),
-    "NumPy's": (torch.zeros(SHAPE).numpy(), "the batch is a ndarray; give a tensor"),
+    "a word": ("x", "the batch is of type str; give a tensor, a tuple of the forward's arguments"),
+    "NumPy's": (torch.zeros(SHAPE).numpy(), "the batch is of type ndarray; give a tensor"),
 }
 
 
@@ -191,7 +194,9 @@ def test_a_wrong_batch(name: str, what: str) -> None:
 def test_a_batch_that_is_missing() -> None:
     with pytest.raises(RewriteError, match="swap: needs a batch: the shapes of the inputs decide"):
         swap(network(), "batch", "group", batch=None)
-    with pytest.raises(RewriteError, match="refresh: batch 0: the batch is a NoneType; give a"):
+    with pytest.raises(
+        RewriteError, match="refresh: batch 0: the batch is of type NoneType; give a"
+    ):
         refresh(network(), [None])
     for loader in (torch.randn(SHAPE), None, 3):
         with pytest.raises(RewriteError, match=r"refresh: the loader is a .*; give something that"):

@@ -117,7 +117,11 @@ class Inputs:
     def described(self) -> str:
         """Shapes and types, for messages."""
         shown = [f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in self.tensors()]
-        return ", ".join(shown) or "without tensors"
+        text = ", ".join(shown) or "without tensors"
+        whole = self.args[0] if len(self.args) == 1 and not self.kwargs else None
+        if isinstance(whole, Mapping) and whole:
+            return f"given whole, as the forward has no argument {next(iter(whole))!r}: {text}"
+        return text
 
 
 def _accepts(
