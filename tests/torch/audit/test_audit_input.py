@@ -179,7 +179,10 @@ def test_a_norm_with_hooks_and_buffers_of_its_own_is_left_alone() -> None:
         (images(0), "the batch (0, 3, 8, 8) float32 holds no examples"),
         (torch.zeros(8, 3), "failed in '0' on the batch (8, 3) float32: RuntimeError"),
         (images(channels=1), "failed in '0' on the batch (8, 1, 8, 8) float32: RuntimeError"),
-        ({"y": images()}, "the batch given whole, as the forward has no argument 'y': (8, 3, 8, 8)"),
+        (
+            {"y": images()},
+            "the batch given whole, as the forward has no argument 'y': (8, 3, 8, 8)",
+        ),
         (images() / 0, "statistics on this batch mean nothing: it holds NaN or infinity"),
     ],
     ids=["text", "empty", "dimensions", "channels", "keyword", "infinite"],
