@@ -97,7 +97,7 @@ def test_ctrl_c_keeps_what_is_finished(grid: Grid, tmp_path: Path, kept: bool) -
     with Store(tmp_path / "s") as store:
         result = run_sweep(grid, watch=interrupt, store=store if kept else None)
         assert result.interrupted
-        assert 7 <= result.done < 24
+        assert 7 <= result.done <= 24, "what was under way may end first"
         assert len(store) == (result.done if kept else 0)
         assert result.unsaved == (0 if kept else result.done)
         assert (~np.isnan(result.metric)).sum() == result.done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -164,6 +165,7 @@ def joined(device: str | None) -> Ranks:
 
 def _leave() -> None:
     if distributed.is_initialized():
+        gc.collect()  # models wrapped for the group, which would outlive it
         distributed.destroy_process_group()
 
 
