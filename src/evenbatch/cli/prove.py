@@ -27,7 +27,6 @@ from evenbatch.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from evenbatch.data import Dataset
     from evenbatch.experiments import Effort
     from evenbatch.report.job import Part
 
@@ -72,21 +71,9 @@ def prove(
             for claim in claims or CLAIMS
             for part in parts_of(claim, data or (), target, data_dir, effort)
         ]
-        asked = request(parts, effort)
+        asked = request(parts, effort) if report else ""
         outputs = Outputs(json, None, quiet, out if report else None, brief=True, request=asked)
         finish(parts, threads, store, outputs, on, address)
-
-
-FEWEST = 32
-"""Training rows: what claims train on is minibatches of 32, but for those about their size."""
-
-
-def _check_size(dataset: Dataset) -> None:
-    if dataset.n_train < FEWEST:
-        raise UserError(
-            f"{dataset.name} has {dataset.n_train} training rows besides {dataset.n_test} for the "
-            f"test, and trainings here take {FEWEST} at a time: give a table with more rows"
-        )
 
 
 def parts_of(
@@ -107,7 +94,6 @@ def parts_of(
     for name in asked or found.data:
         try:
             dataset = load_data(name, target, data_dir)
-            _check_size(dataset)
             yield Part(claim, found.on(dataset, effort), on=dataset.name)
         except NotHere as reason:
             yield Part(claim, None, str(reason), name)

@@ -92,6 +92,19 @@ def key(trial: Trial) -> str:
     return trial.key
 
 
+def check_rows(data: Dataset, batch_size: int) -> None:
+    """Raise unless the training rows fill a batch.
+
+    Raises:
+        ExperimentError: they do not.
+    """
+    if data.n_train < batch_size:
+        raise ExperimentError(
+            f"{data.name} has {count(data.n_train, 'training row')}, and this claim is "
+            f"measured with batches of {batch_size}: give a table with more rows"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Setup:
     """A data set, a network and a training that claims vary.
@@ -137,11 +150,7 @@ class Setup:
         network = {"hidden": hidden, "time_steps": data.time_steps} | network
         made = Network(inputs=data.n_features, outputs=data.n_outputs, **network)
         trial = Trial(made, data=data.name, seed=seed, **given)
-        if data.n_train < trial.batch_size:
-            raise ExperimentError(
-                f"{data.name} has {count(data.n_train, 'training row')}, and this claim is "
-                f"measured with batches of {trial.batch_size}: give a table with more rows"
-            )
+        check_rows(data, trial.batch_size)
         return trial
 
     def cell(self, **changes: Any) -> Callable[[int], Trial]:

@@ -32,7 +32,7 @@ from evenbatch.experiments.protocol import (
 )
 from evenbatch.experiments.race import WITHOUT, Comparison, Finding, Race
 from evenbatch.experiments.ratios import PENALTY
-from evenbatch.experiments.setup import DEFAULT, Effort
+from evenbatch.experiments.setup import DEFAULT, Effort, check_rows
 from evenbatch.experiments.wording import amount, count, digits, listed_answers, times
 
 CLAIM = "3–5 times faster"
@@ -216,6 +216,7 @@ def _notes(race: Race, found: Finding, best: Comparison) -> list[str]:
 
 def on(data: Dataset, effort: Effort = DEFAULT) -> Speed:
     """The experiment on a data set, as `evenbatch prove` runs it."""
+    check_rows(data, Race.batch_size)
     return Speed(Race(data, seeds=effort.seeds, tuning_seeds=3 if effort.quick else 5))
 
 

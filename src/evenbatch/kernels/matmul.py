@@ -228,18 +228,7 @@ def product(a, a0, a_row, b, b0, out, o0, rows, cols, depth):
     if rows * cols * depth < BLAS_FROM:
         _tiled(a, b, out, a0, a_row, np.int64(1), b0, cols, o0, cols, rows, cols, depth)
     else:
-        _product_by_blas(a, a0, a_row, b, b0, out, o0, rows, cols, depth)
-
-
-@kernel(allocates=True)
-def _product_by_blas(a, a0, a_row, b, b0, out, o0, rows, cols, depth):
-    left = a[a0 : a0 + rows * a_row].reshape(rows, a_row)
-    right = b[b0 : b0 + depth * cols].reshape(depth, cols)
-    result = out[o0 : o0 + rows * cols].reshape(rows, cols)
-    if a_row == depth:
-        np.dot(left, right, result)
-    else:  # np.dot takes contiguous operands
-        np.dot(np.ascontiguousarray(left[:, :depth]), right, result)
+        _by_blas(a, a0, a_row, b, b0, out, o0, rows, cols, depth, False)
 
 
 @kernel
@@ -248,18 +237,22 @@ def product_transposed(a, a0, a_row, b, b0, out, o0, rows, cols, depth):
     if rows * cols * depth < BLAS_FROM:
         _tiled(a, b, out, a0, np.int64(1), a_row, b0, cols, o0, cols, rows, cols, depth)
     else:
-        _transposed_by_blas(a, a0, a_row, b, b0, out, o0, rows, cols, depth)
+        _by_blas(a, a0, a_row, b, b0, out, o0, rows, cols, depth, True)
 
 
 @kernel(allocates=True)
-def _transposed_by_blas(a, a0, a_row, b, b0, out, o0, rows, cols, depth):
-    left = a[a0 : a0 + depth * a_row].reshape(depth, a_row)
+def _by_blas(a, a0, a_row, b, b0, out, o0, rows, cols, depth, transposed):
+    """Either product, in the library; `a` is (depth × rows) if `transposed`."""
+    high, wide = (depth, rows) if transposed else (rows, depth)
+    left = a[a0 : a0 + high * a_row].reshape(high, a_row)
     right = b[b0 : b0 + depth * cols].reshape(depth, cols)
     result = out[o0 : o0 + rows * cols].reshape(rows, cols)
-    if a_row == rows:
+    if a_row != wide:  # np.dot takes contiguous operands
+        left = np.ascontiguousarray(left[:, :wide])
+    if transposed:
         np.dot(left.T, right, result)
     else:
-        np.dot(np.ascontiguousarray(left[:, :rows]).T, right, result)
+        np.dot(left, right, result)
 
 
 # ---- transpose -----------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenbatch.engine.machine import machine, versions
 from evenbatch.experiments.setup import Effort
+from evenbatch.report.results import overlaid
 from evenbatch.store import Store
 
 if TYPE_CHECKING:
@@ -73,5 +74,4 @@ def _trained(
         for key, settings in told.get("trials", {}).items():
             if key in told["timed"]:
                 continue
-            name = settings["data"] if "data" in settings else told["shared"]["data"]
-            yield key, data[name]
+            yield key, data[overlaid(told["shared"], settings)["data"]]

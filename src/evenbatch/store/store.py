@@ -98,14 +98,15 @@ class Store:
         """Keys of those trials whose curve is there; reads no curve."""
         data = _Fingerprints(datasets)
         wanted = {data.key(trial): trial.key for trial in trials}
-        rows = self._rows("SELECT key FROM curves WHERE key IN ", list(wanted))
-        return {wanted[key] for (key,) in rows}
+        return {wanted[key] for key in self._there(list(wanted))}
 
     def holds(self, keys: Iterable[tuple[str, str]]) -> bool:
         """Whether there is a curve for every trial, named by its key and its data's fingerprint."""
         wanted = {_row_key(*key) for key in keys}
-        rows = self._rows("SELECT key FROM curves WHERE key IN ", list(wanted))
-        return len(wanted) == sum(1 for _ in rows)
+        return wanted == set(self._there(list(wanted)))
+
+    def _there(self, keys: list[bytes]) -> Iterator[bytes]:
+        return (key for (key,) in self._rows("SELECT key FROM curves WHERE key IN ", keys))
 
     def get_timed(
         self, trials: Sequence[Trial], datasets: Datasets | None = None

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from evenbatch.torch.auditing.findings import counted
+
 KINDS = ("batch", "instance", "group", "layer", "rms")
 
 FEWEST = 2
@@ -95,8 +97,10 @@ def over_features(
 
 def _too_few(values: int, unit: str, shapes: list[Shape]) -> str:
     smallest = min(shapes, key=math.prod)
-    found = f"{values} value{'' if values == 1 else 's'} per {unit}"
-    return f"{found} for an input of shape {smallest}; the result would be 0 whatever the input is"
+    return (
+        f"{counted(values, 'value')} per {unit} for an input of shape {smallest}; the result would "
+        "be 0 whatever the input is"
+    )
 
 
 def chosen_groups(channels: int, spatial: int) -> int:

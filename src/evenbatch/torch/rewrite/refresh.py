@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.modules import batchnorm
 
+from evenbatch.torch.auditing.findings import counted
 from evenbatch.torch.auditing.running import left_as_it_was, set_mode, short
 from evenbatch.torch.rewrite._given import inputs_of, mismatch
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
@@ -140,12 +141,8 @@ def refresh(
             continue
         changes.append(Change(path, summary(m), summary(m), _moved(found[path], *old[path])))
     back: list[Any] = [partial(_set, layers[change.path], *old[change.path]) for change in changes]
-    text = f"statistics of {_count(seen, 'batch')}, {_count(passes, 'pass')}"
+    text = f"statistics of {counted(seen, 'batch', 'batches')}, {counted(passes, 'pass', 'passes')}"
     return Rewrite("refresh", model, tuple(changes), tuple(refused), text, back)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 'es'}"
 
 
 def _problem(module: Any) -> str | None:
