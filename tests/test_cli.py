@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 
 from evenbatch import __version__, cli
 from evenbatch.cli.prove import parts_of
-from evenbatch.experiments.race import Race
-from evenbatch.experiments.setup import QUICK
+from evenbatch.protocol.race import Race
+from evenbatch.protocol.setup import QUICK
 
 SMALL = ["race", "--width", "8", "--depth", "1", "--steps", "60", "--lr-grid", "0.1,1"]
 

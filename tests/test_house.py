@@ -30,15 +30,18 @@ FLOORS = {
     "engine": 3,
     "store": 4,
     "runners": 4,
-    "experiments": 5,
-    "report": 6,
-    "lesson": 6,
-    "cli": 7,
-    "__main__": 8,
+    "protocol": 5,
+    "claims": 6,
+    "sweeps": 6,
+    "report": 7,
+    "app": 8,
+    "lesson": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 TORCH_MAY = {"kernels", "norms"}
 # Comparing trains by the same protocol as the claims, and reports in the same way.
-COMPARING_MAY = TORCH_MAY | {"engine", "store", "experiments", "report"}
+COMPARING_MAY = TORCH_MAY | {"engine", "store", "protocol", "report"}
 MAY_TORCH = {"cli"}
 
 # Imported where they are used, in functions: they take from 0.1 to 3 seconds, or may be missing.
@@ -145,7 +148,7 @@ def test_the_floor_check_sees_an_upward_import() -> None:
         ("from evenbatch.engine import Trial", "engine"),
         ("from evenbatch import cli", "cli"),
         ("import evenbatch.report.table", "report"),
-        ("def late():\n    from evenbatch.experiments.race import Race", "experiments"),
+        ("def late():\n    from evenbatch.protocol.race import Race", "protocol"),
     ):
         assert list(imported(ast.parse(text))) == [wrong]
         assert not allowed("data", wrong)

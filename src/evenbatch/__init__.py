@@ -3,7 +3,7 @@
     evenbatch.norms         the normalizers, as NumPy objects
     evenbatch.data          the data sets, and your own table
     evenbatch.engine        Network, Trial, train, Session: many small trainings at once
-    evenbatch.experiments   claims, measured, with verdicts
+    evenbatch.claims        claims, measured, with verdicts
 
 The names below are imported when first used, so ``import evenbatch`` itself costs nothing.
 
@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evenbatch import data, engine, experiments, norms
+    from evenbatch import claims, data, engine, norms
     from evenbatch.engine import Curve, Network, Session, Trial, train
 
 __version__ = "0.1.0"
@@ -29,14 +29,14 @@ __all__ = [
     "Session",
     "Trial",
     "__version__",
+    "claims",
     "data",
     "engine",
-    "experiments",
     "norms",
     "train",
 ]
 
-_FLOORS = ("data", "engine", "experiments", "norms")
+_FLOORS = ("claims", "data", "engine", "norms")
 
 
 def __getattr__(name: str) -> Any:

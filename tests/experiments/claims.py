@@ -7,9 +7,9 @@ from dataclasses import fields, replace
 
 import numpy as np
 
+from evenbatch.claims import Experiment, Verdict
 from evenbatch.engine import Curve, Landscape, Trial
 from evenbatch.engine.curve import Probes
-from evenbatch.experiments import Experiment, Verdict
 
 Model = Callable[[Trial], Curve]
 

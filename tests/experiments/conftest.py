@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from evenbatch.claims import Outcome, Verdict
+from evenbatch.claims.speed import Speed
 from evenbatch.data import load
-from evenbatch.experiments import Outcome, Verdict, carry_out
-from evenbatch.experiments.race import Finding, Race
-from evenbatch.experiments.speed import Speed
+from evenbatch.protocol.carry_out import carry_out
+from evenbatch.protocol.race import Finding, Race
 
 
 @dataclass(frozen=True)

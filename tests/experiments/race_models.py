@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evenbatch.claims import Verdict
+from evenbatch.claims.speed import Race, Speed
 from evenbatch.data import Dataset
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments import Verdict
-from evenbatch.experiments.speed import Race, Speed
 
 CHANCE, TOP = 0.5, 0.98
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evenbatch.claims import Outcome, Round
+from evenbatch.claims.speed import Speed
 from evenbatch.data import load
 from evenbatch.engine import Curve, train
-from evenbatch.experiments import Outcome, Round, carry_out
-from evenbatch.experiments.race import Race
-from evenbatch.experiments.speed import Speed
+from evenbatch.protocol.carry_out import carry_out
+from evenbatch.protocol.race import Race
 from evenbatch.runners import Local
 from evenbatch.store import Store
 
@@ -121,7 +122,7 @@ def test_what_is_stored_is_not_trained_again(
         first = carry_out(experiment, store=store)
         assert len(store) == len(first.curves)
     # The package's name `carry_out` is the function; the module lies behind it.
-    monkeypatch.setattr(sys.modules["evenbatch.experiments.carry_out"], "train", Never().run)
+    monkeypatch.setattr(sys.modules["evenbatch.protocol.carry_out"], "train", Never().run)
     seen: list[tuple[str, int]] = []
     with Store(tmp_path / "s") as store:
         again = carry_out(
@@ -242,7 +243,7 @@ class Interrupted(Local):
 def test_ctrl_c_commits_what_waits(
     experiment: Speed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evenbatch.experiments.shelf.PATIENCE", 1e9)
+    monkeypatch.setattr("evenbatch.protocol.shelf.PATIENCE", 1e9)
     told = 0
 
     def watch(_round: Round, done: int) -> None:

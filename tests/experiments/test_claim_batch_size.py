@@ -11,12 +11,12 @@ import pytest
 from claims import Model, concluded, invented, noise, trained
 from race_models import tea
 
+from evenbatch.claims import batch_spread
+from evenbatch.claims.batch_size import EXAMPLES, SEEN, SIZES, STEPS, UPDATES, BatchSize, on
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments import batch_spread
-from evenbatch.experiments.batch_size import EXAMPLES, SEEN, SIZES, STEPS, UPDATES, BatchSize, on
-from evenbatch.experiments.protocol import ExperimentError
-from evenbatch.experiments.setup import QUICK, Effort
+from evenbatch.protocol.setup import QUICK, Effort
+from evenbatch.protocol.verdict import ExperimentError
 
 Lead = Callable[[float, bool], float]
 

@@ -10,10 +10,10 @@ import pytest
 from claims import Model, concluded, invented, noise, probed, trained
 from race_models import tea
 
+from evenbatch.claims.covariate_shift import CovariateShift, drift, on
+from evenbatch.claims.covariate_shift_shown import ARMS
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments.covariate_shift import CovariateShift, drift, on
-from evenbatch.experiments.covariate_shift_shown import ARMS
-from evenbatch.experiments.setup import QUICK
+from evenbatch.protocol.setup import QUICK
 
 DRIFTS = (0.06, 0.01, 0.02, 0.04, 0.08, 0.16)  # of the arms, in their order
 

@@ -9,10 +9,10 @@ import pytest
 from claims import Model, concluded, invented, noise, trained
 from race_models import tea
 
+from evenbatch.claims.depth import Depth, on
+from evenbatch.claims.depth_shown import ARMS, SETTINGS, called
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments.depth import Depth, on
-from evenbatch.experiments.depth_shown import ARMS, SETTINGS, called
-from evenbatch.experiments.setup import QUICK
+from evenbatch.protocol.setup import QUICK
 
 Limits = Mapping[tuple[str, int], int]
 

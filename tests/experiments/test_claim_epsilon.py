@@ -10,10 +10,10 @@ import pytest
 from claims import Model, concluded, invented, noise, trained
 from race_models import tea
 
+from evenbatch.claims.epsilon import INPUT, PLACES, SIZES, SMALL, Epsilon, on
 from evenbatch.data import load
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments.epsilon import INPUT, PLACES, SIZES, SMALL, Epsilon, on
-from evenbatch.experiments.setup import QUICK, Effort
+from evenbatch.protocol.setup import QUICK, Effort
 
 
 def broken(where: Callable[[str], bool], blurs: float = 9.0) -> Model:

@@ -9,10 +9,10 @@ import pytest
 from claims import Model, concluded, invented, noise, trained
 from race_models import tea
 
+from evenbatch.claims.feature_scaling import FeatureScaling, on, uneven
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments.feature_scaling import FeatureScaling, on, uneven
-from evenbatch.experiments.setup import QUICK, Effort
+from evenbatch.protocol.setup import QUICK, Effort
 
 
 def arm(trial: Trial) -> str:

@@ -9,10 +9,10 @@ import pytest
 from claims import Model, concluded, invented, noise, trained
 from race_models import tea
 
+from evenbatch.claims.gamma_beta import NARROW, GammaBeta, on, path
 from evenbatch.data import load
 from evenbatch.engine import Curve, Probes, Trial, train
-from evenbatch.experiments.gamma_beta import NARROW, GammaBeta, on, path
-from evenbatch.experiments.setup import QUICK, Effort
+from evenbatch.protocol.setup import QUICK, Effort
 
 
 def probed(curve: Curve, gamma: float, beta: float) -> Curve:

@@ -11,10 +11,10 @@ import pytest
 from claims import Model, concluded, invented, noise, probed, trained
 from race_models import tea
 
+from evenbatch.claims.gradients import CAP, CELLS, on
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments.gradients import CAP, CELLS, on
-from evenbatch.experiments.protocol import ExperimentError
-from evenbatch.experiments.setup import QUICK
+from evenbatch.protocol.setup import QUICK
+from evenbatch.protocol.verdict import ExperimentError
 
 
 def changing(

@@ -10,9 +10,9 @@ import pytest
 from claims import Model, concluded, invented, noise, trained
 from race_models import tea
 
+from evenbatch.claims.initialization import ARMS, Initialization, on
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments.initialization import ARMS, Initialization, on
-from evenbatch.experiments.setup import QUICK
+from evenbatch.protocol.setup import QUICK
 
 Ranges = Mapping[str, tuple[float, float]]
 

@@ -14,11 +14,11 @@ from race_models import tea
 from typer.testing import CliRunner
 
 from evenbatch import cli
+from evenbatch.claims import CLAIMS, NotHere
+from evenbatch.claims.ioffe_2015 import Ioffe2015, on
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments import CLAIMS, NotHere
-from evenbatch.experiments.ioffe_2015 import Ioffe2015, on
-from evenbatch.experiments.setup import DEFAULT, FULL, QUICK, Effort
+from evenbatch.protocol.setup import DEFAULT, FULL, QUICK, Effort
 
 
 def here(effort: Effort = QUICK) -> Ioffe2015:

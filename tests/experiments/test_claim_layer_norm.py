@@ -9,10 +9,10 @@ import pytest
 from claims import Model, concluded, invented, noise, trained
 from race_models import tea
 
+from evenbatch.claims import CLAIMS
+from evenbatch.claims.layer_norm import LayerNorm, on
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments import CLAIMS
-from evenbatch.experiments.layer_norm import LayerNorm, on
-from evenbatch.experiments.setup import QUICK
+from evenbatch.protocol.setup import QUICK
 
 
 def losing(in_training: float, in_testing: float, layer: float = 0.0) -> Model:

@@ -9,9 +9,9 @@ import pytest
 from claims import Model, concluded, invented, noise, trained
 from race_models import tea
 
+from evenbatch.claims.learning_rate import ARMS, on
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments.learning_rate import ARMS, on
-from evenbatch.experiments.setup import QUICK
+from evenbatch.protocol.setup import QUICK
 
 
 def ranges(none: tuple[float, float], batch: tuple[float, float]) -> Model:

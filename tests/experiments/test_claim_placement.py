@@ -8,9 +8,9 @@ import pytest
 from claims import Model, concluded, invented, noise, trained
 from race_models import tea
 
+from evenbatch.claims.placement import Placement, on
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments.placement import Placement, on
-from evenbatch.experiments.setup import QUICK, Effort
+from evenbatch.protocol.setup import QUICK, Effort
 
 BEST = {"none": 0.1, "input": 0.1, "after": 0.316, "before": 0.316}
 

@@ -9,11 +9,11 @@ import pytest
 from claims import Model, concluded, invented, noise, trained
 from race_models import tea
 
+from evenbatch.claims.regularization import Regularization, at_loss, guess_loss, on
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments.protocol import ExperimentError
-from evenbatch.experiments.regularization import Regularization, at_loss, guess_loss, on
-from evenbatch.experiments.setup import QUICK, Effort
+from evenbatch.protocol.setup import QUICK, Effort
+from evenbatch.protocol.verdict import ExperimentError
 
 
 def arm(trial: Trial) -> str:

@@ -9,11 +9,11 @@ import pytest
 from claims import Model, concluded, invented, noise, trained
 from race_models import tea
 
+from evenbatch.claims import NotHere
+from evenbatch.claims.sequences import Sequences, on
 from evenbatch.data import load
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments import NotHere
-from evenbatch.experiments.sequences import Sequences, on
-from evenbatch.experiments.setup import QUICK
+from evenbatch.protocol.setup import QUICK
 
 STORIES = load("stories:n=200")
 

@@ -10,9 +10,9 @@ import pytest
 from claims import Model, concluded, invented, noise, surveyed, trained
 from race_models import tea
 
+from evenbatch.claims.smoothness import changes, on
 from evenbatch.engine import Curve, Trial
-from evenbatch.experiments.setup import QUICK
-from evenbatch.experiments.smoothness import changes, on
+from evenbatch.protocol.setup import QUICK
 
 
 def lying(loss: tuple[float, float], gradient: tuple[float, float], best: float = 0.1) -> Model:

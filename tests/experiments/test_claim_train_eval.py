@@ -10,10 +10,10 @@ import pytest
 from claims import Model, concluded, invented, noise, trained
 from race_models import tea
 
+from evenbatch.claims.train_eval import MOMENTA, RUNNING, SHUFFLED, TrainEval, on
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Trial, train
-from evenbatch.experiments.setup import QUICK, Effort
-from evenbatch.experiments.train_eval import MOMENTA, RUNNING, SHUFFLED, TrainEval, on
+from evenbatch.protocol.setup import QUICK, Effort
 
 
 def forgotten(

@@ -11,10 +11,8 @@ import pytest
 from claims import Model, concluded, invented, probed, trained
 from race_models import tea
 
-from evenbatch.engine import Curve, Trial
-from evenbatch.experiments import CLAIMS, NotHere, carry_out
-from evenbatch.experiments.setup import QUICK
-from evenbatch.experiments.yang_2019 import (
+from evenbatch.claims import CLAIMS, NotHere
+from evenbatch.claims.yang_2019 import (
     Yang2019,
     alone,
     exact_growth,
@@ -22,6 +20,9 @@ from evenbatch.experiments.yang_2019 import (
     on,
     random_data,
 )
+from evenbatch.engine import Curve, Trial
+from evenbatch.protocol.carry_out import carry_out
+from evenbatch.protocol.setup import QUICK
 
 
 def small(seeds: int = 5) -> Yang2019:

@@ -7,7 +7,7 @@ import pytest
 from race_models import tea
 
 from evenbatch.data import Dataset, load
-from evenbatch.experiments import derived
+from evenbatch.protocol import derived
 
 
 def prices(scale: float) -> Dataset:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from race_models import Model, curves_of, tea
 
+from evenbatch.claims import CLAIMS, NotHere
+from evenbatch.claims.speed import Speed
 from evenbatch.data import load
 from evenbatch.engine import Network, SettingError, initial_weights
-from evenbatch.experiments import CLAIMS, NotHere, carry_out
-from evenbatch.experiments.race import BEST, Race
-from evenbatch.experiments.setup import DEFAULT, QUICK
-from evenbatch.experiments.speed import Speed
+from evenbatch.protocol.carry_out import carry_out
+from evenbatch.protocol.race import BEST, Race
+from evenbatch.protocol.setup import DEFAULT, QUICK
 
 MODELS = {"none": Model(200, best=0.3), "batch": Model(40, best=0.1)}
 

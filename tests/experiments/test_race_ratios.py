@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from evenbatch.experiments.ratios import PENALTY, Pairs, mean_interval, median_interval
+from evenbatch.protocol.effects import PENALTY, Pairs
+from evenbatch.protocol.intervals import mean_interval, median_interval
 
 DRAWS = 300
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from race_models import CHANCE, Model, curves_of, tea
 
+from evenbatch.claims import ExperimentError
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Network, Trial
-from evenbatch.experiments import ExperimentError, selection
-from evenbatch.experiments.race import MOST_SEEDS, TUNING_SEED, Race
-from evenbatch.experiments.selection import Row, choose_goal, grown, steps_to
+from evenbatch.protocol import selection
+from evenbatch.protocol.race import MOST_SEEDS, TUNING_SEED, Race
+from evenbatch.protocol.selection import Row, choose_goal, grown, steps_to
 
 NET = Network(inputs=3, hidden=(4,), outputs=2)
 

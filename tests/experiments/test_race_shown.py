@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from race_models import Model, curves_of, tea
 
+from evenbatch.claims.speed import Speed
 from evenbatch.engine import Trial
-from evenbatch.experiments.protocol import Effect
-from evenbatch.experiments.race import Race
-from evenbatch.experiments.speed import Speed
-from evenbatch.experiments.wording import ratio, times
+from evenbatch.protocol.phrases import ratio, times
+from evenbatch.protocol.race import Race
+from evenbatch.protocol.verdict import Effect
 from evenbatch.report import picture, record, terminal
 from evenbatch.report.results import overlaid
 

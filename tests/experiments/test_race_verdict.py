@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from race_models import Model, curves_of, held, tea
 
-from evenbatch.experiments.protocol import CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect, Verdict
-from evenbatch.experiments.speed import Race, Speed, judge, summary
+from evenbatch.claims.speed import Race, Speed, judge, summary
+from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect, Verdict
 
 FEWER, LESS = "times fewer steps", "times less time"
 

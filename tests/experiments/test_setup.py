@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from race_models import tea
 
-from evenbatch.experiments import ExperimentError
-from evenbatch.experiments.setup import Setup
+from evenbatch.claims import ExperimentError
+from evenbatch.protocol.setup import Setup
 
 
 def test_a_trial_is_made_once_and_is_the_same_however_its_changes_are_ordered() -> None:

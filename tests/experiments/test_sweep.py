@@ -13,10 +13,10 @@ import pytest
 from evenbatch.data import load
 from evenbatch.engine import Curve, train
 from evenbatch.engine.machine import machine
-from evenbatch.experiments.grid import Grid
-from evenbatch.experiments.sweep import run_sweep
 from evenbatch.runners import Local
 from evenbatch.store import Store
+from evenbatch.sweeps.grid import Grid
+from evenbatch.sweeps.sweep import run_sweep
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_full_disk_loses_nothing(
 def test_a_large_grid_is_looked_up_in_parts(
     grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evenbatch.experiments.sweep.AT_ONCE", 5)
+    monkeypatch.setattr("evenbatch.sweeps.sweep.AT_ONCE", 5)
     monkeypatch.setattr("evenbatch.runners.local.AT_ONCE", 3)
     curves: list[Curve] = [curve.rounded() for curve in train(list(grid)[::2])]
     with Store(tmp_path / "s") as store:
@@ -163,7 +163,7 @@ class Interrupted(Local):
 def test_ctrl_c_commits_what_waits(
     grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evenbatch.experiments.shelf.PATIENCE", 1e9)
+    monkeypatch.setattr("evenbatch.protocol.shelf.PATIENCE", 1e9)
     with Store(tmp_path / "s") as store:
         result = run_sweep(grid, store=store, runner=Interrupted())
         assert result.interrupted

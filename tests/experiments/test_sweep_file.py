@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from evenbatch.claims import ExperimentError
 from evenbatch.data import load
 from evenbatch.engine import Network, Trial
-from evenbatch.experiments import ExperimentError
-from evenbatch.experiments.grid import Grid, Picked
-from evenbatch.experiments.sweep_file import read_sweep
+from evenbatch.sweeps.grid import Grid, Picked
+from evenbatch.sweeps.sweep_file import read_sweep
 
 GOOD = """\
 data = ["digits", "cookies"]

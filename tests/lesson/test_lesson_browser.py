@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from lesson_client import Server
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from evenbatch.experiments import ANSWERS
+from evenbatch.claims import ANSWERS
 from evenbatch.lesson import chapters
 from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evenbatch.claims import ANSWERS, CLAIMS
 from evenbatch.data import load
 from evenbatch.engine import Network, Session, Trial
-from evenbatch.experiments import ANSWERS, CLAIMS
 from evenbatch.lesson import chapters, messages, serve, trust, wire
 from evenbatch.lesson.factory import judge, with_amounts
 from evenbatch.lesson.hub import Cursor, Hub, SharedRun, Watcher
@@ -150,7 +150,7 @@ def test_amounts_change_the_data_and_nothing_else() -> None:
 
 
 def test_the_factory_rule_can_say_no() -> None:
-    from evenbatch.experiments import Effect
+    from evenbatch.claims import Effect
 
     assert judge(Effect("", 0.5, 0.4, 0.6, ""), 5)[0] == "does not hold"
     assert judge(Effect("", 3.0, 0.5, 9.0, ""), 5)[0] == "cannot tell"

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from evenbatch import __version__
+from evenbatch.app.opening import UserError
 
 USER_ERROR, INTERRUPTED = 2, 130
 
@@ -23,10 +24,6 @@ app = typer.Typer(
 )
 
 
-class UserError(Exception):
-    """Something on the command line that cannot work; the message says what to change."""
-
-
 @contextmanager
 def readable_errors() -> Iterator[None]:
     """Turn what a user can get wrong into one message and exit code 2, without a traceback."""
@@ -35,7 +32,7 @@ def readable_errors() -> Iterator[None]:
 
     from evenbatch.data import DataError
     from evenbatch.engine import SettingError
-    from evenbatch.experiments import ExperimentError
+    from evenbatch.protocol.verdict import ExperimentError
     from evenbatch.runners import RunnerError
     from evenbatch.store import StoreError
 

@@ -8,14 +8,15 @@ asked. A new chapter is a struct, a function and a line in `CHAPTERS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from evenbatch.claims.claim import ARM_NAMES, QUICK
 from evenbatch.engine import Session, SettingError, Trial
-from evenbatch.experiments import Experiment
-from evenbatch.experiments.setup import ARM_NAMES
+from evenbatch.protocol.cells import TUNING_SEED
+from evenbatch.protocol.verdict import Study
 
 Data = Literal["digits", "cookies", "mnist1d"]
 Norm = Literal["none", "batch", "layer", "rms", "group"]
@@ -27,7 +28,7 @@ Look = Callable[[Session, Sequence[Trial]], dict[str, Any] | None]
 """A look inside networks while they train: what it shows, or None for nothing new."""
 
 Seeds = Annotated[int, msgspec.Meta(ge=1, le=10)]
-Seed = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Seed = Annotated[int, msgspec.Meta(ge=0, lt=TUNING_SEED)]
 Depth = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Width = Annotated[int, msgspec.Meta(ge=4, le=128)]
 Batch = Annotated[int, msgspec.Meta(ge=2, le=256)]
@@ -114,64 +115,54 @@ class BenchSettings(Settings, frozen=True):
     seed: Seed = 0
 
 
-def _factory(asked: FactorySettings) -> Experiment:
+def _factory(asked: FactorySettings) -> Study:
     from evenbatch.data import load
-    from evenbatch.experiments.setup import Setup
-    from evenbatch.lesson.factory import Factory, with_amounts
+    from evenbatch.lesson.factory import factory, with_amounts
 
     data = load("cookies")
     unknown = set(asked.amounts) - set(data.features)
     if unknown:
         raise BadSettings(f"there is no ingredient {sorted(unknown)[0]!r}")
-    settings = {"steps": 400, "learning_rate": asked.rate}
-    return Factory(Setup(with_amounts(data, asked.amounts), 3, 32, settings), asked.seeds)
+    return factory(with_amounts(data, asked.amounts), asked.rate, asked.seeds)
 
 
-def _race(asked: RaceSettings) -> Experiment:
+def _race(asked: RaceSettings) -> Study:
+    from evenbatch.claims import race
     from evenbatch.data import load
-    from evenbatch.experiments.race import Race
-    from evenbatch.experiments.speed import Speed
 
-    return Speed(
-        Race(
-            load(asked.data),
-            norm=asked.norm,
-            depth=asked.depth,
-            init=asked.init,
-            optimizer=asked.optimizer,
-            seeds=asked.seeds,
-            tuning_seeds=3,
-        )
+    return race(
+        load(asked.data),
+        asked.norm,
+        depth=asked.depth,
+        seeds=asked.seeds,
+        tuning=3,
+        init=asked.init,
+        optimizer=asked.optimizer,
     )
 
 
-def _rates(asked: RatesSettings) -> Experiment:
+def _rates(asked: RatesSettings) -> Study:
+    from evenbatch.claims import learning_rate
     from evenbatch.data import load
-    from evenbatch.experiments.learning_rate import LearningRate
-    from evenbatch.experiments.setup import Setup
 
-    return LearningRate(Setup(load(asked.data), settings={"steps": 500}), asked.seeds, 0.5)
+    return learning_rate.CLAIM.on(load(asked.data), replace(QUICK, seeds=asked.seeds))
 
 
-def _claim(asked: ClaimSettings) -> Experiment:
-    from dataclasses import replace
-
+def _claim(asked: ClaimSettings) -> Study:
+    from evenbatch.claims import CLAIMS
     from evenbatch.data import load
-    from evenbatch.experiments import CLAIMS
-    from evenbatch.experiments.setup import QUICK
 
     if asked.claim not in CLAIMS:
         raise BadSettings(f"there is no claim {asked.claim!r}")
     return CLAIMS[asked.claim].on(load(asked.data), replace(QUICK, seeds=asked.seeds))
 
 
-def _bench(asked: BenchSettings) -> Experiment:
+def _bench(asked: BenchSettings) -> Study:
     from evenbatch.data import load
-    from evenbatch.lesson.bench import Bench
+    from evenbatch.lesson.bench import bench
 
-    data = load(asked.data)
-    arms = tuple(msgspec.structs.asdict(arm) for arm in asked.arms)
-    return Bench(data, arms, asked.steps, asked.seeds, asked.seed)
+    arms = [msgspec.structs.asdict(arm) for arm in asked.arms]
+    return bench(load(asked.data), arms, asked.steps, asked.seeds, asked.seed)
 
 
 @dataclass(frozen=True)
@@ -184,16 +175,16 @@ class Chapter:
     """
 
     settings: type[Settings]
-    make: Callable[[Any], Experiment]
+    make: Callable[[Any], Study]
     watch: Callable[[Any], Callable[[Session, Sequence[Trial]], dict[str, Any] | None]] | None = (
         None
     )
 
 
-def _watch_factory(experiment: Any) -> Look:
+def _watch_factory(study: Any) -> Look:
     from evenbatch.lesson.factory import watched
 
-    return watched(experiment)
+    return watched(study)
 
 
 CHAPTERS: Mapping[str, Chapter] = {
@@ -242,7 +233,7 @@ def check_work(asked: Settings) -> None:
         )
 
 
-def experiment(chapter: str, settings: bytes) -> Experiment:
+def study(chapter: str, settings: bytes) -> Study:
     """The experiment of checked settings.
 
     Raises:
@@ -255,7 +246,7 @@ def experiment(chapter: str, settings: bytes) -> Experiment:
         raise BadSettings(str(error)) from None
 
 
-def watched(chapter: str, made: Experiment) -> Look | None:
+def watched(chapter: str, made: Study) -> Look | None:
     """The chapter's look inside the layers, if it has one."""
     watch = CHAPTERS[chapter].watch
     return None if watch is None else watch(made)
@@ -267,6 +258,7 @@ def describe(trial: Trial) -> dict[str, Any]:
     return {
         "key": trial.key,
         "seed": trial.seed,
+        "phase": "tuning" if trial.seed >= TUNING_SEED else "measuring",
         "arm": ARM_NAMES[network.norm],
         "norm": network.norm,
         "placement": network.placement,

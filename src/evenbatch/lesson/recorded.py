@@ -18,10 +18,10 @@ from typing import Any
 
 from evenbatch.engine import Trial
 from evenbatch.engine.machine import machine
-from evenbatch.experiments import Experiment
 from evenbatch.lesson import chapters
 from evenbatch.lesson.training import watch_again
 from evenbatch.lesson.wire import finite
+from evenbatch.protocol.verdict import Study
 
 FOLDER = Path(__file__).parent / "recorded"
 KEPT = 60  # trials whose key and settings are kept with a recording
@@ -46,14 +46,14 @@ EXPERIMENTS: Mapping[str, tuple[str, dict[str, Any]]] = {
 
 def record(name: str) -> dict[str, Any]:
     """Train one of `EXPERIMENTS`; what the page needs to show it."""
-    from evenbatch.experiments import carry_out
+    from evenbatch.protocol.carry_out import carry_out
 
     chapter, settings = EXPERIMENTS[name]
     asked = chapters.normal(chapter, json.dumps(settings).encode())
-    experiment = chapters.experiment(chapter, asked)
-    outcome = carry_out(experiment)
+    study = chapters.study(chapter, asked)
+    outcome = carry_out(study)
     trials = [curve.trial for curve in outcome.curves.values()]
-    verdict = asdict(outcome.verdict(experiment)) | {"statement": asdict(experiment.statement)}
+    verdict = asdict(outcome.verdict(study)) | {"statement": asdict(study.statement)}
     here = machine()
     return {
         "when": date.today().isoformat(),
@@ -62,17 +62,17 @@ def record(name: str) -> dict[str, Any]:
         "verdict": finite(verdict),
         "trials": [chapters.describe(trial) for trial in trials][:KEPT],
         "count": len(trials),
-        "layers": finite(layers_of(chapter, experiment, trials)),
+        "layers": finite(layers_of(chapter, study, trials)),
     }
 
 
-def layers_of(chapter: str, experiment: Experiment, trials: Sequence[Trial]) -> list[Any]:
+def layers_of(chapter: str, study: Study, trials: Sequence[Trial]) -> list[Any]:
     """The pictures of the inside of the networks, for a chapter that shows them."""
-    look = chapters.watched(chapter, experiment)
+    look = chapters.watched(chapter, study)
     if look is None:
         return []
     shown: list[Any] = []
-    watch_again(look, trials, experiment.datasets, shown.append)
+    watch_again(look, trials, study.datasets, shown.append)
     return shown
 
 

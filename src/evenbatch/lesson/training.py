@@ -6,7 +6,7 @@ It takes orders from a pipe and answers with events on it, both plain tuples:
     events   ("busy", text) · ("ready",)
              ("trials", run, first, [description of each trial])
              ("points", run, trial, first, points) · ("ended", run, trial, how, at step)
-             ("layers", run, {…}) · ("round", run, title, done, total)
+             ("layers", run, {…}) · ("round", run, phase, done, total)
              ("verdict", run, {…}) · ("failed", run, text) · ("stopped", run) · ("trust", ask, {…})
 
 At most `AT_ONCE` runs train at a time; the rest wait in the order in which they came.
@@ -41,7 +41,7 @@ Event = tuple[Any, ...]
 
 
 class Stopped(Exception):
-    """Nobody watches the run any longer."""
+    """The last client has left."""
 
 
 class LiveRunner:
@@ -142,10 +142,10 @@ class Run:
             self.send("failed", self.number, f"{type(error).__name__}: {error}")
 
     def _carry_out(self, store: Any, threads: int) -> None:
-        from evenbatch.experiments import Outcome, carry_out
+        from evenbatch.protocol.carry_out import Outcome, carry_out
 
-        experiment = chapters.experiment(self.chapter, self.settings)
-        look = chapters.watched(self.chapter, experiment)
+        study = chapters.study(self.chapter, self.settings)
+        look = chapters.watched(self.chapter, study)
         outcome = Outcome()
         looks = 0
 
@@ -161,20 +161,18 @@ class Run:
             self.name(wanted.trials)
             for key in [key for key in outcome.curves if key not in self.ended]:
                 self.tell(outcome.curves[key].trial, outcome.curves[key])
-            self.send("round", self.number, wanted.title, done, len(wanted.trials))
+            self.send("round", self.number, wanted.phase, done, len(wanted.trials))
 
         runner = LiveRunner(self.tell, self.stop, seen, STRETCH if look else 1 << 30)
-        carry_out(
-            experiment, threads=threads, watch=watch, outcome=outcome, store=store, runner=runner
-        )
+        carry_out(study, threads=threads, watch=watch, outcome=outcome, store=store, runner=runner)
         if look is not None and not looks:
             trials = [curve.trial for curve in outcome.curves.values()]
             shown = partial(self.send, "layers", self.number)
-            watch_again(look, trials, experiment.datasets, shown, self.stop)
+            watch_again(look, trials, study.datasets, shown, self.stop)
         for curve in outcome.curves.values():
             self.name([curve.trial])
             self.tell(curve.trial, curve)
-        verdict = asdict(outcome.verdict(experiment)) | {"statement": asdict(experiment.statement)}
+        verdict = asdict(outcome.verdict(study)) | {"statement": asdict(study.statement)}
         self.send("verdict", self.number, verdict)
 
     def name(self, trials: Sequence[Trial]) -> None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from evenbatch.experiments.setup import ARM_NAMES
-
 
 @dataclass(frozen=True)
 class Look:
@@ -58,19 +56,19 @@ VARIANTS = ("", "5 2 5 2 1 2", "1 2 1 2 5 2")
 """Dashes of a second and a third line of one arm; the first keeps the arm's own."""
 
 
-def looks(names: Sequence[str]) -> list[Look]:
-    """A look for each series of a figure, no two the same even without colour.
+def looks(ids: Sequence[str]) -> list[Look]:
+    """A look for each series of a figure, by their ids, no two the same even without colour.
 
-    A series that is called as an arm looks like the arm. One whose name tells of an arm ("batch
-    norm, 50 layers") has the arm's colour, and if it is not the only one, dashes or a marker of its
-    own. All others take what is left.
+    A series whose id is that of an arm ("batch"), or begins with it ("batch/deep"), has the arm's
+    colour, and if it is not the only one, dashes or a marker of its own. All others take what is
+    left.
 
-    >>> [look.color for look in looks(["no normalization", "batch norm", "dropout"])]
+    >>> [look.color for look in looks(["none", "batch", "dropout"])]
     ['none', 'batch', 'more-1']
-    >>> [look.hollow for look in looks(["batch norm, shallow", "batch norm, deep"])]
+    >>> [look.hollow for look in looks(["batch/shallow", "batch/deep"])]
     [False, True]
     """
-    arms = [_arm(name) for name in names]
+    arms = [_arm(name) for name in ids]
     for arm in set(arms):
         if arms.count(arm) > len(VARIANTS):
             arms = [None if a == arm else a for a in arms]
@@ -106,6 +104,6 @@ def _spare(used: set[Look], arms: set[str]) -> Iterator[Look]:
 
 
 def _arm(name: str) -> str | None:
-    """The arm that a series' name tells of."""
-    found = [arm for arm, words in ARM_NAMES.items() if words in name]
-    return max(found, key=lambda arm: len(ARM_NAMES[arm])) if found else None
+    """The arm that a series is about."""
+    arm = name.split("/")[0]
+    return arm if arm in _KNOWN else None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evenbatch.experiments.exhibits import Table
-from evenbatch.experiments.wording import count
+from evenbatch.protocol.exhibits import Table
+from evenbatch.protocol.wording import count
 from evenbatch.report import figures
 from evenbatch.report.html_parts import Names
 from evenbatch.report.results import Entry, Report

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from evenbatch.experiments.protocol import ANSWERS, CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect
-from evenbatch.experiments.wording import count, digits
+from evenbatch.protocol.verdict import ANSWERS, CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect
+from evenbatch.protocol.wording import count, digits
 from evenbatch.report.results import SKIPPED, Entry, Report
 
 TITLE = "What normalization does, measured"

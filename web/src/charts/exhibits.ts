@@ -1,4 +1,4 @@
-// What a verdict shows, as src/evenbatch/experiments/exhibits.py and protocol.py have it.
+// What a verdict shows, as src/evenbatch/protocol/exhibits.py and verdict.py have it.
 
 export interface Effect {
   label: string;

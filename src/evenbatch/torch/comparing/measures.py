@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from evenbatch.engine import Curve
-from evenbatch.experiments.wording import digits
+from evenbatch.protocol.wording import digits
 from evenbatch.torch.comparing.errors import CompareError
 
 IGNORED = -100  # the target that PyTorch's cross entropy leaves out

@@ -1,0 +1,196 @@
+"""What a claim is made of: a question as data, carried out and judged.
+
+    experiment   Experiment, Block, Axis, Level: what is asked, as data
+    values       measures of cells, arithmetic with them, effects
+    rule         from effects to an answer; what is printed is what is applied
+    drawn        figures as data
+    recipes      data sets made from others, step by step
+    measures     what is read off a curve, by name
+    goals        chance, and a goal that arms can reach
+    cells        a block's trials and best learning rates
+    reading      what the curves show: values, goals, effects
+    study        an experiment on its data: rounds of trials, then the verdict
+    tables       tables of cells
+    race         two arms to a goal, in steps and in seconds; networks: those of the engine
+    carry_out    looks up what is stored, has the rest trained, round after round
+    verdict      the types of answers; exhibits: of figures and tables
+    wording      numbers in words; phrases: effects and answers in words
+
+The names below are what a claim's file uses.
+"""
+
+from evenbatch.protocol.cells import rates_between
+from evenbatch.protocol.drawn import CHANCE, MarkSpec, Over, Rates, Row, Ways, means, way_of
+from evenbatch.protocol.exhibits import (
+    DOTS,
+    LINES,
+    STRIPS,
+    Figure,
+    Mark,
+    Series,
+    Table,
+    band,
+    numbers,
+)
+from evenbatch.protocol.exhibits import Axis as FigureAxis
+from evenbatch.protocol.experiment import (
+    Among,
+    Axis,
+    Best,
+    Block,
+    Changes,
+    Equal,
+    Experiment,
+    Goal,
+    HostRate,
+    Level,
+    Pick,
+    RacePlan,
+    RateOf,
+    changes,
+    numbered,
+)
+from evenbatch.protocol.phrases import compared, gain, times
+from evenbatch.protocol.reading import Floats, Reading
+from evenbatch.protocol.recipes import Prepared
+from evenbatch.protocol.rule import (
+    POINT,
+    Both,
+    Clause,
+    Each,
+    Either,
+    Interval,
+    OnePart,
+    PerPart,
+    Rule,
+    above,
+    below,
+    beyond,
+    fails,
+    holds,
+    in_part,
+    not_beyond,
+    undecided,
+    up_to,
+)
+from evenbatch.protocol.study import Telling, verdict_on
+from evenbatch.protocol.values import (
+    BEST,
+    Abs,
+    Along,
+    Clip,
+    Computed,
+    Expr,
+    Fewer,
+    LogSteps,
+    Mean,
+    Measure,
+    Minus,
+    Part,
+    Ratio,
+    Value,
+    WayToGoal,
+)
+from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect, NotHere
+from evenbatch.protocol.wording import (
+    amount,
+    count,
+    digits,
+    fold,
+    listed,
+    metric_name,
+    share,
+    signed,
+)
+
+__all__ = [
+    "BEST",
+    "CANNOT_TELL",
+    "CHANCE",
+    "DOTS",
+    "FAILS",
+    "HOLDS",
+    "IN_PART",
+    "LINES",
+    "POINT",
+    "STRIPS",
+    "Abs",
+    "Along",
+    "Among",
+    "Axis",
+    "Best",
+    "Block",
+    "Both",
+    "Changes",
+    "Clause",
+    "Clip",
+    "Computed",
+    "Each",
+    "Effect",
+    "Either",
+    "Equal",
+    "Experiment",
+    "Expr",
+    "Fewer",
+    "Figure",
+    "FigureAxis",
+    "Floats",
+    "Goal",
+    "HostRate",
+    "Interval",
+    "Level",
+    "LogSteps",
+    "Mark",
+    "MarkSpec",
+    "Mean",
+    "Measure",
+    "Minus",
+    "NotHere",
+    "OnePart",
+    "Over",
+    "Part",
+    "PerPart",
+    "Pick",
+    "Prepared",
+    "RacePlan",
+    "RateOf",
+    "Rates",
+    "Ratio",
+    "Reading",
+    "Row",
+    "Rule",
+    "Series",
+    "Table",
+    "Telling",
+    "Value",
+    "WayToGoal",
+    "Ways",
+    "above",
+    "amount",
+    "band",
+    "below",
+    "beyond",
+    "changes",
+    "compared",
+    "count",
+    "digits",
+    "fails",
+    "fold",
+    "gain",
+    "holds",
+    "in_part",
+    "listed",
+    "means",
+    "metric_name",
+    "not_beyond",
+    "numbered",
+    "numbers",
+    "rates_between",
+    "share",
+    "signed",
+    "times",
+    "undecided",
+    "up_to",
+    "verdict_on",
+    "way_of",
+]

@@ -1,0 +1,104 @@
+"""Effects and answers in words, the same in the terminal, in pictures and in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect, Verdict
+from evenbatch.protocol.wording import digits, signed
+
+_OPPOSITE = {"fewer": "more", "less": "more", "at least": "at most", "at most": "at least", "": ""}
+
+
+def times(effect: Effect, brief: bool = False) -> str:
+    """An effect in words; a ratio below 1 is turned round, so that no one has to divide.
+
+    >>> times(Effect("", 4.0, 3.5, 4.6, "times fewer steps"))
+    '4.0 times fewer steps (95 % interval 3.5 to 4.6)'
+    >>> times(Effect("", 0.5, 0.4, 0.8, "times less time"))
+    '2.0 times more time (95 % interval 1.2 to 2.5)'
+    """
+    value, low, high, unit, bound = effect.value, effect.low, effect.high, effect.unit, effect.bound
+    if value < 1:
+        less = unit.split()[1]
+        unit = unit.replace(less, _OPPOSITE[less], 1)
+        low, high = (1 / high if high else math.inf), (1 / low if low else math.inf)
+        value, bound = 1 / value, _OPPOSITE[bound]
+    interval = "" if brief else "95 % interval "
+    text = f"{digits(value)} {unit} ({interval}"
+    if bound == "at least":
+        return f"at least {text}from {digits(low)})"
+    if bound == "at most":
+        return f"at most {text}up to {digits(high)})"
+    return f"{text}{digits(low)} to {digits(high)})"
+
+
+def ratio(effect: Effect) -> str:
+    """A ratio for a table.
+
+    >>> ratio(Effect("", 4.0, 3.5, 4.6, "")), ratio(Effect("", 37.3, 33.7, 412, "", "at least"))
+    ('4.0× [3.5–4.6]', '≥ 37.3× [33.7–∞]')
+    """
+    low, high, value = digits(effect.low), digits(effect.high), digits(effect.value)
+    if effect.bound == "at least":
+        return f"≥ {value}× [{low}–∞]"
+    if effect.bound == "at most":
+        return f"≤ {value}× [0–{high}]"
+    return f"{value}× [{low}–{high}]"
+
+
+def gain(effect: Effect) -> str:
+    """A difference in words.
+
+    >>> gain(Effect("", -2.13, -3.02, 0.11, "points of accuracy"))
+    '−2.1 points of accuracy (95 % interval −3.0 to 0.11)'
+    """
+    value, low, high = (signed(v) for v in (effect.value, effect.low, effect.high))
+    return f"{value} {effect.unit} (95 % interval {low} to {high})"
+
+
+def compared(effect: Effect, more: str, less: str, same: str, than: str = "") -> str:
+    """A difference in words that say which way it goes, if its interval does.
+
+    >>> compared(Effect("", -2, -3, -1, "points"), "ahead of", "behind", "level with", "dropout")
+    '2.0 points (95 % interval 1.0 to 3.0) behind dropout'
+    >>> compared(Effect("", 0.5, -1, 2, "points"), "ahead of", "behind", "level with", "dropout")
+    'level with dropout (0.5 points, 95 % interval −1.0 to 2.0)'
+    """
+    than = f" {than}" if than else ""
+    if effect.low > 0:
+        return f"{gain(effect)} {more}{than}"
+    if effect.high < 0:
+        turned = replace(effect, value=-effect.value, low=-effect.high, high=-effect.low)
+        return f"{gain(turned)} {less}{than}"
+    return f"{same}{than} ({gain(effect).replace(' (', ', ', 1)}"
+
+
+_VERBS = {
+    HOLDS: "held",
+    IN_PART: "held in part",
+    FAILS: "did not hold",
+    CANNOT_TELL: "could not be told",
+}
+
+
+def listed_answers(
+    verdicts: Mapping[str, Verdict],
+    named: Callable[[str, Verdict], str] = lambda name, _verdict: name,
+) -> str:
+    """What came out on which data set.
+
+    >>> verdicts = {"digits": Verdict(HOLDS, "", "", (), ""), "tea": Verdict(FAILS, "", "", (), "")}
+    >>> listed_answers(verdicts)
+    'held here on digits; did not hold on tea'
+    """
+    said: list[str] = []
+    for answer, verb in _VERBS.items():
+        names = [named(name, v) for name, v in verdicts.items() if v.answer == answer]
+        if names:
+            here = " here" if not said else ""
+            listed = " and on ".join([", on ".join(names[:-1])] * (len(names) > 1) + names[-1:])
+            said.append(f"{verb}{here} on {listed}")
+    return "; ".join(said)

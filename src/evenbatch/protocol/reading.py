@@ -1,0 +1,377 @@
+"""What the curves of an experiment show: values of cells, goals, effects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenbatch.data.dataset import Dataset
+from evenbatch.engine import Curve
+from evenbatch.protocol import goals
+from evenbatch.protocol import values as described
+from evenbatch.protocol.cells import Cells
+from evenbatch.protocol.effects import Pairs, mean_effect, ratio_effect, share_effect
+from evenbatch.protocol.experiment import (
+    Block,
+    Cell,
+    Experiment,
+    Goal,
+    HostRate,
+    RateOf,
+    arm_axis,
+)
+from evenbatch.protocol.measures import MEASURES, About
+from evenbatch.protocol.values import BEST, EffectSpec, Expr, Measure, Value, with_level
+from evenbatch.protocol.verdict import Curves, Effect
+
+Floats = NDArray[np.float64]
+SEARCH = "search"
+
+
+class Reading:
+    """An experiment's curves, read as its description says.
+
+    Args:
+        experiment: the description.
+        datasets: data sets by name.
+        cells: the trials of each block, by its id.
+        curves: what there is.
+        computed: effects that no expression describes, by name.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        datasets: Mapping[str, Dataset],
+        cells: Mapping[str, Cells],
+        curves: Curves,
+        computed: Mapping[str, Callable[[Reading], Floats]] | None = None,
+    ) -> None:
+        self.experiment, self.datasets, self.cells = experiment, datasets, cells
+        self.curves, self.computed = curves, computed or {}
+        self._rates: dict[tuple[str, str], dict[Cell, float | None]] = {}
+        self._goals: dict[str, dict[str, goals.Chosen | None]] = {}
+
+    @property
+    def data(self) -> Dataset:
+        """The data set the experiment is about."""
+        return self.datasets[self.experiment.data]
+
+    @cached_property
+    def floor(self) -> float:
+        """Chance."""
+        return goals.chance(self.data)
+
+    @cached_property
+    def least(self) -> float:
+        """The metric of a network that has learned something."""
+        return self.floor + goals.noise(self.data)
+
+    # ---- cells ----
+
+    def block(self, name: str = "") -> Block:
+        """A block by its id; the first if none is named."""
+        return self.experiment.block(name)
+
+    def cell(self, block: str, levels: Mapping[str, str]) -> Cell:
+        """A cell from a level of each axis; a level "$x" is what was picked as x."""
+        named = {
+            axis: self.picked[level[1:]] if level.startswith("$") else level
+            for axis, level in levels.items()
+        }
+        return tuple(named[axis.id] for axis in self.block(block).axes)
+
+    def rates(self, block: str = "", at: str = BEST) -> dict[Cell, float | None]:
+        """The learning rate of each cell."""
+        found = self.block(block)
+        if (found.id, at) not in self._rates:
+            how = next(each for each in found.at if each.id == at)
+            cells = self.cells[found.id]
+            self._rates[found.id, at] = cells.rates(how, self.curves, self.least, self._rate_of)
+        return self._rates[found.id, at]
+
+    def _rate_of(self, at: RateOf, levels: Mapping[str, str]) -> float:
+        rate = self.rates(at.block)[self.cell(at.block, {**levels, **at.cell})]
+        assert rate is not None
+        return rate
+
+    def kinds(self, block: str = "") -> dict[str, str]:
+        """The learning rates at which a block is measured: id and words. Of two hosts whose best is
+        the same rate, only the first."""
+        found = self.block(block)
+        said: dict[str, str] = {}
+        hosts: set[float | None] = set()
+        for at in found.at:
+            if isinstance(at, HostRate):
+                rate = next(iter(self.rates(found.id, at.id).values()))
+                if rate in hosts:
+                    continue
+                hosts.add(rate)
+                said[at.id] = f"all at learning rate {rate:g}"
+            else:
+                said[at.id] = at.name
+        return said
+
+    def keys(self, cell: Cell, block: str = "", at: str = BEST) -> tuple[str, ...]:
+        """Keys of a cell's trials, seed by seed."""
+        found = self.block(block)
+        return self.cells[found.id].keys(cell, self.rates(found.id, at)[cell])
+
+    def keys_of(self, of: Expr) -> tuple[str, ...]:
+        """Keys of all trials that a value is read from."""
+        found: list[str] = []
+        for value in _values_in(of):
+            known = {axis: level for axis, level in value.cell.items() if level != "$"}
+            block = self.block(value.block)
+            for cell in self.cells[block.id].settings:
+                named = dict(zip((axis.id for axis in block.axes), cell, strict=True))
+                if known.items() <= named.items():
+                    found += self.keys(cell, block.id, value.at)
+        return tuple(dict.fromkeys(found))
+
+    def runs(self, cell: Cell, block: str = "", at: str = BEST) -> list[Curve]:
+        """A cell's curves, of the seeds that all cells have finished."""
+        keys, whole = self.keys(cell, block, at), self._whole(self.block(block).id)
+        return [self.curves[k] for k, there in zip(keys, whole, strict=True) if there]
+
+    def _whole(self, block: str) -> NDArray[np.bool_]:
+        """(seeds,) True where every cell has finished at all learning rates."""
+        found = self.block(block)
+        whole = np.full(found.seeds, True)
+        for at in found.at:
+            for cell in self.cells[block].settings:
+                whole &= [name in self.curves for name in self.keys(cell, block, at.id)]
+        return whole
+
+    @cached_property
+    def seeds(self) -> int:
+        """Seeds that all cells of all blocks have finished."""
+        if not all(cells.ready(self.curves) for cells in self.cells.values()):
+            return 0
+        return min(int(self._whole(block.id).sum()) for block in self.experiment.blocks)
+
+    def nothing(self) -> str:
+        """Why there is nothing to compare, yet or at all; "" if there is."""
+        if not self.seeds:
+            return "nothing is measured yet"
+        if not self.experiment.trained:
+            return ""
+        level = Measure("level")
+        for block in self.experiment.blocks:
+            for cell in self.cells[block.id].settings:
+                if np.nanmedian(self.of_cell(level, cell, block.id)) >= self.least:
+                    return ""
+        return "no network learned anything, so there is nothing to compare"
+
+    # ---- values ----
+
+    def values(self, of: Expr) -> Floats:
+        """(seeds,) a value, NaN for a seed that has none."""
+        if isinstance(of, Value):
+            return self.of_cell(of.measure, self.cell(of.block, of.cell), of.block, of.at)
+        if isinstance(of, described.Minus):
+            return self.values(of.a) - self.values(of.b)
+        if isinstance(of, described.Abs):
+            return np.abs(self.values(of.of))
+        if isinstance(of, described.Clip):
+            found = np.clip(self.values(of.of), -of.most, of.most)
+            return np.nan_to_num(found, nan=of.most)
+        if isinstance(of, described.WayToGoal):
+            return (self.values(of.of) - self.floor) / (self.goal(of.goal) - self.floor)
+        if isinstance(of, described.LogSteps):
+            steps, budget = self.values(of.of), self._budget(of.of)
+            return np.asarray(np.log(np.where(np.isfinite(steps), np.maximum(steps, 1), budget)))
+        return self._along(of)
+
+    def mean(self, of: Expr) -> float:
+        """The mean over the seeds that have the value."""
+        found = self.values(of)
+        found = found[np.isfinite(found)]
+        return float(found.mean()) if len(found) else math.nan
+
+    def of_cell(self, measure: Measure, cell: Cell, block: str = "", at: str = BEST) -> Floats:
+        """(seeds,) a measure of a cell's curves; NaN where there is no curve yet."""
+        about, read = self.about(measure, cell, block), MEASURES[measure.name]
+        found = (self.curves.get(name) for name in self.keys(cell, block, at))
+        return np.array([np.nan if curve is None else read(curve, about) for curve in found])
+
+    def about(self, measure: Measure, cell: Cell, block: str = "") -> About:
+        """What a measure needs to know besides a curve of this cell."""
+        data = self.cells[self.block(block).id].data(cell)
+        goal = self.goal(measure.goal, cell) if measure.goal else math.nan
+        loss = measure.share * goals.guess_loss(data) if measure.share else math.nan
+        return About(goals.chance(data), goal, loss)
+
+    def _budget(self, of: Value) -> int:
+        found = self.block(of.block)
+        cell = self.cell(of.block, of.cell)
+        return self.cells[found.id].trials(cell, self.rates(found.id, of.at)[cell])[0].steps
+
+    def _along(self, of: described.Along) -> Floats:
+        axis = self.block(of.of.block).axis(of.axis)
+        cells = [{**of.of.cell, of.axis: level.id} for level in axis.levels]
+        found = np.array([self.values(_in(of.of, cell)) for cell in cells])
+        places = np.array([level.at for level in axis.levels], float)
+        missing = np.isnan(found).any(axis=0)
+        if of.how == "highest":
+            result = places[np.nan_to_num(found, nan=-np.inf).argmax(axis=0)]
+        else:
+            goal = self.goal(of.goal, self.cell(of.of.block, cells[0]))
+            reached = found >= goal
+            if of.how == "width":
+                result = of.spacing * reached.sum(axis=0)
+            else:
+                reached = np.logical_and.accumulate(reached)
+                result = np.where(reached, places[:, None], 1.0).max(axis=0)
+        return np.where(missing, np.nan, result)
+
+    # ---- goals ----
+
+    def goal(self, name: str = "goal", cell: Cell | None = None) -> float:
+        """A goal's value; of goals of their own, that of the cell's arm; NaN if there is none."""
+        found = self.chosen(name, cell)
+        return math.nan if found is None else found.value
+
+    def chosen(self, name: str = "goal", cell: Cell | None = None) -> goals.Chosen | None:
+        """A goal and how it was chosen."""
+        spec = next(goal for goal in self.experiment.goals if goal.id == name)
+        if name not in self._goals:
+            self._goals[name] = self._choose(spec)
+        found = self._goals[name]
+        if spec.own and cell is not None:
+            return found.get(cell[self.block(spec.block).place(spec.axis)])
+        return next(iter(found.values()))
+
+    def _choose(self, spec: Goal) -> dict[str, goals.Chosen | None]:
+        block = self.block(spec.block)
+        place, level = block.place(spec.axis), MEASURES["level"]
+        tops: dict[str, float] = {}
+        for cell in self.cells[block.id].settings:
+            arm = cell[place]
+            if arm not in spec.levels:
+                continue
+            for keys in self._groups(block, cell, spec.at):
+                found = [level(self.curves[k], About(self.floor)) for k in keys if k in self.curves]
+                if found:
+                    tops[arm] = max(tops.get(arm, -math.inf), float(np.median(found)))
+        noise = goals.noise(self.data)
+        if spec.own:
+            return {
+                arm: goals.chosen({arm: top}, self.floor, -math.inf, spec.share)
+                for arm, top in tops.items()
+            }
+        if len(tops) < len(spec.levels):
+            return {"": None}
+        return {"": goals.chosen(tops, self.floor, noise, spec.share)}
+
+    def _groups(self, block: Block, cell: Cell, at: str) -> list[tuple[str, ...]]:
+        if at == SEARCH:
+            cells = self.cells[block.id]
+            return [cells.keys(cell, rate, search=True) for rate in block.rates]
+        return [self.keys(cell, block.id, at)]
+
+    # ---- picks and effects ----
+
+    @cached_property
+    def picked(self) -> dict[str, str]:
+        """The levels chosen by what was measured."""
+        found: dict[str, str] = {}
+        for pick in self.experiment.picks:
+            good = (
+                level
+                for level in pick.levels
+                if self.effect(with_level(pick.effect, "$", level)).low >= pick.least
+            )
+            found[pick.id] = next(good, pick.levels[-1])
+        return found
+
+    @cached_property
+    def effects(self) -> dict[str, Effect]:
+        """All effects by their ids; those at learning rates that are left out are too."""
+        return {
+            spec.id: self.effect(spec)
+            for spec in self.experiment.effects
+            if all(of.at in self.kinds(of.block) for of in _values_in(spec))
+        }
+
+    @cached_property
+    def to_judge(self) -> dict[str, Effect]:
+        """The effects that the rule looks at."""
+        specs = {spec.id: spec for spec in self.experiment.effects}
+        return {name: e for name, e in self.effects.items() if self.judged(specs[name])}
+
+    def judged(self, spec: EffectSpec) -> bool:
+        """Whether an effect counts: see its `learned`."""
+        if not spec.learned:
+            return True
+        level, found = Measure("level"), _values_in(spec)
+        for value in found:
+            cell = self.cell(value.block, value.cell)
+            if np.nanmedian(self.of_cell(level, cell, value.block, value.at)) < self.least:
+                return False
+        earlier = (
+            other
+            for other in self.experiment.effects[: self.experiment.effects.index(spec)]
+            if other.unit == spec.unit
+        )
+        return all(self._keys_in(other) != self._keys_in(spec) for other in earlier)
+
+    def _keys_in(self, spec: EffectSpec) -> list[tuple[str, ...]]:
+        return [self.keys_of(value) for value in _values_in(spec)]
+
+    def effect(self, spec: EffectSpec) -> Effect:
+        """One effect with its interval."""
+        found = self._effect(spec)
+        names = {pick: self._pick_name(pick) for pick in self._named(spec)}
+        of = _values_in(spec)
+        at = self.kinds(of[0].block).get(of[0].at, of[0].at) if of else ""
+        return replace(
+            found,
+            label=spec.label.format(at=at, **names),
+            unit=spec.unit,
+            id=spec.id,
+            about=spec.about or spec.label,
+        )
+
+    def _named(self, spec: EffectSpec) -> list[str]:
+        return [pick.id for pick in self.experiment.picks if "{" + pick.id + "}" in spec.label]
+
+    def _pick_name(self, pick: str) -> str:
+        return arm_axis(self.block())[self.picked[pick]].name
+
+    def _effect(self, spec: EffectSpec) -> Effect:
+        if isinstance(spec, described.Mean):
+            return mean_effect(spec.label, spec.times * self.values(spec.of), spec.unit)
+        if isinstance(spec, described.Ratio):
+            above = self.values(spec.above)
+            below = np.ones(len(above)) if spec.below is None else self.values(spec.below)
+            return ratio_effect(spec.label, above, spec.by * below, spec.unit)
+        if isinstance(spec, described.Part):
+            return share_effect(
+                spec.label, self.values(spec.part), self.values(spec.whole), spec.unit
+            )
+        if isinstance(spec, described.Fewer):
+            slow, fast = self.values(spec.slow), self.values(spec.fast)
+            there = ~np.isnan(slow) & ~np.isnan(fast)
+            steps = Pairs(
+                np.maximum(slow[there], 1), np.maximum(fast[there], 1), self._budget(spec.slow)
+            )
+            return steps.ratio(spec.unit, spec.label)
+        return mean_effect(spec.label, self.computed[spec.by](self), spec.unit)
+
+
+def _in(of: Value, cell: dict[str, str]) -> Value:
+    return Value(of.measure, cell, of.block, of.at)
+
+
+def _values_in(found: object) -> list[Value]:
+    """Every `Value` in an effect."""
+    if isinstance(found, Value):
+        return [found]
+    names: tuple[str, ...] = getattr(found, "__struct_fields__", ())
+    return [value for name in names for value in _values_in(getattr(found, name))]

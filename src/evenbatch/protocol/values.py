@@ -1,0 +1,188 @@
+"""What is computed from curves, as data: measures by name, values of cells, effects.
+
+A value is an array over seeds, NaN where a seed has none. It is written as arithmetic:
+
+>>> level = Measure("level")
+>>> lead = level.of(arm="batch") - level.of(arm="none")
+>>> lead.b.cell
+{'arm': 'none'}
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+BEST = "best"
+
+
+class Measure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A number read off a curve.
+
+    Attributes:
+        name: of a function in `measures`.
+        goal: id of the goal it needs; "" if it needs none.
+        share: a share that it needs (of the loss of a guess, for instance).
+    """
+
+    name: str
+    goal: str = ""
+    share: float = 0.0
+
+    def of(self, block: str = "", at: str = BEST, **cell: str) -> Value:
+        """Its values in a cell: one level for each axis, by id."""
+        return Value(self, cell, block, at)
+
+
+class _Arithmetic(msgspec.Struct, frozen=True):
+    def __sub__(self, other: Expr) -> Minus:
+        return Minus(self, other)  # type: ignore[arg-type]
+
+    def __abs__(self) -> Abs:
+        return Abs(self)  # type: ignore[arg-type]
+
+
+class Value(_Arithmetic, frozen=True, tag="value", omit_defaults=True):
+    """A measure in a cell.
+
+    Attributes:
+        measure: what is read.
+        cell: a level of each axis of the block, by their ids.
+        block: "" for the experiment's first.
+        at: the learning rates, by the id of a block's `at`.
+    """
+
+    measure: Measure
+    cell: dict[str, str]
+    block: str = ""
+    at: str = BEST
+
+
+class Minus(_Arithmetic, frozen=True, tag="minus"):
+    """a − b, seed by seed."""
+
+    a: Expr
+    b: Expr
+
+
+class Abs(_Arithmetic, frozen=True, tag="abs"):
+    """|of|"""
+
+    of: Expr
+
+
+class Clip(_Arithmetic, frozen=True, tag="clip"):
+    """Cut at −most and most; NaN counts as most."""
+
+    of: Expr
+    most: float
+
+
+class WayToGoal(_Arithmetic, frozen=True, tag="way"):
+    """A metric as a share of the way from chance to the goal."""
+
+    of: Expr
+    goal: str = "goal"
+
+
+class Along(_Arithmetic, frozen=True, tag="along", omit_defaults=True):
+    """Values along an axis of numbers, seed by seed, in one number.
+
+    Attributes:
+        of: the value; its cell leaves the axis out.
+        axis: the axis.
+        how: "width": how many of its levels reach the goal, times `spacing`; "deepest": the
+            largest that reaches it as all before do, 1 if none; "highest": where the value is
+            highest.
+        goal: id of the goal.
+        spacing: between levels.
+    """
+
+    of: Value
+    axis: str
+    how: str
+    goal: str = "goal"
+    spacing: float = 1.0
+
+
+class LogSteps(_Arithmetic, frozen=True, tag="log-steps"):
+    """Logarithm of steps to a goal; a run that did not reach it counts as its budget."""
+
+    of: Value
+
+
+Expr = Value | Minus | Abs | Clip | WayToGoal | Along | LogSteps
+
+
+class _Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What all effects have.
+
+    Attributes:
+        id: its name in rules, pages and tests.
+        label: under which settings, for readers; {x} stands for what was picked as x.
+        unit: "times fewer steps".
+        about: what it is about, in a rule's reason; the label if left out.
+        learned: it is judged only if all its cells have learned something, and only once where
+            another one rests on the same runs.
+    """
+
+    id: str
+    label: str
+    unit: str
+    about: str = ""
+    learned: bool = False
+
+
+class Mean(_Effect, frozen=True, kw_only=True, tag="mean"):
+    """The mean over seeds of a value, times a number."""
+
+    of: Expr
+    times: float = 1.0
+
+
+class Ratio(_Effect, frozen=True, kw_only=True, tag="ratio"):
+    """The geometric mean over seeds of above / below; of above alone if below is left out."""
+
+    above: Expr
+    below: Expr | None = None
+    by: float = 1.0
+
+
+class Part(_Effect, frozen=True, kw_only=True, tag="part"):
+    """mean(part) / mean(whole), both resampled together."""
+
+    part: Expr
+    whole: Expr
+
+
+class Fewer(_Effect, frozen=True, kw_only=True, tag="fewer"):
+    """How many times fewer steps one cell needs to a goal than another, where some runs may never
+    get there (`effects.Pairs`)."""
+
+    slow: Value
+    fast: Value
+
+
+class Computed(_Effect, frozen=True, kw_only=True, tag="computed"):
+    """An effect that no expression describes; `by` names the function (`claims.COMPUTED`)."""
+
+    by: str
+
+
+EffectSpec = Mean | Ratio | Part | Fewer | Computed
+
+
+def with_level(found: Any, name: str, level: str) -> Any:
+    """An expression or effect in which a level stands where `name` stood.
+
+    >>> with_level(Measure("level").of(arm="$"), "$", "batch").cell
+    {'arm': 'batch'}
+    """
+    if isinstance(found, Value):
+        cell = {axis: level if own == name else own for axis, own in found.cell.items()}
+        return msgspec.structs.replace(found, cell=cell)
+    if not isinstance(found, msgspec.Struct):
+        return found
+    parts = {f: with_level(getattr(found, f), name, level) for f in found.__struct_fields__}
+    return msgspec.structs.replace(found, **parts)
