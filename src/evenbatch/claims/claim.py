@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenbatch.data.dataset import Dataset
+from evenbatch.protocol.block import Axis, Level, changes
 from evenbatch.protocol.drawn import Row
-from evenbatch.protocol.experiment import Axis, Experiment, Level, changes
+from evenbatch.protocol.experiment import Experiment
 from evenbatch.protocol.networks import RaceStudy
 from evenbatch.protocol.phrases import listed_answers
 from evenbatch.protocol.recipes import Prepared

@@ -2,7 +2,7 @@
 
     experiment   Experiment, Block, Axis, Level: what is asked, as data
     values       measures of cells, arithmetic with them, effects
-    rule         from effects to an answer; what is printed is what is applied
+    rule         from effects to an answer; what is printed is what is applied (conditions)
     drawn        figures as data
     recipes      data sets made from others, step by step
     measures     what is read off a curve, by name
@@ -19,7 +19,31 @@
 The names below are what a claim's file uses.
 """
 
+from evenbatch.protocol.block import (
+    Among,
+    Axis,
+    Best,
+    Block,
+    Changes,
+    Equal,
+    HostRate,
+    Level,
+    RateOf,
+    changes,
+    numbered,
+)
 from evenbatch.protocol.cells import rates_between
+from evenbatch.protocol.conditions import (
+    Both,
+    Each,
+    Either,
+    Interval,
+    above,
+    below,
+    beyond,
+    not_beyond,
+    up_to,
+)
 from evenbatch.protocol.drawn import CHANCE, MarkSpec, Over, Rates, Row, Ways, means, way_of
 from evenbatch.protocol.exhibits import (
     DOTS,
@@ -33,45 +57,20 @@ from evenbatch.protocol.exhibits import (
     numbers,
 )
 from evenbatch.protocol.exhibits import Axis as FigureAxis
-from evenbatch.protocol.experiment import (
-    Among,
-    Axis,
-    Best,
-    Block,
-    Changes,
-    Equal,
-    Experiment,
-    Goal,
-    HostRate,
-    Level,
-    Pick,
-    RacePlan,
-    RateOf,
-    changes,
-    numbered,
-)
+from evenbatch.protocol.experiment import Experiment, Goal, Pick, RacePlan
 from evenbatch.protocol.phrases import compared, gain, times
 from evenbatch.protocol.reading import Floats, Reading
 from evenbatch.protocol.recipes import Prepared
 from evenbatch.protocol.rule import (
     POINT,
-    Both,
     Clause,
-    Each,
-    Either,
-    Interval,
     OnePart,
     PerPart,
     Rule,
-    above,
-    below,
-    beyond,
     fails,
     holds,
     in_part,
-    not_beyond,
     undecided,
-    up_to,
 )
 from evenbatch.protocol.study import Telling, verdict_on
 from evenbatch.protocol.values import (

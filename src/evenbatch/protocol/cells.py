@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve, Network, Trial
-from evenbatch.protocol.experiment import (
+from evenbatch.protocol.block import (
     Among,
     At,
     Best,

@@ -11,8 +11,9 @@ from itertools import pairwise
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve, Trial
 from evenbatch.protocol import goals, race_shown
+from evenbatch.protocol.block import Changes
 from evenbatch.protocol.cells import make_trial
-from evenbatch.protocol.experiment import Changes, Experiment, RacePlan
+from evenbatch.protocol.experiment import Experiment, RacePlan
 from evenbatch.protocol.race import Finding, Race, Seconds
 from evenbatch.protocol.statement import race_setting, statement
 from evenbatch.protocol.study import sentence

@@ -17,13 +17,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from evenbatch.engine import Curve
 from evenbatch.protocol import goals
 from evenbatch.protocol.cells import TUNING_SEED, rate_at
+from evenbatch.protocol.contestants import Field
 from evenbatch.protocol.effects import PENALTY, Pairs, mean_effect
 from evenbatch.protocol.measures import About, level, steps_to
 from evenbatch.protocol.values import BEST
@@ -38,49 +39,6 @@ RESOLUTION = 8  # evaluations until the faster arm reaches the goal
 
 Seconds = Mapping[str, Sequence[float]]
 """Seconds per step of each arm, turn by turn."""
-
-
-class Scale(Protocol):
-    """How the metric is read.
-
-    name     of the metric: "accuracy"
-    percent  it is a share
-    sign     1 where higher is better, −1 where lower is: curves hold sign times the metric
-    unit     of a difference, times 100 for shares
-    said     a value (times sign) in words
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def percent(self) -> bool: ...
-    @property
-    def sign(self) -> int: ...
-    @property
-    def unit(self) -> str: ...
-    def said(self, signed: float) -> str: ...
-    def floor(self, curves: Sequence[Curve]) -> float: ...
-    def noise(self, curves: Sequence[Curve]) -> float: ...
-
-
-class Field(Protocol):
-    """What two arms must offer to be raced.
-
-    arms    their ids, the plainest first
-    name    of an arm, as tables and figures call it
-    steps   the budget
-    scale   how the metric is read
-    trial   of an arm, a learning rate and a seed, evaluated about every so many steps (0: as it is)
-    """
-
-    @property
-    def arms(self) -> tuple[str, str]: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def scale(self) -> Scale: ...
-    def name(self, arm: str) -> str: ...
-    def trial(self, arm: str, rate: float, seed: int, every: float) -> Any: ...
 
 
 @dataclass(frozen=True)

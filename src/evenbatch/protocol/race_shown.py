@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenbatch.engine import Curve
+from evenbatch.protocol.contestants import Field
 from evenbatch.protocol.effects import PENALTY
 from evenbatch.protocol.exhibits import (
     LINES,
@@ -22,7 +23,7 @@ from evenbatch.protocol.exhibits import (
     numbers,
 )
 from evenbatch.protocol.phrases import compared, ratio, times
-from evenbatch.protocol.race import Field, Finding, Meeting, Race
+from evenbatch.protocol.race import Finding, Meeting, Race
 from evenbatch.protocol.wording import count, digits, span
 
 AHEAD = 1.45  # how far a figure goes on after the slower arm has reached the goal

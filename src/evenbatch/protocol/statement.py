@@ -7,19 +7,9 @@ from typing import Any
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Trial
+from evenbatch.protocol.block import Among, Best, Block, Changes, Equal, HostRate, RateOf, arm_axis
 from evenbatch.protocol.cells import Cells, make_trial
-from evenbatch.protocol.experiment import (
-    Among,
-    Best,
-    Block,
-    Changes,
-    Equal,
-    Experiment,
-    HostRate,
-    RacePlan,
-    RateOf,
-    arm_axis,
-)
+from evenbatch.protocol.experiment import Experiment, RacePlan
 from evenbatch.protocol.goals import SHARE
 from evenbatch.protocol.verdict import Statement
 from evenbatch.protocol.wording import count, listed

@@ -11,9 +11,10 @@ import numpy as np
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve, Trial
 from evenbatch.protocol import drawn
+from evenbatch.protocol.block import HostRate
 from evenbatch.protocol.cells import Cells, Floats, key
 from evenbatch.protocol.exhibits import Figure, Table
-from evenbatch.protocol.experiment import Experiment, HostRate
+from evenbatch.protocol.experiment import Experiment
 from evenbatch.protocol.measures import MEASURES
 from evenbatch.protocol.reading import Reading
 from evenbatch.protocol.rule import Decision

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from evenbatch.protocol.block import Cell
 from evenbatch.protocol.exhibits import Table
-from evenbatch.protocol.experiment import Cell
 from evenbatch.protocol.reading import Floats, Reading
 from evenbatch.protocol.values import BEST, EffectSpec, Expr, Measure
 from evenbatch.protocol.verdict import Effect
