@@ -7,17 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evenbatch import protocol as p
 from evenbatch.data.dataset import Dataset
-from evenbatch.protocol.block import Axis, Level, changes
-from evenbatch.protocol.drawn import Row
-from evenbatch.protocol.experiment import Experiment
 from evenbatch.protocol.networks import RaceStudy
 from evenbatch.protocol.phrases import listed_answers
-from evenbatch.protocol.recipes import Prepared
 from evenbatch.protocol.study import ClaimStudy, Telling
-from evenbatch.protocol.values import Expr
 from evenbatch.protocol.verdict import Verdict
-from evenbatch.protocol.wording import metric_name
 
 ARM_NAMES = {
     "none": "no normalization",
@@ -64,7 +59,7 @@ class Effort:
 QUICK, DEFAULT, FULL = Effort("quick", 5, 2), Effort("default", 10, 3), Effort("full", 20, 5)
 EFFORTS = {effort.name: effort for effort in (QUICK, DEFAULT, FULL)}
 
-Made = tuple[Experiment, Sequence[Prepared]]
+Made = tuple[p.Experiment, Sequence[p.Prepared]]
 """An experiment and the data sets it names."""
 
 
@@ -106,21 +101,20 @@ class Claim:
 
     def conclude(self, verdicts: Mapping[str, Verdict]) -> str:
         """One sentence on all data sets."""
+        return f"“{self.phrase}” {listed_answers(verdicts, self.named)}."
 
-        return f"“{self.phrase}” {listed_answers(verdicts)}."
 
-
-def asked(prepared: Sequence[Prepared], **described: Any) -> Made:
+def asked(prepared: Sequence[p.Prepared], **described: Any) -> Made:
     """An experiment on data sets, of which the first is the one it is about."""
     data = prepared[0].data
     recipes = {one.data.name: one.recipe for one in prepared}
-    metric = metric_name(data)
-    return Experiment(data=data.name, metric=metric, recipes=recipes, **described), prepared
+    metric = p.metric_name(data)
+    return p.Experiment(data=data.name, metric=metric, recipes=recipes, **described), prepared
 
 
-def arms(*norms: str) -> Axis:
+def arms(*norms: str) -> p.Axis:
     """The axis of normalizers."""
-    return Axis("arm", "arm", tuple(Level(n, ARM_NAMES[n], changes(norm=n)) for n in norms))
+    return p.Axis("arm", "arm", tuple(p.Level(n, ARM_NAMES[n], p.changes(norm=n)) for n in norms))
 
 
 def initial(name: str, width: int) -> dict[str, Any]:
@@ -136,10 +130,10 @@ def initial(name: str, width: int) -> dict[str, Any]:
     return {"init": name}
 
 
-def inits(width: int, *names: str) -> Axis:
+def inits(width: int, *names: str) -> p.Axis:
     """The axis of initializations."""
-    levels = (Level(n, INITS[n][0], changes(**initial(n, width))) for n in names)
-    return Axis("init", "initialization", tuple(levels))
+    levels = (p.Level(n, INITS[n][0], p.changes(**initial(n, width))) for n in names)
+    return p.Axis("init", "initialization", tuple(levels))
 
 
 def points(data: Dataset) -> str:
@@ -152,13 +146,21 @@ def points(data: Dataset) -> str:
     return "points (0.01) of R²" if data.task == "regression" else "percentage points"
 
 
-def rows(axis: Axis, of: Callable[[str], Expr]) -> tuple[Row, ...]:
+def rows(axis: p.Axis, of: Callable[[str], p.Expr]) -> tuple[p.Row, ...]:
     """A row of a figure for each level of an axis."""
-    return tuple(Row(level.id, level.name, of(level.id)) for level in axis.levels)
+    return tuple(p.Row(level.id, level.name, of(level.id)) for level in axis.levels)
 
 
-def ways(axis: Axis, **cell: str) -> tuple[Row, ...]:
-    """The same for curves over steps; `cell` names the levels of the other axes."""
+def ways(axis: p.Axis, **cell: str) -> tuple[p.Row, ...]:
+    """The same for paths of runs; `cell` names the levels of the other axes."""
     return tuple(
-        Row(level.id, level.name, cell={axis.id: level.id, **cell}) for level in axis.levels
+        p.Row(level.id, level.name, cell={axis.id: level.id, **cell}) for level in axis.levels
     )
+
+
+def searched(
+    id: str, effort: Effort, base: p.Changes, axes: tuple[p.Axis, ...], **described: Any
+) -> p.Block:
+    """A block with the seeds of an effort; each cell at its own best learning rate unless said."""
+    usual: dict[str, Any] = {"at": (p.Best(),), "seeds": effort.seeds, "tuning": effort.tuning}
+    return p.Block(id=id, base=base, axes=axes, **usual | described)

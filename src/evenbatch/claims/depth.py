@@ -110,7 +110,7 @@ def figures(metric: str) -> tuple[p.Over, p.Over]:
         f"shallower ones did, median and range over seeds; {WIDTH} units a layer. 1 means that "
         "none did.",
         y="hidden layers",
-        log=True,
+        log="y",
         percent=False,
         rows=tuple(p.Row(arm.id, arm.name, deepest(arm.id, "$")) for arm in ARMS.levels),
     )
@@ -203,4 +203,4 @@ def tables(reading: p.Reading) -> Iterable[p.Table]:
     )
 
 
-CLAIM = Claim("depth", PHRASE, make, p.Telling(happened, notes, tables=tables))
+CLAIM = Claim("depth", PHRASE, make, p.Telling(happened, notes, tables))

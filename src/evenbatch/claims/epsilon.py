@@ -144,4 +144,4 @@ def tables(reading: p.Reading) -> Iterable[p.Table]:
     yield of_cells(reading, f"Test {reading.experiment.metric}, average of the run", columns)
 
 
-CLAIM = Claim("epsilon", PHRASE, make, p.Telling(happened, notes, tables=tables))
+CLAIM = Claim("epsilon", PHRASE, make, p.Telling(happened, notes, tables))

@@ -8,7 +8,6 @@ from evenbatch import protocol as p
 from evenbatch.claims.claim import Claim, Effort, Made, asked, points
 from evenbatch.claims.comparison import AVERAGE, Comparison, arms_table
 from evenbatch.data.dataset import Dataset
-from evenbatch.protocol.measures import affine_path
 
 PHRASE = "learned gamma and beta help"
 NAMES = {
@@ -17,6 +16,8 @@ NAMES = {
     "beta": "beta learned",
     "both": "both learned",
 }
+LEVELS = tuple(p.Level(id, name, p.changes(affine=id)) for id, name in NAMES.items())
+AXIS = p.Axis("arm", "affine parameters", LEVELS)
 WIDTHS = {"wide": 64, "narrow": 8}
 STEPS = 500  # the same at every effort: the average over the run depends on it
 
@@ -36,6 +37,15 @@ def rule(block: str) -> p.PerPart:
     )
 
 
+def compared(data: Dataset, effort: Effort, block: str) -> Comparison:
+    """Both learned, one of them, and none, in layers of one width."""
+    rates, every = p.rates_between(-2, 0.5, 0.5 if effort.quick else 0.25), STEPS // 20
+    steps = {"steps": STEPS, "evaluate_every": every, "probe_every": every}
+    base = p.changes(depth=3, width=WIDTHS[block], norm="batch", **steps)
+    seeds, hosts = (effort.seeds, effort.tuning), ("both", "none")
+    return Comparison(data, AXIS, base, rates, *seeds, hosts, id=block)
+
+
 def moved(block: str) -> tuple[p.Mean, p.Mean]:
     """How far both are from where they started, where both are learned."""
     unit = "root mean square"
@@ -46,23 +56,33 @@ def moved(block: str) -> tuple[p.Mean, p.Mean]:
     )
 
 
+def figures(metric: str) -> tuple[p.Over, p.Ways]:
+    """Every arm in both widths; and how far both move over the run."""
+    arms = (p.Row(b, f"layers of {w} units", AVERAGE.of(b, arm="$")) for b, w in WIDTHS.items())
+    paths = (
+        p.Row(f"{name}/{block}", f"{name}, {width} units", block=block, number=place,
+              cell={"arm": "both"})
+        for block, width in WIDTHS.items() for place, name in enumerate(("gamma", "beta"))
+    )  # fmt: skip
+    return (
+        p.Over(id="arms", kind=p.DOTS, axis="arm", show="mean", rows=tuple(arms),
+               title="Frozen and learned affine parameters", y=f"test {metric}, average of the run",
+               alt=f"Test {metric} averaged over the run for each arm at its best learning rate, "
+               "with the interval of the mean, in wide and in narrow layers."),
+        p.Ways(id="moved", path="affine", rows=tuple(paths), percent=False,
+               title="How far gamma and beta move", y="moved by (root mean square)",
+               alt="Distance of gamma from 1 and of beta from 0 over the steps, root mean square "
+               "over a layer, mean over layers, for both widths."),
+    )  # fmt: skip
+
+
 def make(data: Dataset, effort: Effort) -> Made:
-    """Batch norm with both learned, one of them, and none, in a network of usual width and in a
-    narrow one, where every unit counts.
+    """A network of usual width and a narrow one, where every unit counts.
 
     Columns of different scale are standardized first: what scaling does is another claim's matter.
     """
     even, metric = p.Prepared(data).learnable().of_one_scale(), p.metric_name(data)
-    rates, every = p.rates_between(-2, 0.5, 0.5 if effort.quick else 0.25), STEPS // 20
-    levels = tuple(p.Level(id, name, p.changes(affine=id)) for id, name in NAMES.items())
-    axis = p.Axis("arm", "affine parameters", levels)
-    compared = {}
-    for id, width in WIDTHS.items():
-        steps = {"steps": STEPS, "evaluate_every": every, "probe_every": every}
-        base = p.changes(depth=3, width=width, norm="batch", **steps)
-        seeds, hosts = (effort.seeds, effort.tuning), ("both", "none")
-        compared[id] = Comparison(even.data, axis, base, rates, *seeds, hosts, id=id)
-    wide, narrow = compared.values()
+    wide, narrow = (compared(even.data, effort, block) for block in WIDTHS)
     return asked(
         (even,),
         claim="gamma-beta",
@@ -80,32 +100,12 @@ def make(data: Dataset, effort: Effort) -> Made:
         change="The width: the second table has the same for a narrow network, in which the "
         "parameters move further.",
         blocks=(wide.block, narrow.block),
-        effects=(
-            *wide.gains("both", "none"),
-            wide.gain("gamma", "none"),
-            wide.gain("beta", "none"),
-            *moved("wide"),
-            narrow.gain("both", "none"),
-            *moved("narrow"),
-        ),
+        effects=(*wide.gains("both", "none"), wide.gain("gamma", "none"),
+                 wide.gain("beta", "none"), *moved("wide"),
+                 narrow.gain("both", "none"), *moved("narrow")),
         rule=rule("wide"),
-        figures=(
-            p.Over(
-                id="arms",
-                kind=p.DOTS,
-                axis="arm",
-                show="mean",
-                title="Frozen and learned affine parameters",
-                alt=f"Test {metric} averaged over the run for each arm at its best learning rate, "
-                "with the interval of the mean, in wide and in narrow layers.",
-                y=f"test {metric}, average of the run",
-                rows=tuple(
-                    p.Row(id, f"layers of {width} units", AVERAGE.of(id, arm="$"))
-                    for id, width in WIDTHS.items()
-                ),
-            ),
-        ),
-    )
+        figures=figures(metric),
+    )  # fmt: skip
 
 
 def far(reading: p.Reading, block: str) -> str:
@@ -116,9 +116,8 @@ def far(reading: p.Reading, block: str) -> str:
 
 def happened(reading: p.Reading) -> str:
     """Learned and frozen, and how far they move."""
-    both, none = (
-        p.share(reading.data, reading.mean(AVERAGE.of(arm=arm))) for arm in ("both", "none")
-    )
+    means = (reading.mean(AVERAGE.of(arm=arm)) for arm in ("both", "none"))
+    both, none = (p.share(reading.data, mean) for mean in means)
     return (
         f"averaged over the run, test {reading.experiment.metric} was {both} with gamma and beta "
         f"learned and {none} with both frozen; {far(reading, 'wide')}"
@@ -136,34 +135,10 @@ def notes(reading: p.Reading) -> Iterable[str]:
     )
 
 
-def figures(reading: p.Reading) -> Iterable[p.Figure]:
-    """How far both move over the run."""
-    series = []
-    for block, width in WIDTHS.items():
-        runs = [run for run in reading.runs(("both",), block) if not run.diverged]
-        if not runs or runs[0].probes is None:
-            continue
-        for place, name in enumerate(("gamma", "beta")):
-            paths = [affine_path(run)[place] for run in runs]
-            series.append(
-                p.band(f"{name}, {width} units", runs[0].probes.step, paths, f"{name}/{block}")
-            )
-    yield p.Figure(
-        p.LINES,
-        f"How far gamma and beta move: {reading.data.name}",
-        "Distance of gamma from 1 and of beta from 0 over the steps, root mean square over a "
-        "layer, mean over layers, for both widths.",
-        p.FigureAxis("steps"),
-        p.FigureAxis("moved by (root mean square)"),
-        tuple(series),
-        id="moved",
-    )
-
-
 def tables(reading: p.Reading) -> Iterable[p.Table]:
     """Both widths."""
     for id, width in WIDTHS.items():
         yield arms_table(reading, id, f"Layers of {width} units", "average")
 
 
-CLAIM = Claim("gamma-beta", PHRASE, make, p.Telling(happened, notes, figures, tables))
+CLAIM = Claim("gamma-beta", PHRASE, make, p.Telling(happened, notes, tables))

@@ -135,4 +135,4 @@ def tables(reading: p.Reading) -> Iterable[p.Table]:
         yield of_cells(reading, title, columns, across="arm", at=(at,))
 
 
-CLAIM = Claim("initialization", PHRASE, make, p.Telling(happened, notes, tables=tables))
+CLAIM = Claim("initialization", PHRASE, make, p.Telling(happened, notes, tables))

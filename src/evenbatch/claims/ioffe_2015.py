@@ -117,7 +117,7 @@ CLAIM = Claim(
     "ioffe-2015",
     PHRASE,
     make,
-    p.Telling(happened, notes, tables=tables),
+    p.Telling(happened, notes, tables),
     data=("mnist",),
     absent=ABSENT,
 )

@@ -133,4 +133,4 @@ def tables(reading: p.Reading) -> Iterable[p.Table]:
     yield of_cells(reading, title, columns, across="arm")
 
 
-CLAIM = Claim("learning-rate", PHRASE, make, p.Telling(happened, notes, tables=tables))
+CLAIM = Claim("learning-rate", PHRASE, make, p.Telling(happened, notes, tables))

@@ -108,4 +108,4 @@ def tables(reading: p.Reading) -> Iterable[p.Table]:
         yield arms_table(reading, block.id, title, "average")
 
 
-CLAIM = Claim("placement", PHRASE, make, p.Telling(happened, notes, tables=tables))
+CLAIM = Claim("placement", PHRASE, make, p.Telling(happened, notes, tables))

@@ -7,11 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import ARM_NAMES, Claim, Effort, Made, asked, points
+from evenbatch.claims.claim import ARM_NAMES, Claim, Effort, Made, asked, points, ways
 from evenbatch.claims.comparison import LEVEL, Comparison
 from evenbatch.data.dataset import Dataset
-from evenbatch.protocol.goals import guess_loss
-from evenbatch.protocol.measures import read_at_loss
 from evenbatch.protocol.tables import mean, of_cells, rate
 from evenbatch.protocol.verdict import ExperimentError
 
@@ -32,6 +30,30 @@ ARMS = p.Axis(
         p.Level("batch", ARM_NAMES["batch"], p.changes(norm="batch")),
     ),
 )
+
+RULE = p.PerPart(
+    parts=tuple(p.OnePart(f"gain/{id}/best/batch/none", where) for id, where in WHERE.items()),
+    gain="the gain over no normalization, in points,",
+    because={
+        p.HOLDS: "it gained at least 1 point {where}",
+        p.IN_PART: "it gained, but not clearly 1 point, {where}",
+        p.FAILS: "it did not gain as much as 1 point {where}",
+        p.CANNOT_TELL: "it is not settled {where}",
+    },
+    where="best against best",
+)
+WORDS = {
+    "phrase": PHRASE,
+    "states": "Batch norm acts like a gentle regularizer: it keeps a network from learning quirks "
+    "of its examples by heart.",
+    "fairness": "Arms are compared at equal training loss, so that none is praised for having "
+    "learned less. Batch norm is evaluated with exact statistics of the training set, so that "
+    "running ones that lag behind are no part of it.",
+    "source": "Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.4; Luo et al. 2019, "
+    "arXiv:1809.00846; Zhang et al. 2017, arXiv:1611.03530 (shuffled labels).",
+    "change": "How far training goes: the figures show the test metric at every training loss. "
+    "Smaller batches make batch norm's statistics noisier.",
+}
 
 
 def conditions(data: Dataset, effort: Effort) -> dict[str, tuple[p.Prepared, Comparison]]:
@@ -59,61 +81,56 @@ def conditions(data: Dataset, effort: Effort) -> dict[str, tuple[p.Prepared, Com
     return found
 
 
+def narrower(data: Dataset, block: str) -> p.Mean:
+    """How much smaller the gap between train and test is with batch norm."""
+    gap = GAP[block].of(block, arm="none") - GAP[block].of(block, arm="batch")
+    label = f"narrower train–test gap, {WHERE[block]}"
+    return p.Mean(id=f"gap/{block}", label=label, unit=points(data), of=gap, times=100)
+
+
+def figure(compared: Comparison) -> p.Ways:
+    """Test metric over training loss: what is learned by heart costs height on the way right."""
+    metric = p.metric_name(compared.data)
+    return p.Ways(
+        id=f"heart/{compared.id}",
+        path="by-loss",
+        title=f"Learned against learned by heart, {WHERE[compared.id]}",
+        alt=f"A line for each arm: test {metric} over the training loss it has reached, at its "
+        "best learning rate. Training goes from right to left; a line that is higher at the same "
+        "training loss predicts unseen rows better.",
+        rows=ways(ARMS),
+        x="training loss, as a share of a guess's",
+        y=f"test {metric}",
+        log="x",
+        marks=(p.MarkSpec("compared here", SHARES[compared.id], axis="x"), p.CHANCE),
+        block=compared.id,
+    )
+
+
 def make(data: Dataset, effort: Effort) -> Made:
     """Batch norm, dropout and nothing, on little data and on data with wrong labels."""
-    found = conditions(data, effort)
-    metric = p.metric_name(data)
-    both = {id: compared for id, (_, compared) in found.items()}
-    gaps = [
-        p.Mean(
-            id=f"gap/{id}",
-            label=f"narrower train–test gap, {WHERE[id]}",
-            unit=points(data),
-            of=GAP[id].of(id, arm="none") - GAP[id].of(id, arm="batch"),
-            times=100,
-        )
-        for id in WHERE
-    ]
+    found, metric = conditions(data, effort), p.metric_name(data)
+    both = [compared for _, compared in found.values()]
     names = {id: made.data.name for id, (made, _) in found.items()}
     levels = " and ".join(f"{100 * SHARES[id]:.0f} % ({names[id]})" for id in WHERE)
     return asked(
         tuple(made for made, _ in found.values()),
         claim="regularization",
-        phrase=PHRASE,
-        states="Batch norm acts like a gentle regularizer: it keeps a network from learning quirks "
-        "of its examples by heart.",
+        **WORDS,
         question="When the training examples are learned equally well, are unseen ones predicted "
         f"better with batch norm? Asked on {names['little']} and on {names['noisy']}.",
         measure=f"Test {metric} where the loss on the training set first falls to a share of what "
         f"a guess has: {levels}. Difference of batch norm and none in {points(data)}, paired by "
         "seed, mean with 95 % interval; also the gap between train and test.",
-        fairness="Arms are compared at equal training loss, so that none is praised for having "
-        "learned less. Batch norm is evaluated with exact statistics of the training set, so that "
-        "running ones that lag behind are no part of it.",
-        source="Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.4; Luo et al. 2019, "
-        "arXiv:1809.00846; Zhang et al. 2017, arXiv:1611.03530 (shuffled labels).",
-        change="How far training goes: the figures show the test metric at every training loss. "
-        "Smaller batches make batch norm's statistics noisier.",
-        blocks=tuple(compared.block for compared in both.values()),
+        blocks=tuple(compared.block for compared in both),
         effects=(
-            *(compared.gain("batch", "none") for compared in both.values()),
-            *gaps,
-            *(compared.gain("batch", "dropout") for compared in both.values()),
-            *(compared.gain("batch", "none", "at-none") for compared in both.values()),
+            *(compared.gain("batch", "none") for compared in both),
+            *(narrower(data, id) for id in WHERE),
+            *(compared.gain("batch", "dropout") for compared in both),
+            *(compared.gain("batch", "none", "at-none") for compared in both),
         ),
-        rule=p.PerPart(
-            parts=tuple(
-                p.OnePart(f"gain/{id}/best/batch/none", where) for id, where in WHERE.items()
-            ),
-            gain="the gain over no normalization, in points,",
-            because={
-                p.HOLDS: "it gained at least 1 point {where}",
-                p.IN_PART: "it gained, but not clearly 1 point, {where}",
-                p.FAILS: "it did not gain as much as 1 point {where}",
-                p.CANNOT_TELL: "it is not settled {where}",
-            },
-            where="best against best",
-        ),
+        rule=RULE,
+        figures=tuple(map(figure, both)),
     )
 
 
@@ -148,32 +165,6 @@ def notes(reading: p.Reading) -> Iterable[str]:
                 )
 
 
-def figures(reading: p.Reading) -> Iterable[p.Figure]:
-    """Test metric over training loss: what is learned by heart costs height on the way right."""
-    metric, shares = reading.experiment.metric, np.geomspace(1.0, 0.01, 25)
-    for block in reading.experiment.blocks:
-        series = []
-        for level in ARMS.levels:
-            guess = guess_loss(reading.cells[block.id].data((level.id,)))
-            runs = [
-                [read_at_loss(run, share * guess, run.metric) for share in shares]
-                for run in reading.runs((level.id,), block.id)
-            ]
-            series.append(p.band(level.name, shares, runs, level.id))
-        yield p.Figure(
-            p.LINES,
-            f"Learned against learned by heart: {block.base.data}",
-            f"A line for each arm: test {metric} over the training loss it has reached, at its "
-            "best learning rate. Training goes from right to left; a line that is higher at the "
-            "same training loss predicts unseen rows better.",
-            p.FigureAxis("training loss, as a share of a guess's", log=True),
-            p.FigureAxis(f"test {metric}", percent=metric == "accuracy"),
-            tuple(series),
-            (p.Mark("compared here", SHARES[block.id], "x"), p.Mark("chance", reading.floor)),
-            id=f"heart/{block.id}",
-        )
-
-
 def tables(reading: p.Reading) -> Iterable[p.Table]:
     """All arms on both kinds of data."""
     metric = reading.experiment.metric
@@ -190,4 +181,4 @@ def tables(reading: p.Reading) -> Iterable[p.Table]:
         yield of_cells(reading, title, columns, block=block.id, at=(p.BEST,))
 
 
-CLAIM = Claim("regularization", PHRASE, make, p.Telling(happened, notes, figures, tables))
+CLAIM = Claim("regularization", PHRASE, make, p.Telling(happened, notes, tables))

@@ -8,10 +8,10 @@ from itertools import product
 import numpy as np
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import ARM_NAMES, INITS, Claim, Effort, Made, arms, asked, inits
+from evenbatch.claims.claim import INITS, Claim, Effort, Made, arms, asked, inits, searched, ways
 from evenbatch.claims.comparison import LEVEL
 from evenbatch.data.dataset import Dataset
-from evenbatch.protocol.measures import KEPT, way
+from evenbatch.protocol.measures import KEPT
 from evenbatch.protocol.tables import mean, number, of_cells, rate
 
 PHRASE = "a smoother loss"
@@ -21,6 +21,23 @@ KINDS: tuple[p.Equal | p.Best, ...] = (
     p.Equal(by="min", name="equal learning rates"),
     p.Best(name="best learning rates"),
 )
+
+WORDS = {
+    "phrase": PHRASE,
+    "states": "With normalization the loss is smoother, so that the gradient can be trusted "
+    "further.",
+    "question": "How much do the loss and the gradient change along the gradient's direction, with "
+    "and without batch norm?",
+    "measure": "At each of 20 steps of the run, 8 points along the negative gradient, from half to "
+    "four times the learning rate: highest less lowest loss, and the largest distance of the "
+    "gradient from the one at the start; median over steps. Without, divided by with batch norm: "
+    "geometric mean over seeds, 95 % interval.",
+    "fairness": "At equal rates both arms go equally many times their gradients far. Where an arm "
+    "learns nothing at such a rate, the case is left out: a plain is smooth, too.",
+    "source": "Santurkar et al. 2018, arXiv:1805.11604, figure 4.",
+    "change": "Other learning rates: they say how far along the gradient is looked. A network that "
+    "learns nothing lies on a plain, which is smooth too.",
+}
 
 
 def effects() -> Iterable[p.Ratio]:
@@ -37,58 +54,70 @@ def effects() -> Iterable[p.Ratio]:
         )
 
 
+def rule() -> p.Rule:
+    """From the factors by which loss and gradient change less."""
+    smoother = "smoother/*"
+    never_rougher = p.Interval(smoother, "high", "<", 1, "always")
+    some = p.Both((p.beyond(smoother, 1, "any"), never_rougher))
+    return p.Rule(
+        clauses=(
+            p.holds(p.beyond(smoother, 1), "smoother in every case"),
+            p.in_part(some, "smoother in {0.n} of {0.of} cases, and rougher in {1.n}"),
+            p.fails(p.below(smoother, 2), "smoother in no case; twice as smooth is ruled out"),
+        ),
+        names={smoother: "the factors by which loss and gradient change less"},
+        otherwise="the intervals include both no gain and twice as smooth",
+    )
+
+
+def figures() -> Iterable[p.Ways]:
+    """For each initialization the loss along the gradient; and how far the gradient changes."""
+    for init in WHERE:
+        yield p.Ways(
+            id=f"loss/{init}",
+            path="loss-along",
+            title=f"The loss along the gradient, {INITS[init][1]}",
+            alt="The line is the loss of the minibatch, the band what it becomes between half and "
+            "four times the step along the gradient, median over seeds; a wide band is a rough "
+            "way. Both arms have the same learning rate.",
+            rows=ways(ARMS, init=init),
+            y="loss",
+            log="y",
+            percent=False,
+            at="equal",
+        )
+    yield p.Ways(
+        id="gradient",
+        path="gradient-along",
+        title="How far the gradient changes along its own direction",
+        alt="A line for each arm and initialization, at equal learning rates: the lower, the "
+        "longer a gradient stays true.",
+        rows=tuple(
+            p.Row(arm.id, f"{arm.name}, {INITS[init][0]}", cell={"init": init, "arm": arm.id})
+            for init, arm in product(WHERE, ARMS.levels)
+        ),
+        y="largest change of the gradient",
+        log="y",
+        percent=False,
+        at="equal",
+    )
+
+
 def make(data: Dataset, effort: Effort) -> Made:
     """Loss and gradient along the gradient's direction, with and without batch norm."""
     steps, every = (300, 15) if effort.quick else (1000, 50)
     surveys = {"steps": steps, "evaluate_every": every, "landscape_every": every}
-    smoother = "smoother/*"
+    rates = p.rates_between(-4, 0, 1.0 if effort.quick else 0.5)
+    plan = {"at": KINDS, "rates": rates, "score": LEVEL}
+    base, axes = p.changes(depth=3, width=64, **surveys), (inits(64, *WHERE), ARMS)
     return asked(
         (p.Prepared(data),),
         claim="smoothness",
-        phrase=PHRASE,
-        states="With normalization the loss is smoother, so that the gradient can be trusted "
-        "further.",
-        question="How much do the loss and the gradient change along the gradient's direction, "
-        "with and without batch norm?",
-        measure="At each of 20 steps of the run, 8 points along the negative gradient, from half "
-        "to four times the learning rate: highest less lowest loss, and the largest distance of "
-        "the gradient from the one at the start; median over steps. Without, divided by with batch "
-        "norm: geometric mean over seeds, 95 % interval.",
-        fairness="At equal rates both arms go equally many times their gradients far. Where an arm "
-        "learns nothing at such a rate, the case is left out: a plain is smooth, too.",
-        source="Santurkar et al. 2018, arXiv:1805.11604, figure 4.",
-        change="Other learning rates: they say how far along the gradient is looked. A network "
-        "that learns nothing lies on a plain, which is smooth too.",
-        blocks=(
-            p.Block(
-                id="surveyed",
-                base=p.changes(depth=3, width=64, **surveys),
-                axes=(inits(64, *WHERE), ARMS),
-                at=KINDS,
-                rates=p.rates_between(-4, 0, 1.0 if effort.quick else 0.5),
-                score=LEVEL,
-                seeds=effort.seeds,
-                tuning=effort.tuning,
-            ),
-        ),
+        **WORDS,
+        blocks=(searched("surveyed", effort, base, axes, **plan),),
         effects=tuple(effects()),
-        rule=p.Rule(
-            clauses=(
-                p.holds(p.beyond(smoother, 1), "smoother in every case"),
-                p.in_part(
-                    p.Both(
-                        (
-                            p.beyond(smoother, 1, "any"),
-                            p.Interval(smoother, "high", "<", 1, "always"),
-                        )
-                    ),
-                    "smoother in {0.n} of {0.of} cases, and rougher in {1.n}",
-                ),
-                p.fails(p.below(smoother, 2), "smoother in no case; twice as smooth is ruled out"),
-            ),
-            names={smoother: "the factors by which loss and gradient change less"},
-            otherwise="the intervals include both no gain and twice as smooth",
-        ),
+        rule=rule(),
+        figures=tuple(figures()),
     )
 
 
@@ -126,43 +155,6 @@ def notes(reading: p.Reading) -> Iterable[str]:
         yield f"Left out, because an arm learned nothing there, or it is the same case: {label}."
 
 
-def figures(reading: p.Reading) -> Iterable[p.Figure]:
-    """For each initialization the loss along the gradient; and how far the gradient changes."""
-    name, lines = reading.data.name, []
-    for init in WHERE:
-        series = []
-        for arm in ARMS.levels:
-            runs = [way(run) for run in reading.runs((init, arm.id), at="equal")]
-            here, low, high, moved = (
-                p.way_of(arm.id, arm.name, [(w.step, getattr(w, part)) for w in runs])
-                for part in ("here", "low", "high", "gradient_change")
-            )
-            series.append(p.Series(arm.name, here.x, here.y, low.y, high.y, id=arm.id))
-            words = f"{ARM_NAMES[arm.id]}, {INITS[init][0]}"
-            lines.append(p.Series(words, moved.x, moved.y, moved.low, moved.high, id=arm.id))
-        yield p.Figure(
-            p.LINES,
-            f"The loss along the gradient, {INITS[init][1]}: {name}",
-            "The line is the loss of the minibatch, the band what it becomes between half and four "
-            "times the step along the gradient, median over seeds; a wide band is a rough way. "
-            "Both arms have the same learning rate.",
-            p.FigureAxis("steps"),
-            p.FigureAxis("loss", log=True),
-            tuple(series),
-            id=f"loss/{init}",
-        )
-    yield p.Figure(
-        p.LINES,
-        f"How far the gradient changes along its own direction: {name}",
-        "A line for each arm and initialization, at equal learning rates: the lower, the longer a "
-        "gradient stays true.",
-        p.FigureAxis("steps"),
-        p.FigureAxis("largest change of the gradient", log=True),
-        tuple(lines),
-        id="gradient",
-    )
-
-
 def tables(reading: p.Reading) -> Iterable[p.Table]:
     """Every arm at both kinds of learning rates."""
     for at in KINDS:
@@ -177,4 +169,4 @@ def tables(reading: p.Reading) -> Iterable[p.Table]:
         yield of_cells(reading, title, columns, at=(at.id,))
 
 
-CLAIM = Claim("smoothness", PHRASE, make, p.Telling(happened, notes, figures, tables))
+CLAIM = Claim("smoothness", PHRASE, make, p.Telling(happened, notes, tables))

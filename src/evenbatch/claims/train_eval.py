@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import Claim, Effort, Made, asked, points, rows
+from evenbatch.claims.claim import Claim, Effort, Made, arms, asked, points, rows, searched
 from evenbatch.data.dataset import Dataset
 from evenbatch.protocol.tables import effect, mean, of_cells
 
@@ -17,6 +17,19 @@ MOMENTA = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 USUAL = 0.1  # PyTorch's momentum
 EARLY, STEPS = 30, 300
 LAST = p.Measure("last")
+WORDS = {
+    "phrase": PHRASE,
+    "states": "Once trained, a network with batch norm must use its running statistics, not those "
+    "of the batch it is asked about.",
+    "question": "How much worse are predictions when the switch to evaluation is forgotten: asked "
+    f"one row at a time, and in batches of {TRAINED} as in training?",
+    "fairness": "The same trained network in every arm, to the bit: only how it is tested differs, "
+    "so equal settings and best settings are one.",
+    "source": "Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.1; Wu & Johnson 2021, "
+    "arXiv:2105.07576, sections 3 and 4.",
+    "change": "Large test batches of unrelated rows have nearly the statistics of all rows. Rows "
+    "that come in an order (shifts, classes, patients) do not, however many.",
+}
 
 
 def batches_of(size: int) -> str:
@@ -41,29 +54,64 @@ def cost(data: Dataset, how: str, words: str) -> p.Mean:
 
 def ways_to_test(data: Dataset, shuffled: str) -> p.Axis:
     """Running statistics, exact ones, and each test batch's own."""
-    own = {"statistics": "batch"}
-    sizes, as_trained = sizes_of(data), min(TRAINED, data.n_test)
     order = "own statistics, batches as in training, rows shuffled first"
-    each = {
-        str(size): f"own statistics, {batches_of(size)}" if size < data.n_test
-        else f"own statistics, all {size} test rows as one batch"
-        for size in sizes
-    }  # fmt: skip
+    whole = f"own statistics, all {data.n_test} test rows as one batch"
+
+    def own(id: str, size: int, words: str, on: str = "") -> p.Level:
+        change = p.changes(on, statistics="batch", evaluation_batch=size)
+        return p.Level(id, words, change, None if on else float(size))
+
+    *sizes, all_rows = sizes_of(data)
+    exact = p.changes(statistics="population")
     return p.Axis(
         "how",
         "tested with",
         (
             p.Level(RUNNING, "running statistics"),
-            p.Level(
-                "exact", "exact statistics of the training set", p.changes(statistics="population")
-            ),
-            *(
-                p.Level(id, words, p.changes(evaluation_batch=int(id), **own), float(id))
-                for id, words in each.items()
-            ),
-            p.Level("shuffled", order, p.changes(shuffled, evaluation_batch=as_trained, **own)),
+            p.Level("exact", "exact statistics of the training set", exact),
+            *(own(str(size), size, f"own statistics, {batches_of(size)}") for size in sizes),
+            own(str(all_rows), all_rows, whole),
+            own("shuffled", min(TRAINED, data.n_test), order, shuffled),
         ),
     )
+
+
+def rule(judged: dict[str, str]) -> p.PerPart:
+    """From what forgetting the switch costs, for these batches (`id`: words)."""
+    return p.PerPart(
+        parts=tuple(p.OnePart(f"cost/{id}", name) for id, name in judged.items()),
+        gain="the cost of forgetting the switch, in points,",
+        because={
+            p.HOLDS: "forgetting it cost at least 1 point in {where}",
+            p.IN_PART: "it cost something, but not clearly 1 point, in {where}",
+            p.CANNOT_TELL: "it is not settled in {where}",
+            p.FAILS: "not in {where}",
+        },
+        alone={p.FAILS: "forgetting it did not cost 1 point in {where}"},
+    )
+
+
+def figures(data: Dataset, steps: p.Axis) -> tuple[p.Over, p.Over]:
+    """The metric over the size of the test batch, and over the momentum."""
+    metric, of = p.metric_name(data), LAST.of("tested", how="$")
+    running = p.MarkSpec("running statistics", of=LAST.of("tested", how=RUNNING))
+    return (
+        p.Over(
+            id="batches", kind=p.LINES, axis="how", show="mean", block="tested",
+            title="Forgetting the switch to evaluation", x="rows in a test batch", log="x",
+            alt=f"Test {metric} over the size of the test batches whose own statistics are used, "
+            "with the interval of the mean; running statistics as a line across.",
+            y=f"test {metric}", rows=(p.Row("own", "the test batch's own statistics", of),),
+            levels=tuple(map(str, sizes_of(data))), marks=(running, p.CHANCE),
+        ),
+        p.Over(
+            id="momenta", kind=p.LINES, axis="momentum", show="mean", block="momenta",
+            title="How fast running statistics follow", y=f"test {metric}",
+            alt=f"Test {metric} with running statistics over their momentum, early in training "
+            "and at its end, with the interval of the mean.",
+            rows=rows(steps, lambda s: LAST.of("momenta", steps=s, momentum="$")),
+        ),
+    )  # fmt: skip
 
 
 def make(data: Dataset, effort: Effort) -> Made:
@@ -72,77 +120,29 @@ def make(data: Dataset, effort: Effort) -> Made:
     Columns of different scale are standardized first: what scaling does is another claim's matter.
     """
     even = p.Prepared(data).learnable().of_one_scale()
-    shuffled, metric = even.shuffled_tests(), p.metric_name(data)
+    shuffled, metric, sizes = even.shuffled_tests(), p.metric_name(data), sizes_of(even.data)
     base = p.changes(norm="batch", depth=2, width=32, batch_size=TRAINED, steps=STEPS)
     how = ways_to_test(even.data, shuffled.data.name)
-    sizes = sizes_of(even.data)
-    as_trained = min(TRAINED, sizes[-1])
-    judged = {str(as_trained): batches_of(as_trained), "1": batches_of(1)}
+    judged = {str(size): batches_of(size) for size in (min(TRAINED, sizes[-1]), 1)}
     momentum = p.numbered("momentum", "momentum", MOMENTA, lambda m: {"momentum": m})
     steps = p.numbered("steps", "steps", (EARLY, STEPS), lambda s: {"steps": s})
-    same = p.RateOf("trained", {"arm": "batch"})
-    arm = p.Axis("arm", "arm", (p.Level("batch", "batch norm"),))
+    same = {"at": (p.RateOf("trained", {"arm": "batch"}),), "tuning": 0}
+    rates = p.rates_between(-1.5, 0.5, 0.5 if effort.quick else 0.25)
+    costs = dict.fromkeys((*judged, "shuffled", str(sizes[-1]), "exact"))
     return asked(
         (even, shuffled),
         claim="train-eval",
-        phrase=PHRASE,
-        states="Once trained, a network with batch norm must use its running statistics, not those "
-        "of the batch it is asked about.",
-        question="How much worse are predictions when the switch to evaluation is forgotten: asked "
-        f"one row at a time, and in batches of {TRAINED} as in training?",
+        **WORDS,
         measure=f"Test {metric} after {STEPS} steps. Cost of forgetting: running statistics minus "
         f"the batch's own, in {points(data)}, paired by seed, mean with 95 % interval.",
-        fairness="The same trained network in every arm, to the bit: only how it is tested "
-        "differs, so equal settings and best settings are one.",
-        source="Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.1; Wu & Johnson 2021, "
-        "arXiv:2105.07576, sections 3 and 4.",
-        change="Large test batches of unrelated rows have nearly the statistics of all rows. Rows "
-        "that come in an order (shifts, classes, patients) do not, however many.",
         blocks=(
-            p.Block(
-                id="trained",
-                base=base,
-                axes=(arm,),
-                at=(p.Best(),),
-                rates=p.rates_between(-1.5, 0.5, 0.5 if effort.quick else 0.25),
-                score=LAST,
-                seeds=effort.seeds,
-                tuning=effort.tuning,
-            ),
-            p.Block(id="tested", base=base, axes=(how,), at=(same,), seeds=effort.seeds),
-            p.Block(
-                id="momenta", base=base, axes=(momentum, steps), at=(same,), seeds=effort.seeds
-            ),
+            searched("trained", effort, base, (arms("batch"),), rates=rates, score=LAST),
+            searched("tested", effort, base, (how,), **same),
+            searched("momenta", effort, base, (momentum, steps), **same),
         ),
-        effects=tuple(
-            cost(data, id, how[id].name)
-            for id in dict.fromkeys((*judged, "shuffled", str(sizes[-1]), "exact"))
-        ),
-        rule=p.PerPart(
-            parts=tuple(p.OnePart(f"cost/{id}", name) for id, name in judged.items()),
-            gain="the cost of forgetting the switch, in points,",
-            because={
-                p.HOLDS: "forgetting it cost at least 1 point in {where}",
-                p.IN_PART: "it cost something, but not clearly 1 point, in {where}",
-                p.CANNOT_TELL: "it is not settled in {where}",
-                p.FAILS: "not in {where}",
-            },
-            alone={p.FAILS: "forgetting it did not cost 1 point in {where}"},
-        ),
-        figures=(
-            p.Over(
-                id="momenta",
-                kind=p.LINES,
-                axis="momentum",
-                show="mean",
-                title="How fast running statistics follow",
-                alt=f"Test {metric} with running statistics over their momentum, early in training "
-                "and at its end, with the interval of the mean.",
-                y=f"test {metric}",
-                rows=rows(steps, lambda s: LAST.of("momenta", steps=s, momentum="$")),
-                block="momenta",
-            ),
-        ),
+        effects=tuple(cost(data, id, how[id].name) for id in costs),
+        rule=rule(judged),
+        figures=figures(even.data, steps),
     )
 
 
@@ -196,24 +196,6 @@ def notes(reading: p.Reading) -> Iterable[str]:
         )
 
 
-def figures(reading: p.Reading) -> Iterable[p.Figure]:
-    """The metric over the size of the test batch."""
-    metric, sizes = reading.experiment.metric, sizes_of(reading.data)
-    values = [reading.values(LAST.of("tested", how=str(size))) for size in sizes]
-    right = reading.mean(LAST.of("tested", how=RUNNING))
-    yield p.Figure(
-        p.LINES,
-        f"Forgetting the switch to evaluation: {reading.data.name}",
-        f"Test {metric} over the size of the test batches whose own statistics are used, with the "
-        "interval of the mean; running statistics as a line across.",
-        p.FigureAxis("rows in a test batch", log=True),
-        p.FigureAxis(f"test {metric}", percent=metric == "accuracy"),
-        (p.means("own", "the test batch's own statistics", values, p.numbers(sizes)),),
-        (p.Mark("running statistics", right), p.Mark("chance", reading.floor)),
-        id="batches",
-    )
-
-
 def tables(reading: p.Reading) -> Iterable[p.Table]:
     """All ways to test; and all momenta."""
     metric, data = reading.experiment.metric, reading.data
@@ -225,4 +207,4 @@ def tables(reading: p.Reading) -> Iterable[p.Table]:
     yield of_cells(reading, title, {metric: mean(LAST)}, block="momenta", across="steps")
 
 
-CLAIM = Claim("train-eval", PHRASE, make, p.Telling(happened, notes, figures, tables))
+CLAIM = Claim("train-eval", PHRASE, make, p.Telling(happened, notes, tables))

@@ -13,9 +13,8 @@ from itertools import product
 import numpy as np
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import Claim, Effort, Made, asked
+from evenbatch.claims.claim import Claim, Effort, Made, asked, ways
 from evenbatch.data.dataset import Dataset
-from evenbatch.protocol.measures import squared_gradients
 from evenbatch.protocol.tables import of_values
 
 PHRASE = "gradients grow by the factor theory gives"
@@ -24,7 +23,23 @@ ACTIVATIONS, BATCHES = ("identity", "relu"), (8, 16, 64)
 ROWS, CLASSES = 512, 10
 EPS = 1e-12  # the theory has none
 GROWTH = p.Measure("gradient-growth")
+WITHOUT = "relu, no normalization"
 CASES = {f"{name}-{batch}": (name, batch) for name, batch in product(ACTIVATIONS, BATCHES)}
+
+WORDS = {
+    "phrase": PHRASE,
+    "states": "Against the lesson: at initialization batch norm itself makes gradients explode, by "
+    "an exactly known factor with each layer.",
+    "question": "By which factor does the squared gradient norm grow from layer to layer, and is "
+    "it the one that theory gives for infinitely wide networks?",
+    "measure": "Slope of the logarithm of the squared gradient norm by the weights, over the "
+    "layers between two hidden layers, as a factor a layer towards the input: geometric mean over "
+    "seeds with 95 % interval.",
+    "source": "Yang et al. 2019, arXiv:1902.08129: (B − 2)/(B − 3) without activation, π/(π − 1) "
+    "for relu as the batch size B grows.",
+    "change": "Narrower networks: the factors are exact for infinite width. Training changes it "
+    "within a few steps (see the claim “gradients”), and so do residual connections.",
+}
 
 
 def exact_growth(activation: str, batch: int) -> float:
@@ -81,10 +96,11 @@ def alone(effort: Effort) -> Dataset:
     return random_data(512 if effort.quick else 1000)
 
 
-def effects() -> Iterable[p.Mean | p.Ratio | p.Computed]:
+def effects() -> Iterable[p.Mean | p.Ratio]:
     """The factors, and how far they are off."""
     label, unit = "mean of all cases", "% off the exact factor"
-    yield p.Computed(id="miss", label=label, unit=unit, by="miss")
+    miss = p.Computed("miss", GROWTH.of(case="$"))
+    yield p.Mean(id="miss", label=label, unit=unit, of=miss, times=100)
     for id, (name, batch) in CASES.items():
         label, of, exact = (
             f"{name}, batches of {batch}",
@@ -94,75 +110,38 @@ def effects() -> Iterable[p.Mean | p.Ratio | p.Computed]:
         times = "times the exact factor"
         yield p.Ratio(id=f"off/{id}", label=label, unit=times, above=of, by=exact)
         yield p.Ratio(id=f"factor/{id}", label=label, unit="times a layer", above=of)
-    label, of = "relu, no normalization", GROWTH.of(case="none")
+    label, of = WITHOUT, GROWTH.of(case="none")
     yield p.Ratio(id="factor/none", label=label, unit="times a layer", above=of)
 
 
-def make(data: Dataset, effort: Effort) -> Made:
-    """Growth of the squared gradient norm over the layers of a wide network at initialization: one
-    step that learns nothing, in float64."""
-    if data.name != "random":
-        raise p.NotHere(f"It is about random data of its own, not about {data.name}.")
-    width, depth = data.n_features, 20 if effort.quick else 16
-    once = {"steps": 1, "probe_every": 1, "learning_rate": 0.0, "dtype": "float64"}
+def networks() -> p.Axis:
+    """Both activations with each batch size; and no normalization."""
     levels = [
-        p.Level(
-            id,
-            f"{name}, batches of {batch}",
-            p.changes(norm="batch", activation=name, batch_size=batch),
-        )
+        p.Level(id, f"{name}, batches of {batch}",
+                p.changes(norm="batch", activation=name, batch_size=batch))
         for id, (name, batch) in CASES.items()
-    ]
+    ]  # fmt: skip
     without = p.changes(norm="none", activation="relu", batch_size=BATCHES[-1])
-    levels.append(p.Level("none", "relu, no normalization", without))
+    return p.Axis("case", "network", (*levels, p.Level("none", WITHOUT, without)))
+
+
+def rule() -> p.Rule:
+    """From the measured factor as a multiple of the exact one."""
     close = p.Both((p.above("off/$", 1 - CLOSE), p.up_to("off/$", 1 + CLOSE)))
     outside = p.Either((p.below("off/$", 1 - CLOSE), p.beyond("off/$", 1 + CLOSE)))
     named = {id: f"{name}, {batch}" for id, (name, batch) in CASES.items()}
     within = f"to {100 * CLOSE:.0f} %"
-    return asked(
-        (p.Prepared(data),),
-        claim="yang-2019",
-        phrase=PHRASE,
-        states="Against the lesson: at initialization batch norm itself makes gradients explode, "
-        "by an exactly known factor with each layer.",
-        question="By which factor does the squared gradient norm grow from layer to layer, and is "
-        "it the one that theory gives for infinitely wide networks?",
-        measure="Slope of the logarithm of the squared gradient norm by the weights, over the "
-        "layers between two hidden layers, as a factor a layer towards the input: geometric mean "
-        "over seeds with 95 % interval.",
-        fairness="Nothing is tuned or trained: one backward pass of a fresh network on random "
-        f"inputs and labels, {depth} hidden layers of {width} units, He initialization, eps "
-        f"{EPS:g}, float64. Each seed draws another network and another batch.",
-        source="Yang et al. 2019, arXiv:1902.08129: (B − 2)/(B − 3) without activation, π/(π − 1) "
-        "for relu as the batch size B grows.",
-        change="Narrower networks: the factors are exact for infinite width. Training changes it "
-        "within a few steps (see the claim “gradients”), and so do residual connections.",
-        blocks=(
-            p.Block(
-                id="fresh",
-                base=p.changes(depth=depth, width=width, init="he", eps=EPS, **once),
-                axes=(p.Axis("case", "network", tuple(levels)),),
-                seeds=effort.seeds,
-            ),
+    none_close = p.Both((p.Each(named, outside, "any"), p.Each(named, _not(close))))
+    return p.Rule(
+        clauses=(
+            p.holds(p.Each(named, close), f"measured and exact agree {within} in all cases"),
+            p.fails(none_close, "measured and exact differ"),
+            p.in_part(p.Each(named, close, "any"),
+                      f"measured and exact agree {within} in some cases only"),
         ),
-        effects=tuple(effects()),
-        rule=p.Rule(
-            clauses=(
-                p.holds(p.Each(named, close), f"measured and exact agree {within} in all cases"),
-                p.fails(
-                    p.Both((p.Each(named, outside, "any"), p.Each(named, _not(close)))),
-                    "measured and exact differ",
-                ),
-                p.in_part(
-                    p.Each(named, close, "any"),
-                    f"measured and exact agree {within} in some cases only",
-                ),
-            ),
-            names={"off/$": "the measured factor, as a multiple of the exact one,"},
-            otherwise=f"the intervals are too wide to tell agreement {within}",
-        ),
-        trained=False,
-    )
+        names={"off/$": "the measured factor, as a multiple of the exact one,"},
+        otherwise=f"the intervals are too wide to tell agreement {within}",
+    )  # fmt: skip
 
 
 def _not(close: p.Both) -> p.Either:
@@ -172,6 +151,52 @@ def _not(close: p.Both) -> p.Either:
     assert isinstance(high, p.Interval)
     below = p.Interval(low.effects, "low", "<", low.bound)
     return p.Either((below, p.Interval(high.effects, "high", ">", high.bound)))
+
+
+def figures() -> tuple[p.Over, p.Ways]:
+    """Measured and exact factors; and the gradients layer by layer."""
+    rows = []
+    for name in ACTIVATIONS:
+        measured = tuple(GROWTH.of(case=f"{name}-{batch}") for batch in BATCHES)
+        exact = tuple(exact_growth(name, batch) for batch in BATCHES)
+        rows.append(p.Row(name, f"{name}, measured", each=measured))
+        rows.append(p.Row(f"{name}/exact", f"{name}, exact", given=exact))
+    return (
+        p.Over(id="factors", kind=p.DOTS, show="geometric", places=tuple(map(str, BATCHES)),
+               title="Growth of the squared gradient norm with each layer", rows=tuple(rows),
+               alt="For each batch size and activation the measured factor with its interval, "
+               "beside it the exact one.",
+               x="examples in a batch", y="factor a layer", percent=False),
+        p.Ways(id="layers", path="by-layer", title="Gradients explode on the way back",
+               alt="The squared gradient norm of each layer as a multiple of the last one's, a "
+               "line for each activation and batch size. With batch norm all rise towards the "
+               "input, on the left; without it they do not.",
+               rows=ways(networks()), x="layer", log="y", percent=False,
+               y="squared gradient norm ÷ that of the last layer"),
+    )  # fmt: skip
+
+
+def make(data: Dataset, effort: Effort) -> Made:
+    """Growth of the squared gradient norm over the layers of a wide network at initialization: one
+    step that learns nothing, in float64."""
+    if data.name != "random":
+        raise p.NotHere(f"It is about random data of its own, not about {data.name}.")
+    width, depth = data.n_features, 20 if effort.quick else 16
+    once = {"steps": 1, "probe_every": 1, "learning_rate": 0.0, "dtype": "float64"}
+    base = p.changes(depth=depth, width=width, init="he", eps=EPS, **once)
+    return asked(
+        (p.Prepared(data),),
+        claim="yang-2019",
+        **WORDS,
+        fairness="Nothing is tuned or trained: one backward pass of a fresh network on random "
+        f"inputs and labels, {depth} hidden layers of {width} units, He initialization, eps "
+        f"{EPS:g}, float64. Each seed draws another network and another batch.",
+        blocks=(p.Block(id="fresh", base=base, axes=(networks(),), seeds=effort.seeds),),
+        effects=tuple(effects()),
+        rule=rule(),
+        figures=figures(),
+        trained=False,
+    )
 
 
 def happened(reading: p.Reading) -> str:
@@ -198,44 +223,6 @@ def notes(reading: p.Reading) -> Iterable[str]:
     )
 
 
-def figures(reading: p.Reading) -> Iterable[p.Figure]:
-    """Measured and exact factors; and the gradients layer by layer."""
-    rows = []
-    for name in ACTIVATIONS:
-        found = [reading.effects[f"factor/{name}-{batch}"] for batch in BATCHES]
-        places = p.numbers(range(len(BATCHES)))
-        ends = ([getattr(e, part) for e in found] for part in ("value", "low", "high"))
-        rows.append(p.Series(f"{name}, measured", places, *map(p.numbers, ends), id=name))
-        exact = p.numbers([exact_growth(name, batch) for batch in BATCHES])
-        rows.append(p.Series(f"{name}, exact", places, exact, id=f"{name}/exact"))
-    yield p.Figure(
-        p.DOTS,
-        "Growth of the squared gradient norm with each layer",
-        "For each batch size and activation the measured factor with its interval, beside it the "
-        "exact one.",
-        p.FigureAxis("examples in a batch", names=tuple(map(str, BATCHES))),
-        p.FigureAxis("factor a layer"),
-        tuple(rows),
-        id="factors",
-    )
-    series = []
-    for level in reading.block().axis("case").levels:
-        norms = [squared_gradients(run) for run in reading.runs((level.id,))]
-        layers = range(2, len(norms[0]) + 2)
-        series.append(p.band(level.name, layers, [run / run[-1] for run in norms], level.id))
-    yield p.Figure(
-        p.LINES,
-        "Gradients explode on the way back",
-        "The squared gradient norm of each layer as a multiple of the last one's, a line for each "
-        "activation and batch size. With batch norm all rise towards the input, on the left; "
-        "without it they do not.",
-        p.FigureAxis("layer"),
-        p.FigureAxis("squared gradient norm ÷ that of the last layer", log=True),
-        tuple(series),
-        id="layers",
-    )
-
-
 def tables(reading: p.Reading) -> Iterable[p.Table]:
     """Every case."""
     exact = {id: f"{exact_growth(*case):.4f}" for id, case in CASES.items()} | {"none": "–"}
@@ -252,11 +239,11 @@ def tables(reading: p.Reading) -> Iterable[p.Table]:
     )
 
 
-def miss(reading: p.Reading) -> p.Floats:
-    """(seeds,) by how many percent the measured factor misses the exact one, mean over cases."""
+def miss(reading: p.Reading, _of: p.Value) -> p.Floats:
+    """(seeds,) by which share the measured factor misses the exact one, mean over cases."""
     found = [reading.values(GROWTH.of(case=id)) / exact_growth(*CASES[id]) for id in CASES]
-    return np.asarray(100 * (np.mean(found, axis=0) - 1))
+    return np.asarray(np.mean(found, axis=0) - 1)
 
 
-TELLING = p.Telling(happened, notes, figures, tables, {"miss": miss})
+TELLING = p.Telling(happened, notes, tables, {"miss": miss})
 CLAIM = Claim("yang-2019", PHRASE, make, TELLING, data=(), alone=alone)

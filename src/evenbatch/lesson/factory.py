@@ -6,17 +6,16 @@ ingredient goes in; the amounts reach the networks as they are, in cups, grams a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import arms, asked
+from evenbatch.claims.claim import arms, asked, ways
 from evenbatch.data import Dataset
 from evenbatch.engine import Session, Trial
 from evenbatch.lesson.layers import histogram, layer_inputs
-from evenbatch.protocol.measures import moved_from_start
 from evenbatch.protocol.study import ClaimStudy
 
 SAMPLE = 400  # rows whose way through the network is shown
@@ -80,11 +79,21 @@ def factory(prepared: p.Prepared, rate: float, seeds: int) -> ClaimStudy:
             names={"drift": "the ratio"},
             otherwise="the interval includes both no difference and half the drift",
         ),
+        figures=(
+            p.Ways(
+                id="moved",
+                path="moved",
+                title="How far what the layers receive has moved",
+                alt="Distance of the mean from where it started, in standard deviations at the "
+                "start, mean over the layers; median and middle half of the seeds.",
+                rows=ways(ARMS),
+                y="standard deviations from the start",
+                percent=False,
+            ),
+        ),
         trained=False,
     )  # fmt: skip
-    return ClaimStudy(
-        experiment, {prepared.data.name: prepared.data}, p.Telling(_happened, figures=_figures)
-    )
+    return ClaimStudy(experiment, {prepared.data.name: prepared.data}, p.Telling(_happened))
 
 
 def _happened(reading: p.Reading) -> str:
@@ -93,29 +102,6 @@ def _happened(reading: p.Reading) -> str:
         f"what the layers receive moved by {none} standard deviations without batch norm and "
         f"{batch} with it"
     )
-
-
-def _figures(reading: p.Reading) -> Iterable[p.Figure]:
-    series = []
-    for arm in ARMS.levels:
-        ways = []
-        for run in reading.runs((arm.id,)):
-            moved = moved_from_start(run)
-            if moved is not None and run.probes is not None:
-                ways.append((run.probes.step, moved.mean(axis=1)))
-        if ways:
-            series.append(p.way_of(arm.id, arm.name, ways))
-    if series:
-        yield p.Figure(
-            p.LINES,
-            "How far what the layers receive has moved",
-            "Distance of the mean from where it started, in standard deviations at the start, mean "
-            "over the layers; median and middle half of the seeds.",
-            p.FigureAxis("steps"),
-            p.FigureAxis("standard deviations from the start"),
-            tuple(series),
-            id="moved",
-        )
 
 
 def watched(study: ClaimStudy) -> Callable[[Session, Sequence[Trial]], dict[str, Any] | None]:

@@ -5,7 +5,7 @@
     rule         from effects to an answer; what is printed is what is applied (conditions)
     drawn        figures as data
     recipes      data sets made from others, step by step
-    measures     what is read off a curve, by name
+    measures     what is read off a curve, by name: one number, or a path for a figure (paths)
     goals        chance, and a goal that arms can reach
     cells        a block's trials and best learning rates
     reading      what the curves show: values, goals, effects
@@ -44,19 +44,8 @@ from evenbatch.protocol.conditions import (
     not_beyond,
     up_to,
 )
-from evenbatch.protocol.drawn import CHANCE, MarkSpec, Over, Rates, Row, Ways, means, way_of
-from evenbatch.protocol.exhibits import (
-    DOTS,
-    LINES,
-    STRIPS,
-    Figure,
-    Mark,
-    Series,
-    Table,
-    band,
-    numbers,
-)
-from evenbatch.protocol.exhibits import Axis as FigureAxis
+from evenbatch.protocol.drawn import CHANCE, MarkSpec, Over, Rates, Row, Ways
+from evenbatch.protocol.exhibits import DOTS, LINES, STRIPS, Figure, Table
 from evenbatch.protocol.experiment import Experiment, Goal, Pick, RacePlan
 from evenbatch.protocol.phrases import compared, gain, times
 from evenbatch.protocol.reading import Floats, Reading
@@ -89,6 +78,7 @@ from evenbatch.protocol.values import (
     Ratio,
     Value,
     WayToGoal,
+    with_level,
 )
 from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect, NotHere
 from evenbatch.protocol.wording import (
@@ -132,14 +122,12 @@ __all__ = [
     "Expr",
     "Fewer",
     "Figure",
-    "FigureAxis",
     "Floats",
     "Goal",
     "HostRate",
     "Interval",
     "Level",
     "LogSteps",
-    "Mark",
     "MarkSpec",
     "Mean",
     "Measure",
@@ -158,7 +146,6 @@ __all__ = [
     "Reading",
     "Row",
     "Rule",
-    "Series",
     "Table",
     "Telling",
     "Value",
@@ -166,7 +153,6 @@ __all__ = [
     "Ways",
     "above",
     "amount",
-    "band",
     "below",
     "beyond",
     "changes",
@@ -179,11 +165,9 @@ __all__ = [
     "holds",
     "in_part",
     "listed",
-    "means",
     "metric_name",
     "not_beyond",
     "numbered",
-    "numbers",
     "rates_between",
     "share",
     "signed",
@@ -191,5 +175,5 @@ __all__ = [
     "undecided",
     "up_to",
     "verdict_on",
-    "way_of",
+    "with_level",
 ]

@@ -34,7 +34,7 @@ class Reading(Measured):
         datasets: data sets by name.
         cells: the trials of each block, by its id.
         curves: what there is.
-        computed: effects that no expression describes, by name.
+        computed: values that no expression describes, by name.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Reading(Measured):
         datasets: Mapping[str, Dataset],
         cells: Mapping[str, Cells],
         curves: Curves,
-        computed: Mapping[str, Callable[[Reading], Floats]] | None = None,
+        computed: Mapping[str, Callable[[Reading, Value], Floats]] | None = None,
     ) -> None:
         super().__init__(experiment, datasets, cells, curves)
         self.computed = computed or {}
@@ -100,6 +100,8 @@ class Reading(Measured):
         if isinstance(of, described.LogSteps):
             steps, budget = self.values(of.of), self._budget(of.of)
             return np.asarray(np.log(np.where(np.isfinite(steps), np.maximum(steps, 1), budget)))
+        if isinstance(of, described.Computed):
+            return self.computed[of.by](self, of.of)
         return self._along(of)
 
     def mean(self, of: Expr) -> float:
@@ -269,14 +271,12 @@ class Reading(Measured):
             return share_effect(
                 spec.label, self.values(spec.part), self.values(spec.whole), spec.unit
             )
-        if isinstance(spec, described.Fewer):
-            slow, fast = self.values(spec.slow), self.values(spec.fast)
-            there = ~np.isnan(slow) & ~np.isnan(fast)
-            steps = Pairs(
-                np.maximum(slow[there], 1), np.maximum(fast[there], 1), self._budget(spec.slow)
-            )
-            return steps.ratio(spec.unit, spec.label)
-        return mean_effect(spec.label, self.computed[spec.by](self), spec.unit)
+        slow, fast = self.values(spec.slow), self.values(spec.fast)
+        there = ~np.isnan(slow) & ~np.isnan(fast)
+        steps = Pairs(
+            np.maximum(slow[there], 1), np.maximum(fast[there], 1), self._budget(spec.slow)
+        )
+        return steps.ratio(spec.unit, spec.label)
 
 
 def _in(of: Value, cell: dict[str, str]) -> Value:

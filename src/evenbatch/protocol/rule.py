@@ -123,7 +123,8 @@ class _Which:
     """Effects in a reason: what they are about, how many, of how many."""
 
     def __init__(self, found: Sequence[Effect], among: Sequence[Effect]) -> None:
-        self.n, self.of, self._abouts = len(found), len(among), [e.about for e in found]
+        self.n, self.of = len(found) or "none", len(among)
+        self._abouts = [e.about for e in found]
 
     def __format__(self, _spec: str) -> str:
         return listed(list(dict.fromkeys(self._abouts)))

@@ -13,13 +13,13 @@ from evenbatch.engine import Curve, Trial
 from evenbatch.protocol import drawn
 from evenbatch.protocol.block import HostRate
 from evenbatch.protocol.cells import Cells, Floats, key
-from evenbatch.protocol.exhibits import Figure, Table
+from evenbatch.protocol.exhibits import Table
 from evenbatch.protocol.experiment import Experiment
 from evenbatch.protocol.measures import MEASURES
 from evenbatch.protocol.reading import Reading
 from evenbatch.protocol.rule import Decision
 from evenbatch.protocol.statement import setting, statement
-from evenbatch.protocol.values import Measure
+from evenbatch.protocol.values import Measure, Value
 from evenbatch.protocol.verdict import CANNOT_TELL, Curves, Effect, Round, Statement, Verdict
 from evenbatch.protocol.wording import amount
 
@@ -38,16 +38,14 @@ class Telling:
     Attributes:
         happened: what was measured, in a clause without a full stop.
         notes: what a sceptic should know besides, one sentence each.
-        figures: figures that no description makes, after those that one does.
         tables: tables.
-        computed: effects that no expression describes, by name.
+        computed: values that no expression describes, by name.
     """
 
     happened: Callable[[Reading], str]
     notes: Callable[[Reading], Iterable[str]] = nothing  # type: ignore[assignment]
-    figures: Callable[[Reading], Iterable[Figure]] = nothing  # type: ignore[assignment]
     tables: Callable[[Reading], Iterable[Table]] = nothing  # type: ignore[assignment]
-    computed: Mapping[str, Callable[[Reading], Floats]] = field(default_factory=dict)
+    computed: Mapping[str, Callable[[Reading, Value], Floats]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,10 +132,7 @@ class ClaimStudy:
             effects=tuple(sorted(effects.values(), key=lambda e: e.id != decided.effect)),
             measured_on=words,
             notes=(*self.telling.notes(reading), *standard_notes(reading)),
-            figures=(
-                *(drawn.figure(spec, reading) for spec in self.experiment.figures),
-                *self.telling.figures(reading),
-            ),
+            figures=(*(drawn.figure(spec, reading) for spec in self.experiment.figures),),
             tables=tuple(self.telling.tables(reading)),
             change=self.experiment.change,
             note=decided.note,

@@ -112,7 +112,19 @@ class LogSteps(_Arithmetic, frozen=True, tag="log-steps"):
     of: Value
 
 
-Expr = Value | Minus | Abs | Clip | WayToGoal | Along | LogSteps
+class Computed(_Arithmetic, frozen=True, tag="computed"):
+    """What no other expression describes.
+
+    Attributes:
+        by: name of a function of the claim.
+        of: whose runs it needs.
+    """
+
+    by: str
+    of: Value
+
+
+Expr = Value | Minus | Abs | Clip | WayToGoal | Along | LogSteps | Computed
 
 
 class _Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -164,13 +176,7 @@ class Fewer(_Effect, frozen=True, kw_only=True, tag="fewer"):
     fast: Value
 
 
-class Computed(_Effect, frozen=True, kw_only=True, tag="computed"):
-    """An effect that no expression describes; `by` names the function (`claims.COMPUTED`)."""
-
-    by: str
-
-
-EffectSpec = Mean | Ratio | Part | Fewer | Computed
+EffectSpec = Mean | Ratio | Part | Fewer
 
 
 def with_level(found: Any, name: str, level: str) -> Any:
