@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from evenbatch import protocol as p
 from evenbatch.claims.claim import TWO_POINTS, Claim, Effort, Made, arms, asked, points, rows
 from evenbatch.claims.comparison import LEVEL
+from evenbatch.data import mnist1d
 from evenbatch.data.dataset import Dataset
 from evenbatch.protocol.tables import mean, of_cells, rate
 
@@ -166,5 +167,10 @@ def tables(reading: p.Reading) -> Iterable[p.Table]:
 
 
 CLAIM = Claim(
-    "layer-norm", PHRASE, make, p.Telling(happened, tables=tables), data=("digits", "mnist1d")
+    "layer-norm",
+    PHRASE,
+    make,
+    p.Telling(happened, tables=tables),
+    data=("digits", "mnist1d"),
+    absent=mnist1d.ABSENT,
 )
