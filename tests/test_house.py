@@ -50,8 +50,8 @@ LONG_FUNCTIONS = {
     # Training, evaluating and probing in turn: what the clock counts is seen in one place.
     "engine/loop.py: advance",
     # One basic block of LLVM, built in the order it runs.
-    "kernels/matmul.py: _tile_codegen",
-    "kernels/matmul.py: codegen",
+    "kernels/engine/matmul.py: _tile_codegen",
+    "kernels/engine/matmul.py: codegen",
     # Half of it is the options' declarations.
     "cli/race.py: race",
     "cli/audit.py: audit",
@@ -302,7 +302,7 @@ def test_only_one_place_compiles() -> None:
 
 # The loops of one plane, which batch, group and instance normalization are made of, and those of
 # short rows; the references stand beside those that use them.
-SHARED_LOOPS = {"norm_narrow.py", "norm_planes.py"}
+SHARED_LOOPS = {"narrow.py", "planes.py"}
 KERNEL_FILES = [
     path
     for path in FILES

@@ -13,7 +13,8 @@ import pytest
 
 from compiled import cached
 from evenbatch.engine import loop
-from evenbatch.kernels import _clock, _jit, columns
+from evenbatch.kernels import _clock, _jit
+from evenbatch.kernels.engine import columns
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_the_loop_is_stale_when_any_kernel_it_calls_changes(tmp_path: Path) -> N
     before = hashed()
     assert before == _jit.source_hash(loop.__file__)
     for name, matters in (
-        ("kernels/columns.py", True),
+        ("kernels/engine/columns.py", True),
         ("kernels/_lanes.py", True),
         ("engine/operations.py", True),
         ("engine/tape.py", False),

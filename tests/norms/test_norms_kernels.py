@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from norm_cases import DTYPES, assert_as_good_as_naive
 
-from evenbatch.kernels import batch, norm_columns, norm_groups, norm_last, norm_planes, rows
+from evenbatch.kernels.norms import batch, channels_last, columns, planes, rows
+from evenbatch.kernels.norms import groups as group_kernels
 
 FLOORS = {"relu": 0.0, "none": -np.inf}
 EPS = 1e-5
 
 # (N, C, S): odd sizes, and one longer than a block of the gradient's sums.
-PLANES = [(5, 3, 37), (1, 2, int(norm_planes.BLOCK) + 5), (7, 4, 1)]
+PLANES = [(5, 3, 37), (1, 2, int(planes.BLOCK) + 5), (7, 4, 1)]
 
 
 def _numbers(shape: tuple[int, ...], dtype: Any, offset: float = 0.0) -> list[Any]:
@@ -97,14 +98,14 @@ def test_group_kernels(
     y, dx = np.full_like(x, 9), np.full_like(x, 9)
     dgammas, dbetas = np.empty(shape[:2]), np.empty(shape[:2])
     common = (valid, groups, gamma, beta, EPS, kind(low))
-    norm_groups.group_forward(0, units, x, *common, mean, var, y)
-    norm_groups.group_backward(0, units, x, dy, *common, mean, var, dx, dgammas, dbetas)
+    group_kernels.group_forward(0, units, x, *common, mean, var, y)
+    group_kernels.group_backward(0, units, x, dy, *common, mean, var, dx, dgammas, dbetas)
     arguments = (valid, groups, gamma, beta, EPS, low)
-    exact = norm_groups.reference_group_forward(x, *arguments)
-    naive = norm_groups.reference_group_forward(x, *arguments, dtype=kind)
+    exact = group_kernels.reference_group_forward(x, *arguments)
+    naive = group_kernels.reference_group_forward(x, *arguments, dtype=kind)
     _compare((y, mean, var), exact, naive, (10, 5, 20), "forward")
-    exact = norm_groups.reference_group_backward(x, dy, *arguments)
-    naive = norm_groups.reference_group_backward(x, dy, *arguments, dtype=kind)
+    exact = group_kernels.reference_group_backward(x, dy, *arguments)
+    naive = group_kernels.reference_group_backward(x, dy, *arguments, dtype=kind)
     sizes = _row_sizes(dy, exact, gamma, 1 / np.sqrt(var.min() + EPS))
     ours = (dx, dgammas.sum(0).astype(kind), dbetas.sum(0).astype(kind))
     _compare(ours, exact, naive, sizes, "backward")
@@ -121,23 +122,23 @@ def test_last_kernels(shape: tuple[int, ...], dtype: str, floor: str, groups: An
     samples, positions, channels = shape
     kind, low = x.dtype.type, FLOORS[floor]
     groups = channels if groups == "all" else groups
-    together = norm_last.wide_rows(positions, channels)
+    together = channels_last.wide_rows(positions, channels)
     assert positions % together == 0
     wide = (samples, positions // together, together * channels)
     mean, var = np.empty((samples, groups)), np.empty((samples, groups))
     y, dx = np.full_like(x, 9), np.full_like(x, 9)
     dgammas, dbetas = np.empty((samples, channels)), np.empty((samples, channels))
     common = (gamma, beta, EPS, kind(low), mean, var)
-    norm_last.last_forward(0, samples, x.reshape(wide), *common, y.reshape(wide))
-    norm_last.last_backward(
+    channels_last.last_forward(0, samples, x.reshape(wide), *common, y.reshape(wide))
+    channels_last.last_backward(
         0, samples, x.reshape(wide), dy.reshape(wide), *common, dx.reshape(wide), dgammas, dbetas
     )
     arguments = (groups, gamma, beta, EPS, low)
-    exact = norm_last.reference_last_forward(x, *arguments)
-    naive = norm_last.reference_last_forward(x, *arguments, dtype=kind)
+    exact = channels_last.reference_last_forward(x, *arguments)
+    naive = channels_last.reference_last_forward(x, *arguments, dtype=kind)
     _compare((y, mean, var), exact, naive, (10, 5, 20), "forward")
-    exact = norm_last.reference_last_backward(x, dy, *arguments)
-    naive = norm_last.reference_last_backward(x, dy, *arguments, dtype=kind)
+    exact = channels_last.reference_last_backward(x, dy, *arguments)
+    naive = channels_last.reference_last_backward(x, dy, *arguments, dtype=kind)
     sizes = _row_sizes(dy, exact, gamma, 1 / np.sqrt(var.min() + EPS))
     ours = (dx, dgammas.sum(0).astype(kind), dbetas.sum(0).astype(kind))
     _compare(ours, exact, naive, sizes, "backward")
@@ -145,7 +146,7 @@ def test_last_kernels(shape: tuple[int, ...], dtype: str, floor: str, groups: An
 
 # The fourth: rows short enough, and of the right length, for the narrow loops.
 @pytest.mark.parametrize(
-    "shape", [(70, 1, 11), (9, 3, 5), (67, 1, 48), (3, 1, int(norm_planes.BLOCK) + 5)]
+    "shape", [(70, 1, 11), (9, 3, 5), (67, 1, 48), (3, 1, int(planes.BLOCK) + 5)]
 )
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("floor", FLOORS)
@@ -188,30 +189,30 @@ def test_column_kernels(shape: tuple[int, int], dtype: str, floor: str) -> None:
         np.random.default_rng(5).uniform(0.2, 1, (4, shape[1])).astype(dtype)
     )  # fmt: skip
     one, two = np.empty((chunks, shape[1])), np.empty((chunks, shape[1]))
-    norm_columns.column_statistics(0, chunks, x, at_once, one, two)
-    exact = norm_columns.reference_column_statistics(x, at_once)
+    columns.column_statistics(0, chunks, x, at_once, one, two)
+    exact = columns.reference_column_statistics(x, at_once)
     np.testing.assert_allclose(one, exact[0], rtol=1e-13, atol=1e-14)
     np.testing.assert_allclose(two, exact[1], rtol=1e-13, atol=1e-12)
     mean, spread = np.empty(shape[1]), np.empty(shape[1])
-    norm_columns.join_columns(shape[0], at_once, one, two, mean, spread)
-    expected = norm_columns.reference_join_columns(shape[0], at_once, one, two)
+    columns.join_columns(shape[0], at_once, one, two, mean, spread)
+    expected = columns.reference_join_columns(shape[0], at_once, one, two)
     np.testing.assert_allclose(mean, expected[0], rtol=1e-13, atol=1e-14)
     np.testing.assert_allclose(spread, expected[1], rtol=1e-13)
     np.testing.assert_allclose(mean, x.astype("float64").mean(0), rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(spread / shape[0], x.astype("float64").var(0), rtol=1e-12)
     terms = (near, rstd, gamma, shift)
     y = np.full_like(x, 9)
-    norm_columns.column_apply(0, chunks, x, at_once, *terms, kind(low), y)
+    columns.column_apply(0, chunks, x, at_once, *terms, kind(low), y)
     tolerance = 16 * np.finfo(dtype).eps
-    expected = norm_columns.reference_column_apply(x, *terms, low)
+    expected = columns.reference_column_apply(x, *terms, low)
     np.testing.assert_allclose(y, expected, rtol=0, atol=10 * tolerance)
-    norm_columns.column_gradient_sums(0, chunks, x, dy, at_once, *terms, kind(low), one, two)
-    exact = norm_columns.reference_column_gradient_sums(x, dy, *terms, low, at_once)
+    columns.column_gradient_sums(0, chunks, x, dy, at_once, *terms, kind(low), one, two)
+    exact = columns.reference_column_gradient_sums(x, dy, *terms, low, at_once)
     np.testing.assert_allclose(one, exact[0], rtol=0, atol=40 * tolerance)
     np.testing.assert_allclose(two, exact[1], rtol=0, atol=100 * tolerance)
     dx = np.full_like(x, 9)
-    norm_columns.column_gradient(0, chunks, x, dy, at_once, *terms, kind(low), slope, level, dx)
-    expected = norm_columns.reference_column_gradient(x, dy, *terms, low, slope, level)
+    columns.column_gradient(0, chunks, x, dy, at_once, *terms, kind(low), slope, level, dx)
+    expected = columns.reference_column_gradient(x, dy, *terms, low, slope, level)
     np.testing.assert_allclose(dx, expected, rtol=0, atol=10 * tolerance)
 
 

@@ -29,7 +29,7 @@ from evenbatch.engine.network import SettingError
 from evenbatch.engine.state import Feed, Scratch, TrialState, make_feed
 from evenbatch.engine.trial import Trial
 from evenbatch.kernels._jit import cache_folder, is_cached, jit_enabled, source_hash
-from evenbatch.kernels.matmul import BLAS_FROM
+from evenbatch.kernels.engine.matmul import BLAS_FROM
 
 Datasets = Mapping[str, Dataset]
 SLICE_SECONDS = 0.05

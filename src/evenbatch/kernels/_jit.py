@@ -7,14 +7,11 @@ cache, because a compiled entry carries every kernel it calls.
 Three decisions, and why:
 
 * **Flags** are ``{"reassoc", "contract", "arcp", "nsz"}``. Sums may be reordered (that is what
-  makes
-  them vectorize), but NaN and infinity keep their meaning: plain ``fastmath=True`` deletes NaN
-  checks,
-  and a diverged training would go unseen.
+  makes them vectorize), but NaN and infinity keep their meaning: plain ``fastmath=True`` deletes
+  NaN checks, and a run that diverged would go unseen.
 * **A cached kernel is named after a hash of its file and of all files it imports.** Numba itself
-  only
-  looks at the file of the cached function, so a changed callee in another file would go unnoticed
-  (numba issues 1833 and 8396).
+  only looks at the file of the cached function, so a changed callee in another file would go
+  unnoticed (numba issues 1833 and 8396).
 * **An unwritable cache folder is survived**: kernels are then compiled in each process.
 
 ``EVENBATCH_CACHE_DIR`` chooses another folder; ``EVENBATCH_CACHE_DIR=off`` turns the cache off.
@@ -63,7 +60,7 @@ _IMPORT = re.compile(
 
 
 def _imports(text: str) -> set[Path]:
-    """The package's own files that a file's text imports (parsing it takes 30 ms a file)."""
+    """The files with kernels that a file's text imports (parsing it takes 30 ms a file)."""
     package = Path(__file__).resolve().parent.parent
     found = set()
     for match in _IMPORT.finditer(text):
@@ -71,7 +68,7 @@ def _imports(text: str) -> set[Path]:
         names = re.findall(r"\w+", match["names"] or "")
         for name in (module, *(f"{module}.{part}" for part in names)):
             head, *rest = name.split(".")
-            if head == package.name and rest:
+            if head == package.name and rest and rest[0] in ("kernels", "engine"):
                 candidate = package.joinpath(*rest).with_suffix(".py")
                 if candidate.is_file():
                     found.add(candidate)
@@ -84,12 +81,12 @@ def source_hash(file: str) -> str:
     waiting, texts = {Path(file).resolve()}, {}
     while waiting:
         path = waiting.pop()
-        if path not in texts and path.parent.name in ("kernels", "engine"):
+        if path not in texts:
             texts[path] = path.read_text("utf-8")
             waiting |= _imports(texts[path])
     digest = hashlib.sha256()
     for path in sorted(texts):
-        digest.update(f"{path.name}\n{texts[path]}".encode())
+        digest.update(f"{'/'.join(path.parts[-3:])}\n{texts[path]}".encode())
     return digest.hexdigest()[:12]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from evenbatch.kernels.batch import batch_backward, batch_forward
-from evenbatch.kernels.norm_columns import (
+from evenbatch.kernels.norms.batch import batch_backward, batch_forward
+from evenbatch.kernels.norms.columns import (
     chunk_rows,
     column_apply,
     column_gradient,
@@ -160,7 +160,7 @@ def _per_channel(chunks: Array, channels: int) -> Array:
 def _terms(
     x: Array, gamma: Array, beta: Array, eps: float, mean: Array, var: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """near, rstd, shift and rest per channel; see ``kernels/norm_planes.py``."""
+    """near, rstd, shift and rest per channel; see ``kernels/norms/planes.py``."""
     with _quiet():
         rstd = 1 / np.sqrt(var + eps)
         near = mean.astype(x.dtype)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from evenbatch.kernels.norm_groups import group_backward, group_forward
+from evenbatch.kernels.norms.groups import group_backward, group_forward
+from evenbatch.kernels.norms.rows import chunk_samples, row_backward, row_forward
 from evenbatch.kernels.parallel import split
-from evenbatch.kernels.rows import chunk_samples, row_backward, row_forward
 from evenbatch.norms._base import Array
 from evenbatch.norms._buffers import empty
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evenbatch.kernels.norm_last import last_backward, last_forward, wide_rows
+from evenbatch.kernels.norms.channels_last import last_backward, last_forward, wide_rows
 from evenbatch.kernels.parallel import split
 from evenbatch.norms import _over_batch, _over_rows
 from evenbatch.torch.layers._arrays import (

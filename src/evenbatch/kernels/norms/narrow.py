@@ -1,9 +1,9 @@
 """The backward loops of short rows: K a multiple of 16, up to `WIDEST`, nothing masked.
 
-They compute what `_gradient_sums` and `_gradient` of ``kernels/rows.py`` do, one lanes value at a
-time. There a row of 64 numbers costs more in checks whether arrays overlap, and in starting and
-ending loops, than in arithmetic: 4.6 ms against 2.8 for 65536 rows of 64 on one core; from 256 on
-there is little difference.
+They compute what `_gradient_sums` and `_gradient` of ``rows.py`` do, one lanes value at a time.
+There a row of 64 numbers costs more in checks whether arrays overlap, and in starting and ending
+loops, than in arithmetic: 4.6 ms against 2.8 for 65536 rows of 64 on one core; from 256 on there is
+little difference.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba.extending import intrinsic, overload
 
 from evenbatch.kernels._jit import kernel
 from evenbatch.kernels._lanes import PAD, lanes, load, splat, store, total
-from evenbatch.kernels.norm_planes import split_mean
+from evenbatch.kernels.norms.planes import split_mean
 
 WIDEST = 512
 

@@ -7,7 +7,7 @@ The float64 reference comes first and never calls a kernel. Below it, two kernel
 * `batch_backward`: the two sums of the gradient, then dx. xhat is computed again from x rather than
   stored: reading it back would cost more than the multiplication.
 
-`floor`, `valid` and what is done for accuracy: see ``kernels/norm_planes.py``.
+`floor`, `valid` and what is done for accuracy: see ``planes.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels.norm_planes import (
+from evenbatch.kernels.norms.planes import (
     plane_apply,
     plane_gradient,
     plane_moments,

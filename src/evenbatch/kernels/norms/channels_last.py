@@ -1,15 +1,15 @@
 """Group and instance normalization with channels last: x is (N, S, C), neighbours are channels.
 
 One sample is normalized at a time. It is a matrix of S rows whose columns are channels, so the
-loops are those of ``kernels/norm_columns.py``, with the statistics of a group's columns joined: the
-mean of a group is the mean of its columns' sums, its variance the mean of their squared deviations
-from that mean. A sample of ordinary size stays in the second cache from the first pass to the last.
+loops are those of ``columns.py``, with the statistics of a group's columns joined: the mean of a
+group is the mean of its columns' sums, its variance the mean of their squared deviations from that
+mean. A sample of ordinary size stays in the second cache from the first pass to the last.
 
 With few channels the loop over a row is over before it is under way. So several positions are taken
 as one row: x is (N, S / R, R * C), which is the same memory, and column j is channel ``j % C``.
 
 The float64 reference comes first and never calls a kernel. `floor` is the fused activation and what
-is done for accuracy is told in ``kernels/norm_planes.py``.
+is done for accuracy: see ``planes.py``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels.norm_columns import add_gradients, add_rows, add_spreads
-from evenbatch.kernels.norm_groups import reference_group_backward, reference_group_forward
-from evenbatch.kernels.norm_planes import split_mean
+from evenbatch.kernels.norms.columns import add_gradients, add_rows, add_spreads
+from evenbatch.kernels.norms.groups import reference_group_backward, reference_group_forward
+from evenbatch.kernels.norms.planes import split_mean
 
 
 def reference_last_forward(
@@ -121,7 +121,7 @@ def _gradient(
     zero = x.dtype.type(0)
     for j in range(x.shape[1]):
         xhat = (x[r, j] - near[j]) * rstd[j]
-        g = dy[r, j]  # loaded first, see `kernels/norm_planes.py`
+        g = dy[r, j]  # loaded first, see ``planes.py``
         g = zero if xhat * gamma[j] + shift[j] <= floor else g
         dx[r, j] = (g * gamma[j] + (xhat * slopes[j] + levels[j])) * rstd[j]
 

@@ -197,7 +197,7 @@ def add_gradients(
     zero = x.dtype.type(0)
     for j in range(x.shape[1]):
         xhat = (x[r, j] - near[j]) * rstd[j]
-        g = dy[r, j]  # loaded first, see `kernels/norm_planes.py`
+        g = dy[r, j]  # loaded first, see ``planes.py``
         g = zero if xhat * gamma[j] + shift[j] <= floor else g
         xhat2 = (x[q, j] - near[j]) * rstd[j]
         g2 = dy[q, j]

@@ -2,8 +2,8 @@
 
 Each unit (n, g) has its own statistics; each channel has one gamma and one beta. The float64
 reference comes first and never calls a kernel. `floor`, `valid` and what is done for accuracy: see
-``kernels/norm_planes.py``. Planes shorter than some tens of numbers are better off in
-``kernels/rows.py``, with gamma and beta spelled out for each element.
+``planes.py``. Planes shorter than some tens of numbers are better off in ``rows.py``, with gamma
+and beta spelled out for each element.
 
 Gradients of gamma and beta are sums over n of one number per plane; the kernel leaves those numbers
 to the caller, which adds them in order.
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels.norm_planes import (
+from evenbatch.kernels.norms.planes import (
     plane_apply,
     plane_gradient,
     plane_moments,

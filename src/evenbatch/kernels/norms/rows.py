@@ -4,8 +4,8 @@ Each row (n, g) has its own statistics; every element j of a row has its own gam
 beta[g, j], shared by all n. Layer and RMS normalization have G = 1.
 
 The float64 reference comes first and never calls a kernel. `floor` is the fused activation and
-`valid` the optional mask, as in ``kernels/norm_planes.py``; here `valid` is (N, K). A row is
-read from memory once and stays in the first cache for the passes after that.
+`valid` the optional mask, as in ``planes.py``; here `valid` is (N, K). A row is read from memory
+once and stays in the first cache for the passes after that.
 
 Gradients of gamma and beta are sums over n. They are kept per fixed chunk of samples and joined by
 the caller, so the number of threads cannot change them. The backward kernel takes two samples at a
@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels.norm_narrow import is_narrow, two_narrow_rows
-from evenbatch.kernels.norm_planes import BLOCK, split_mean, unit_statistics
+from evenbatch.kernels.norms.narrow import is_narrow, two_narrow_rows
+from evenbatch.kernels.norms.planes import BLOCK, split_mean, unit_statistics
 
 CHUNK = 65_536  # elements of x per chunk
 FEWEST_SAMPLES = 8  # keeps the chunks' sums at half of x or less
@@ -193,7 +193,7 @@ def _gradient_sums(
         a = gamma[g, j]
         xhat = (x[n, g, j] - near) * rstd + rest
         xhat2 = (x[m, g, j] - near2) * rstd2 + rest2
-        d = dy[n, g, j]  # loaded first, see `kernels/norm_planes.py`
+        d = dy[n, g, j]  # loaded first, see ``planes.py``
         d2 = dy[m, g, j]
         d = zero if xhat * a + beta[g, j] <= floor else d
         d2 = zero if xhat2 * a + beta[g, j] <= floor2 else d2
