@@ -301,8 +301,8 @@ def test_only_one_place_compiles() -> None:
 
 
 # The loops of one plane, which batch, group and instance normalization are made of, and those of
-# short rows; the references stand beside those that use them.
-SHARED_LOOPS = {"narrow.py", "planes.py"}
+# two rows; the references stand beside those that use them.
+SHARED_LOOPS = {"planes.py", "row_pairs.py"}
 KERNEL_FILES = [
     path
     for path in FILES

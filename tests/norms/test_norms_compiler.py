@@ -34,14 +34,8 @@ KINDS = {
             rows._apply,
             "array none index index number number number matrix matrix number array",
         ),
-        (
-            rows._gradient,
-            "array array none index index"
-            + " number" * 4
-            + " matrix matrix"
-            + " number" * 3
-            + " array",
-        ),
+        (rows._stage, "vector vector none index number vector vector"),
+        (rows._unstage, "vector none index vector"),
         (
             columns.column_apply,
             "index index matrix index" + " vector" * 4 + " number matrix",

@@ -15,5 +15,5 @@ not depend on the number of threads.
 | `rows` | (N, G, K) | a row, or a chunk of samples | layer and RMS norm; groups of short planes |
 
 `planes` holds the loops over one plane that `batch` and `groups` are made of, and says what is done
-for accuracy; `narrow` those of short rows, on lanes. `valid` is an optional mask.
+for accuracy; `row_pairs` those of two rows, on lanes. `valid` is an optional mask.
 """

@@ -3,13 +3,13 @@
 Each row (n, g) has its own statistics; every element j of a row has its own gamma[g, j] and
 beta[g, j], shared by all n. Layer and RMS normalization have G = 1.
 
-The float64 reference comes first and never calls a kernel. `floor` is the fused activation and
+The float64 reference comes first and never calls a kernel. `slope` is the fused activation and
 `valid` the optional mask, as in ``planes.py``; here `valid` is (N, K). A row is read from memory
 once and stays in the first cache for the passes after that.
 
 Gradients of gamma and beta are sums over n. They are kept per fixed chunk of samples and joined by
-the caller, so the number of threads cannot change them. The backward kernel takes two samples at a
-time: the running sums are then loaded and stored half as often (measured: a quarter less time).
+the caller, so the number of threads cannot change them. The backward loops (``row_pairs.py``) take
+rows where they lie; one that is masked or shorter than a lanes value is copied to a buffer first.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels.norms.narrow import is_narrow, two_narrow_rows
-from evenbatch.kernels.norms.planes import BLOCK, split_mean, unit_statistics
+from evenbatch.kernels._lanes import BYTES
+from evenbatch.kernels.norms.planes import floor_of, split_mean, unit_statistics
+from evenbatch.kernels.norms.row_pairs import row_terms, two_rows
 
 CHUNK = 65_536  # elements of x per chunk
 FEWEST_SAMPLES = 8  # keeps the chunks' sums at half of x or less
@@ -37,7 +38,7 @@ def reference_row_forward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: float,
+    slope: float,
     centered: bool,
     dtype: Any = np.float64,
 ) -> tuple[Any, Any, Any]:
@@ -48,7 +49,7 @@ def reference_row_forward(
         valid: None or (N, K) flags.
         gamma, beta: (G, K).
         eps: added to the variance.
-        floor: 0 for relu, -inf for none.
+        slope: of the fused activation left of zero, 0 for relu, 1 for none.
         centered: subtract the mean (layer) or not (RMS; `mean` is then 0, `var` the mean square).
         dtype: float64, or float32 for the error a naive float32 version makes.
     """
@@ -59,7 +60,7 @@ def reference_row_forward(
     centred = np.where(kept, x - mean[:, :, None], 0)
     var = (centred * centred).sum(2) / count
     y = gamma * (centred / np.sqrt(var + dtype(eps))[:, :, None]) + beta
-    return np.where(kept, np.where(y < floor, dtype(floor), y), 0), mean, var
+    return np.where(kept, np.where(y > 0, y, dtype(slope) * y), 0), mean, var
 
 
 def reference_row_backward(
@@ -69,18 +70,18 @@ def reference_row_backward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: float,
+    slope: float,
     centered: bool,
     dtype: Any = np.float64,
 ) -> tuple[Any, Any, Any]:
     """What `row_backward` computes, in plain NumPy: ``(dx, dgamma, dbeta)``, chunks joined."""
-    _, mean, var = reference_row_forward(x, valid, gamma, beta, eps, floor, centered, dtype)
+    _, mean, var = reference_row_forward(x, valid, gamma, beta, eps, slope, centered, dtype)
     x, dy, gamma, beta = (np.asarray(a, dtype) for a in (x, dy, gamma, beta))
     kept = np.ones(x.shape, bool) if valid is None else np.broadcast_to(valid[:, None, :], x.shape)
     count = np.maximum(kept.sum(2), 1).astype(dtype)[:, :, None]
     rstd = (dtype(1) / np.sqrt(var + dtype(eps)))[:, :, None]
     xhat = np.where(kept, (x - mean[:, :, None]) * rstd, 0)
-    g = np.where(kept & ~(gamma * xhat + beta <= floor), dy, 0)
+    g = np.where(kept, np.where(gamma * xhat + beta <= 0, dtype(slope) * dy, dy), 0)
     h = g * gamma
     dx = h - xhat * (h * xhat).sum(2, keepdims=True) / count
     if centered:
@@ -131,7 +132,7 @@ def row_forward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: Any,
+    slope: float,
     centered: bool,
     mean: Any,
     var: Any,
@@ -145,11 +146,12 @@ def row_forward(
         valid: None or (N, K) flags.
         gamma, beta: (G, K), of x's dtype.
         eps: added to the variance.
-        floor: 0 for relu, -inf for none, of x's dtype.
+        slope: of the fused activation left of zero: 0 for relu or 1 for none, no other.
         centered: False leaves the mean out (RMS).
         mean, var: (N, G) float64, written.
         y: (N, G, K), written.
     """
+    floor = floor_of(x, slope)
     groups = x.shape[1]
     for r in range(first, last):
         n = r // groups
@@ -160,146 +162,29 @@ def row_forward(
         _apply(x, valid, n, g, near, rstd, x.dtype.type(-rest), gamma, beta, floor, y)
 
 
-@kernel(inline=True)
-def _gradient_sums(
-    x: Any,
-    dy: Any,
-    valid: Any,
-    n: int,
-    m: int,
-    g: int,
-    start: Any,
-    stop: Any,
-    near: Any,
-    rstd: Any,
-    rest: Any,
-    floor: Any,
-    near2: Any,
-    rstd2: Any,
-    rest2: Any,
-    floor2: Any,
-    gamma: Any,
-    beta: Any,
-    dgamma: Any,
-    dbeta: Any,
-) -> tuple[float, float, float, float]:
-    """Sums of h = d*gamma and of h*xhat for rows (n, g) and (m, g); adds to dgamma and dbeta."""
+@kernel
+def _stage(x: Any, dy: Any, valid: Any, n: int, near: Any, xs: Any, dys: Any) -> None:
+    """Copy a row, without gradient where it is masked or padded."""
     zero = x.dtype.type(0)
-    total = zero
-    moment = zero
-    total2 = zero
-    moment2 = zero
-    for j in range(start, stop):
-        a = gamma[g, j]
-        xhat = (x[n, g, j] - near) * rstd + rest
-        xhat2 = (x[m, g, j] - near2) * rstd2 + rest2
-        d = dy[n, g, j]  # loaded first, see ``planes.py``
-        d2 = dy[m, g, j]
-        d = zero if xhat * a + beta[g, j] <= floor else d
-        d2 = zero if xhat2 * a + beta[g, j] <= floor2 else d2
+    for j in range(x.size):
+        a, b = x[j], dy[j]  # loaded first, see ``planes.py``
         if valid is not None:
-            d = d if valid[n, j] else zero
-            d2 = d2 if valid[m, j] else zero
-            xhat = xhat if valid[n, j] else zero
-            xhat2 = xhat2 if valid[m, j] else zero
-        dgamma[g, j] += d * xhat + d2 * xhat2
-        dbeta[g, j] += d + d2
-        total += d * a
-        moment += d * a * xhat
-        total2 += d2 * a
-        moment2 += d2 * a * xhat2
-    return np.float64(total), np.float64(moment), np.float64(total2), np.float64(moment2)
-
-
-@kernel(inline=True)
-def _gradient(
-    x: Any,
-    dy: Any,
-    valid: Any,
-    n: int,
-    g: int,
-    near: Any,
-    rstd: Any,
-    rest: Any,
-    floor: Any,
-    gamma: Any,
-    beta: Any,
-    slope: Any,
-    level: Any,
-    factor: Any,
-    dx: Any,
-) -> None:
-    """dx = (d * gamma + xhat * slope + level) * factor."""
-    zero = x.dtype.type(0)
-    for j in range(x.shape[2]):
-        xhat = (x[n, g, j] - near) * rstd + rest
-        d = dy[n, g, j]
-        d = zero if xhat * gamma[g, j] + beta[g, j] <= floor else d
-        if valid is None or valid[n, j]:
-            dx[n, g, j] = (d * gamma[g, j] + (xhat * slope + level)) * factor
-        else:
-            dx[n, g, j] = zero
+            a = a if valid[n, j] else near
+            b = b if valid[n, j] else zero
+        xs[j] = a
+        dys[j] = b
+    xs[x.size :] = near
+    dys[x.size :] = zero
 
 
 @kernel
-def _two_rows(
-    x: Any,
-    dy: Any,
-    valid: Any,
-    n: int,
-    m: int,
-    g: int,
-    gamma: Any,
-    beta: Any,
-    eps: float,
-    floor: Any,
-    centered: bool,
-    mean: Any,
-    var: Any,
-    dx: Any,
-    dgamma: Any,
-    dbeta: Any,
-) -> None:
-    kind = x.dtype.type
-    near, rstd, away = split_mean(x, mean[n, g], var[n, g], eps)
-    near2, rstd2, away2 = split_mean(x, mean[m, g], var[m, g], eps)
-    rest = kind(-away)
-    rest2 = kind(-away2)
-    # A last odd row is paired with itself, behind a floor that lets no gradient by.
-    floor2 = kind(np.inf) if n == m else floor
-    total = 0.0
-    moment = 0.0
-    total2 = 0.0
-    moment2 = 0.0
-    start = np.uint64(0)
-    while start < np.uint64(x.shape[2]):
-        stop = min(start + BLOCK, np.uint64(x.shape[2]))
-        a, b, c, d = _gradient_sums(
-            x, dy, valid, n, m, g, start, stop, near, rstd, rest, floor,
-            near2, rstd2, rest2, floor2, gamma, beta, dgamma, dbeta,
-        )  # fmt: skip
-        total += a
-        moment += b
-        total2 += c
-        moment2 += d
-        start = stop
-    if not centered:
-        total = 0.0
-        total2 = 0.0
-    # One value minus its own mean is 0 whatever it is: its gradient is 0, without a rounding.
-    count = _valid_count(valid, n, x.shape[2])
-    factor = kind(0) if centered and count == 1 else rstd
-    _gradient(
-        x, dy, valid, n, g, near, rstd, rest, floor, gamma, beta,
-        kind(-moment / count), kind(-total / count), factor, dx,
-    )  # fmt: skip
-    if m != n:
-        count = _valid_count(valid, m, x.shape[2])
-        factor = kind(0) if centered and count == 1 else rstd2
-        _gradient(
-            x, dy, valid, m, g, near2, rstd2, rest2, floor, gamma, beta,
-            kind(-moment2 / count), kind(-total2 / count), factor, dx,
-        )  # fmt: skip
+def _unstage(dxs: Any, valid: Any, n: int, dx: Any) -> None:
+    """Copy a row's gradient back, 0 where it is masked."""
+    for j in range(dx.size):
+        value = dxs[j]
+        if valid is not None:
+            value = value if valid[n, j] else dx.dtype.type(0)
+        dx[j] = value
 
 
 @kernel(entry=True, allocates=True)
@@ -313,7 +198,7 @@ def row_backward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: Any,
+    slope: float,
     centered: bool,
     mean: Any,
     var: Any,
@@ -328,23 +213,34 @@ def row_backward(
         samples: samples per chunk, from `chunk_samples`.
         dgammas, dbetas: (chunks, G, K) float64, written; their sum over chunks is the gradient.
     """
-    dgamma = np.empty(gamma.shape, x.dtype)
-    dbeta = np.empty(gamma.shape, x.dtype)
+    floor = floor_of(x, slope)
+    width = BYTES // x.itemsize
+    padded = max(x.shape[2], width)
+    knobs = np.zeros((4, gamma.shape[0], padded), x.dtype)  # gamma, beta, sums of their gradients
+    knobs[0, :, : x.shape[2]] = gamma
+    knobs[1, :, : x.shape[2]] = beta
+    staged = np.empty((3, 2 * padded), x.dtype)  # two rows of x, dy and dx
+    live = np.zeros(2 * width, x.dtype)
+    live[width:] = 1
     _chunks(
-        first, last, x, dy, valid, samples, gamma, beta, eps, floor, centered, mean, var, dx,
-        dgammas, dbetas, dgamma, dbeta,
+        first, last, x, dy, valid, samples, eps, floor, centered, mean, var, dx, dgammas, dbetas,
+        knobs, staged, live,
     )  # fmt: skip
 
 
 @kernel
 def _chunks(
-    first: int, last: int, x: Any, dy: Any, valid: Any, samples: int, gamma: Any, beta: Any,
-    eps: float, floor: Any, centered: bool, mean: Any, var: Any, dx: Any, dgammas: Any, dbetas: Any,
-    dgamma: Any, dbeta: Any,
+    first: int, last: int, x: Any, dy: Any, valid: Any, samples: int, eps: float, floor: Any,
+    centered: bool, mean: Any, var: Any, dx: Any, dgammas: Any, dbetas: Any, knobs: Any,
+    staged: Any, live: Any,
 ) -> None:  # fmt: skip
-    """What `row_backward` does, with two scratch arrays (G, K) of x's dtype."""
-    narrow = valid is None and x.shape[1] == 1 and is_narrow(x.shape[2])
+    """What `row_backward` does, with scratch arrays."""
+    groups, size, padded = x.shape[1], x.shape[2], knobs.shape[2]
+    direct = valid is None and size == padded
     flat, flat_dy, flat_dx = x.reshape(x.size), dy.reshape(x.size), dx.reshape(x.size)
+    gamma, beta = knobs[0].reshape(groups * padded), knobs[1].reshape(groups * padded)
+    dgamma, dbeta = knobs[2].reshape(groups * padded), knobs[3].reshape(groups * padded)
+    xs, dys, dxs = staged[0], staged[1], staged[2]
     for k in range(first, last):
         dgammas[k] = 0.0
         dbetas[k] = 0.0
@@ -355,18 +251,30 @@ def _chunks(
             dbeta[:] = 0
             end = min(start + 32, stop)
             for n in range(start, end, 2):
-                if narrow:
-                    two_narrow_rows(
-                        flat, flat_dy, x.shape[2], n, min(n + 1, end - 1), gamma[0], beta[0], eps,
-                        floor, centered, mean, var, flat_dx, dgamma[0], dbeta[0],
+                m = min(n + 1, end - 1)
+                count, count2 = _valid_count(valid, n, size), _valid_count(valid, m, size)
+                for g in range(groups):
+                    terms = row_terms(x, mean[n, g], var[n, g], eps, floor)
+                    terms2 = row_terms(x, mean[m, g], var[m, g], eps, floor)
+                    if direct:
+                        two_rows(
+                            flat, flat_dy, (n * groups + g) * size, (m * groups + g) * size, size,
+                            count, count2, terms, terms2, gamma, beta, centered, flat_dx,
+                            dgamma, dbeta, g * padded, live,
+                        )  # fmt: skip
+                        continue
+                    to = padded if m > n else 0
+                    _stage(x[n, g], dy[n, g], valid, n, terms[0], xs[:padded], dys[:padded])
+                    if m > n:
+                        _stage(x[m, g], dy[m, g], valid, m, terms2[0], xs[to:], dys[to:])
+                    two_rows(
+                        xs, dys, 0, to, padded, count, count2, terms, terms2, gamma, beta, centered,
+                        dxs, dgamma, dbeta, g * padded, live,
                     )  # fmt: skip
-                    continue
-                for g in range(x.shape[1]):
-                    _two_rows(
-                        x, dy, valid, n, min(n + 1, end - 1), g, gamma, beta, eps, floor,
-                        centered, mean, var, dx, dgamma, dbeta,
-                    )  # fmt: skip
-            for g in range(x.shape[1]):
-                for j in range(x.shape[2]):
-                    dgammas[k, g, j] += np.float64(dgamma[g, j])
-                    dbetas[k, g, j] += np.float64(dbeta[g, j])
+                    _unstage(dxs, valid, n, dx[n, g])
+                    if m > n:
+                        _unstage(dxs[to:], valid, m, dx[m, g])
+            for g in range(groups):
+                for j in range(size):
+                    dgammas[k, g, j] += np.float64(dgamma[g * padded + j])
+                    dbetas[k, g, j] += np.float64(dbeta[g * padded + j])
