@@ -2,9 +2,9 @@
 
     python -m bench.matmul
 
-Products: GFLOP/s of the three products of a linear layer, by `evenbatch.kernels.matmul` and by
-``np.dot`` with ``out=`` (SciPy's BLAS called from compiled code), interleaved, best of many short
-runs: what is asked here is what the code can do, not what the machine's other work leaves of it.
+Products: GFLOP/s of the three products of a linear layer, by `evenbatch.kernels.engine.matmul` and
+by ``np.dot`` with ``out=`` (SciPy's BLAS called from compiled code), interleaved, best of many
+short runs: what is asked here is what the code can do, not what the machine's other work leaves.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bench.harness import write_json
-from evenbatch.kernels import columns, matmul
 from evenbatch.kernels._jit import kernel
 from evenbatch.kernels._lanes import padded
+from evenbatch.kernels.engine import columns, matmul
 
 SHAPES = ((32, 16, 32), (32, 32, 32), (32, 32, 16), (100, 64, 64), (100, 100, 100), (128, 128, 128))
 ROUNDS, EACH = 200, 3e-4

@@ -13,6 +13,6 @@ from evenbatch.kernels import _jit
 
 def cached(dispatcher: Any) -> Any:
     """The same kernel, cached on disk under the hash of the package's source."""
-    if _jit.jit_enabled() and _jit.cache_folder() is not None and not dispatcher.signatures:
-        dispatcher._cache = _jit._KernelCache(dispatcher.py_func)
+    if _jit.jit_enabled() and not dispatcher.signatures:
+        return _jit.keep(dispatcher)
     return dispatcher

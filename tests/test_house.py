@@ -53,8 +53,8 @@ LONG_FUNCTIONS = {
     # Training, evaluating and probing in turn: what the clock counts is seen in one place.
     "engine/loop.py: advance",
     # One basic block of LLVM, built in the order it runs.
-    "kernels/matmul.py: _tile_codegen",
-    "kernels/matmul.py: codegen",
+    "kernels/engine/matmul.py: _tile_codegen",
+    "kernels/engine/matmul.py: codegen",
     # Half of it is the options' declarations.
     "cli/race.py: race",
     "cli/audit.py: audit",
@@ -304,8 +304,8 @@ def test_only_one_place_compiles() -> None:
 
 
 # The loops of one plane, which batch, group and instance normalization are made of, and those of
-# short rows; the references stand beside those that use them.
-SHARED_LOOPS = {"norm_narrow.py", "norm_planes.py"}
+# two rows; the references stand beside those that use them.
+SHARED_LOOPS = {"planes.py", "row_pairs.py"}
 KERNEL_FILES = [
     path
     for path in FILES

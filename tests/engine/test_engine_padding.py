@@ -12,7 +12,7 @@ from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Network, Trial
 from evenbatch.engine.network import ACTIVATIONS, NORMALIZERS, PLACEMENTS
 from evenbatch.engine.trial import OPTIMIZERS
-from evenbatch.kernels.losses import LOGIT_PADDING
+from evenbatch.kernels.engine.losses import LOGIT_PADDING
 from harness import classification, random_weights, regression, same_bits
 
 TASKS = {"classification": classification(9, 4), "regression": regression(9, 3)}

@@ -28,7 +28,7 @@ from evenbatch.engine import (
     minibatches,
     train,
 )
-from evenbatch.kernels.losses import LOGIT_PADDING
+from evenbatch.kernels.engine.losses import LOGIT_PADDING
 from harness import (
     arrays,
     assert_same_curves,

@@ -21,9 +21,9 @@ from compiled import cached
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import LayerWeights, Network, NormWeights, Trial, Weights, loop
 from evenbatch.engine.operations import DRIFT_KEYS
-from evenbatch.kernels import dense
 from evenbatch.kernels._lanes import padded
-from evenbatch.kernels.drift import reference_noise
+from evenbatch.kernels.engine import dense
+from evenbatch.kernels.engine.drift import reference_noise
 
 torch.set_num_threads(1)
 

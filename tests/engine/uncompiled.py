@@ -14,7 +14,8 @@ import numpy as np
 from evenbatch.engine import Curve, Network, Trial, probing, train
 from evenbatch.engine.network import ACTIVATIONS, AFFINE, NORMALIZERS
 from evenbatch.engine.trial import STATISTICS
-from evenbatch.kernels import _clock, _jit, losses, optimizers
+from evenbatch.kernels import _clock, _jit
+from evenbatch.kernels.engine import losses, optimizers
 from harness import classification, regression, sequences
 
 SEQUENCES = sequences(classification(5, 4, n_test=17), 4, 3)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from compiled import cached
-from evenbatch.kernels import columns
+from evenbatch.kernels.engine import columns
 from workbench import Workbench, as_good_as_float32
 
 statistics = cached(columns.batch_statistics)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from compiled import cached
-from evenbatch.kernels import dense
 from evenbatch.kernels._lanes import padded
+from evenbatch.kernels.engine import dense
 from workbench import Workbench, as_good_as_float32
 
 activate, activate_backward = cached(dense.activate), cached(dense.activate_backward)

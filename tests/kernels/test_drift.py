@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from compiled import cached
-from evenbatch.kernels import drift
 from evenbatch.kernels._lanes import padded
+from evenbatch.kernels.engine import drift
 from workbench import Workbench, as_good_as_float32
 
 add_drift = cached(drift.add_drift)

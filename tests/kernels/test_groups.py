@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from compiled import cached
-from evenbatch.kernels import groups
+from evenbatch.kernels.engine import groups
 from workbench import Workbench, as_good_as_float32
 
 row_normalize, row_backward = cached(groups.row_normalize), cached(groups.row_backward)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,16 +15,17 @@ import pytest
 
 from compiled import cached
 from evenbatch.engine import loop
-from evenbatch.kernels import _clock, _jit, columns
+from evenbatch.kernels import _clock, _folder, _jit
+from evenbatch.kernels.engine import columns
 
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """`cache_folder` answers anew, now and after the test."""
-    _jit.cache_folder.cache_clear()
+    _folder.cache_folder.cache_clear()
     yield monkeypatch
     monkeypatch.undo()
-    _jit.cache_folder.cache_clear()
+    _folder.cache_folder.cache_clear()
 
 
 def test_flags_keep_nan_and_infinity() -> None:
@@ -66,7 +69,7 @@ def test_a_folder_that_cannot_be_written_is_survived(
     def refuse(**_: object) -> None:
         raise PermissionError("read-only file system")
 
-    fresh.setattr(_jit.tempfile, "TemporaryFile", refuse)
+    fresh.setattr(_folder.tempfile, "TemporaryFile", refuse)
     assert _jit.cache_folder() is None
 
 
@@ -76,14 +79,14 @@ def test_an_unknown_home_is_survived(fresh: pytest.MonkeyPatch) -> None:
 
     fresh.delenv("EVENBATCH_CACHE_DIR", raising=False)
     fresh.delenv("XDG_CACHE_HOME", raising=False)
-    fresh.setattr(_jit.Path, "home", refuse)
+    fresh.setattr(_folder.Path, "home", refuse)
     assert _jit.cache_folder() is None
 
 
 def test_old_kernels_are_forgotten(fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
     kept = tmp_path / "kernels"
     kept.mkdir()
-    old = time.time() - (_jit.KEEP_DAYS + 1) * 86400
+    old = time.time() - (_folder.KEEP_DAYS + 1) * 86400
     for name, age in (("old.nbc", old), ("old.nbi", old), ("new.nbc", time.time()), ("a.txt", old)):
         (kept / name).write_text("")
         os.utime(kept / name, (age, age))
@@ -94,24 +97,26 @@ def test_old_kernels_are_forgotten(fresh: pytest.MonkeyPatch, tmp_path: Path) ->
 
 def test_the_loop_is_stale_when_any_kernel_it_calls_changes(tmp_path: Path) -> None:
     """Its hash covers every file it imports, and no file it does not."""
-    package = Path(_jit.__file__).parent.parent
+    package = Path(_folder.__file__).parent.parent
     copy = tmp_path / "evenbatch"
     for folder in ("kernels", "engine"):
         shutil.copytree(package / folder, copy / folder, ignore=shutil.ignore_patterns("*.pyc"))
 
     def hashed() -> str:
         """By a fresh copy of the module, which remembers nothing."""
-        spec = importlib.util.spec_from_file_location("jit_copy", copy / "kernels" / "_jit.py")
+        spec = importlib.util.spec_from_file_location(
+            "folder_copy", copy / "kernels" / "_folder.py"
+        )
         assert spec is not None
         assert spec.loader is not None
-        jit_copy = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(jit_copy)
-        return str(jit_copy.source_hash(str(copy / "engine" / "loop.py")))
+        folder_copy = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(folder_copy)
+        return str(folder_copy.source_hash(str(copy / "engine" / "loop.py")))
 
     before = hashed()
-    assert before == _jit.source_hash(loop.__file__)
+    assert before == _folder.source_hash(loop.__file__)
     for name, matters in (
-        ("kernels/columns.py", True),
+        ("kernels/engine/columns.py", True),
         ("kernels/_lanes.py", True),
         ("engine/operations.py", True),
         ("engine/tape.py", False),
@@ -128,11 +133,43 @@ def test_the_loop_is_stale_when_any_kernel_it_calls_changes(tmp_path: Path) -> N
 def test_a_kept_kernel_is_found_again() -> None:
     folder = _jit.cache_folder()
     if _jit.jit_enabled() and folder is not None:
-        assert cached(columns.batch_statistics)._cache is not None
-        assert not _jit.is_cached(loop.__file__, "no_such_kernel")
+        assert "KernelCache" in type(cached(columns.batch_statistics)._cache).__name__
+        assert not _folder.is_cached(loop.__file__, "no_such_kernel")
 
 
 def test_the_clock_runs_forward() -> None:
     readings = [_clock.seconds(_clock.CLOCK_ADDRESS, _clock.CLOCK_ID) for _ in range(100)]
     assert readings == sorted(readings)
     assert _clock.available() == (_clock.CLOCK_ADDRESS != 0)
+
+
+UNKNOWN_NUMBA = """
+import numba.core.caching
+del numba.core.caching.CompileResultCacheImpl
+from evenbatch.engine import Network, Trial, kernels_ready, train
+from evenbatch.kernels import _jit
+assert _jit._insides is None
+assert _jit.cache_folder() is None
+net = Network(inputs=64, hidden=(16,), outputs=10, norm="batch")
+(curve,) = train([Trial(net, "digits", learning_rate=0.1, steps=20)])
+assert curve.ended == "finished"
+"""
+
+
+@pytest.mark.skipif(not _jit.jit_enabled(), reason="the compiler is off")
+def test_another_numba_compiles_in_each_process(tmp_path: Path) -> None:
+    """Without the insides it was written for, a kernel is still compiled, and nothing is kept."""
+    where = {**os.environ, "EVENBATCH_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", UNKNOWN_NUMBA],
+        env=where,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("*.nb?"))
+
+
+def test_numbas_insides_are_those_this_is_written_for() -> None:
+    assert _jit._insides is not None

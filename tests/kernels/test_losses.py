@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from compiled import cached
-from evenbatch.kernels import losses
 from evenbatch.kernels._lanes import padded
+from evenbatch.kernels.engine import losses
 from workbench import Workbench, as_good_as_float32
 
 cross_entropy, squared_error = cached(losses.cross_entropy), cached(losses.squared_error)

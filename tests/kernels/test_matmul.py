@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from compiled import cached
-from evenbatch.kernels import matmul
 from evenbatch.kernels._jit import jit_enabled
 from evenbatch.kernels._lanes import padded
+from evenbatch.kernels.engine import matmul
 from workbench import Workbench, as_good_as_float32
 
 product, product_transposed = cached(matmul.product), cached(matmul.product_transposed)

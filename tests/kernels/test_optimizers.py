@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from compiled import cached
-from evenbatch.kernels import optimizers
+from evenbatch.kernels.engine import optimizers
 from workbench import as_good_as_float32
 
 update = cached(optimizers.update)

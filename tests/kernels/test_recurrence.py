@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from compiled import cached
-from evenbatch.kernels import recurrence
 from evenbatch.kernels._lanes import PAD
+from evenbatch.kernels.engine import recurrence
 from workbench import Workbench
 
 order_by_length = cached(recurrence.order_by_length)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from numba import float32, int64, none
 
-from evenbatch.kernels import norm_columns, norm_last, norm_planes, rows
 from evenbatch.kernels._jit import kernel
+from evenbatch.kernels.norms import channels_last, columns, planes, rows
 
 KINDS = {
     "array": float32[:, :, ::1],
@@ -28,35 +28,29 @@ KINDS = {
 @pytest.mark.parametrize(
     ("loop", "arguments"),
     [
-        (norm_planes.plane_apply, "array none index index" + " number" * 5 + " array"),
-        (norm_planes.plane_gradient, "array array none index index" + " number" * 7 + " array"),
+        (planes.plane_apply, "array none index index" + " number" * 5 + " array"),
+        (planes.plane_gradient, "array array none index index" + " number" * 7 + " array"),
         (
             rows._apply,
             "array none index index number number number matrix matrix number array",
         ),
+        (rows._stage, "vector vector none index number vector vector"),
+        (rows._unstage, "vector none index vector"),
         (
-            rows._gradient,
-            "array array none index index"
-            + " number" * 4
-            + " matrix matrix"
-            + " number" * 3
-            + " array",
-        ),
-        (
-            norm_columns.column_apply,
+            columns.column_apply,
             "index index matrix index" + " vector" * 4 + " number matrix",
         ),
         (
-            norm_columns.column_gradient,
+            columns.column_gradient,
             "index index matrix matrix index" + " vector" * 4 + " number vector vector matrix",
         ),
-        (norm_last._apply, "matrix index" + " vector" * 4 + " number matrix"),
+        (channels_last._apply, "matrix index" + " vector" * 4 + " number matrix"),
         (
-            norm_last._gradient,
+            channels_last._gradient,
             "matrix matrix index" + " vector" * 4 + " number vector vector matrix",
         ),
         (
-            norm_columns.add_gradients,
+            columns.add_gradients,
             "matrix matrix index index" + " vector" * 4 + " number number vector vector",
         ),
     ],

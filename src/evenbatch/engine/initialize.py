@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from evenbatch.engine.network import Network
 from evenbatch.engine.tape import Tape
-from evenbatch.kernels.losses import LOGIT_PADDING
+from evenbatch.kernels.engine.losses import LOGIT_PADDING
 
 
 def draw_layer(

@@ -17,8 +17,9 @@ import numpy as np
 
 from evenbatch.engine import operations as T
 from evenbatch.engine import probing
-from evenbatch.kernels import (
-    _clock,
+from evenbatch.kernels import _clock
+from evenbatch.kernels._jit import kernel
+from evenbatch.kernels.engine import (
     columns,
     dense,
     drift,
@@ -28,7 +29,6 @@ from evenbatch.kernels import (
     optimizers,
     recurrence,
 )
-from evenbatch.kernels._jit import kernel
 
 # How batch norm normalizes. Training: by the batch, kept in the running statistics. Evaluation: by
 # the running statistics; or by the batch at hand, kept nowhere. Population: by the whole training

@@ -102,9 +102,9 @@ class Network:
         residual: hidden layers in a residual block; 0 for none.
         dropout: probability with which an activation is dropped in training.
         drift: strength of noise that makes the distribution of each hidden layer drift from step to
-            step of training; 1 for that of Santurkar et al. 2018 (`evenbatch.kernels.drift` has the
-            formula). It comes right after the normalizer, or after the linear layer where there is
-            none.
+            step of training; 1 for that of Santurkar et al. 2018 (`evenbatch.kernels.engine.drift`
+            has the formula). It comes right after the normalizer, or after the linear layer where
+            there is none.
         groups: groups of norm "group"; must divide every normalized width.
         eps: added to the variance.
         momentum: weight of the new value in the running statistics (PyTorch's convention; ONNX and

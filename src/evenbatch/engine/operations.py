@@ -8,8 +8,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from evenbatch.engine.network import Network
-from evenbatch.kernels import dense
 from evenbatch.kernels._lanes import PAD, padded
+from evenbatch.kernels.engine import dense
 
 # Operations.
 PRODUCT, ACTIVATE, BATCH, ROW, GROUP, DROPOUT, ADD, FORK = range(8)

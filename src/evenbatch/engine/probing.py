@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from evenbatch.engine import operations as T
-from evenbatch.kernels import dense
 from evenbatch.kernels._jit import kernel
+from evenbatch.kernels.engine import dense
 
 # Columns of a probe.
 MEAN, SPREAD, SATURATED, DEAD, GRADIENT_NORM, GAMMA_SHIFT, BETA_SHIFT, GAMMA_MEAN = range(8)

@@ -32,8 +32,8 @@ from evenbatch.engine.operations import (
     NormSlot,
     OverTime,
 )
-from evenbatch.kernels import recurrence
 from evenbatch.kernels._lanes import padded
+from evenbatch.kernels.engine import recurrence
 
 
 def _shared(w: LinearSlot, u: LinearSlot, norm: NormSlot | None) -> list[tuple[int, int]]:

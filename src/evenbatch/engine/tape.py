@@ -29,8 +29,8 @@ from evenbatch.engine.operations import (
     NormSlot,
 )
 from evenbatch.engine.recurrent import recurrent_layer
-from evenbatch.kernels import dense
 from evenbatch.kernels._lanes import padded
+from evenbatch.kernels.engine import dense
 
 
 @dataclass(frozen=True)

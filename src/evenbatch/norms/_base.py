@@ -155,8 +155,8 @@ class Normalizer(ABC):
         return type(self).__name__
 
     @property
-    def _floor(self) -> Any:
-        return np.asarray(0.0 if self.activation == "relu" else -np.inf, self.dtype)[()]
+    def _slope(self) -> float:
+        return 0.0 if self.activation == "relu" else 1.0
 
     def _affine(self) -> tuple[Array, Array]:
         """gamma and beta as flat arrays; ones and zeros where there is none."""

@@ -72,7 +72,7 @@ class FeatureNormalizer(Normalizer):
 
     def _forward(self, x: Array, valid: Array | None, y: Array) -> tuple[Array, Array, bool]:
         mean, var = _over_rows.forward(
-            self._rows(x), valid, *self._spelled(), self.eps, self._floor,
+            self._rows(x), valid, *self._spelled(), self.eps, self._slope,
             self.spec.centered, self._rows(y),
         )  # fmt: skip
         return mean, var, True
@@ -80,7 +80,7 @@ class FeatureNormalizer(Normalizer):
     def _backward(self, saved: Saved, dy: Array, dx: Array) -> tuple[Array, Array]:
         return _over_rows.backward(
             self._rows(saved.x), self._rows(dy), saved.valid, *self._spelled(), self.eps,
-            self._floor, self.spec.centered, saved.mean, saved.var, self._rows(dx),
+            self._slope, self.spec.centered, saved.mean, saved.var, self._rows(dx),
         )  # fmt: skip
 
     def _settings(self) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from evenbatch.kernels.batch import batch_backward, batch_forward
-from evenbatch.kernels.norm_columns import (
+from evenbatch.kernels.norms.batch import batch_backward, batch_forward
+from evenbatch.kernels.norms.columns import (
     chunk_rows,
     column_apply,
     column_gradient,
@@ -46,7 +46,7 @@ def forward(
     gamma: Array,
     beta: Array,
     eps: float,
-    floor: np.floating,
+    slope: float,
     fixed: Fixed,
     y: Array,
 ) -> tuple[Array, Array]:
@@ -57,17 +57,17 @@ def forward(
     batch, channels, length = x.shape
     if as_columns(batch, length):
         if valid is None:
-            return _columns_forward(x, gamma, beta, eps, floor, fixed, y)
+            return _columns_forward(x, gamma, beta, eps, slope, fixed, y)
         packed = _packed(x, valid)
         result = np.empty_like(packed)
-        mean, var = _columns_forward(packed, gamma, beta, eps, floor, fixed, result)
+        mean, var = _columns_forward(packed, gamma, beta, eps, slope, fixed, result)
         _unpack(result, valid, y)
         return mean, var
     mean, var = (np.empty(channels), np.empty(channels)) if fixed is None else fixed
     count = batch * length if valid is None else int(valid.sum())
     split(
         batch_forward, channels, x.size,
-        x, valid, count, gamma, beta, eps, floor, fixed is None, mean, var, y,
+        x, valid, count, gamma, beta, eps, slope, fixed is None, mean, var, y,
     )  # fmt: skip
     return mean, var
 
@@ -79,7 +79,7 @@ def backward(
     gamma: Array,
     beta: Array,
     eps: float,
-    floor: np.floating,
+    slope: float,
     mean: Array,
     var: Array,
     own: bool,
@@ -92,17 +92,17 @@ def backward(
     batch, channels, length = x.shape
     if as_columns(batch, length):
         if valid is None:
-            return _columns_backward(x, dy, gamma, beta, eps, floor, mean, var, own, dx)
+            return _columns_backward(x, dy, gamma, beta, eps, slope, mean, var, own, dx)
         packed, packed_dy = _packed(x, valid), _packed(dy, valid)
         result = np.empty_like(packed)
-        sums = _columns_backward(packed, packed_dy, gamma, beta, eps, floor, mean, var, own, result)
+        sums = _columns_backward(packed, packed_dy, gamma, beta, eps, slope, mean, var, own, result)
         _unpack(result, valid, dx)
         return sums
     dgamma, dbeta = np.empty(channels), np.empty(channels)
     count = batch * length if valid is None else int(valid.sum())
     split(
         batch_backward, channels, x.size,
-        x, dy, valid, count, gamma, beta, eps, floor, own, mean, var, dx, dgamma, dbeta,
+        x, dy, valid, count, gamma, beta, eps, slope, own, mean, var, dx, dgamma, dbeta,
     )  # fmt: skip
     return dgamma, dbeta
 
@@ -123,7 +123,7 @@ def _columns_forward(
     gamma: Array,
     beta: Array,
     eps: float,
-    floor: np.floating,
+    slope: float,
     fixed: Fixed,
     y: Array,
 ) -> tuple[Array, Array]:
@@ -133,7 +133,7 @@ def _columns_forward(
     mean, var = _column_statistics(x, rows, chunks) if fixed is None else fixed
     near, rstd, shift, _ = _terms(x, gamma, beta, eps, mean, var)
     spread = [np.repeat(a, x.shape[2]) for a in (near, rstd, gamma, shift)]
-    split(column_apply, chunks, x.size, flat, rows, *spread, floor, y.reshape(flat.shape))
+    split(column_apply, chunks, x.size, flat, rows, *spread, slope, y.reshape(flat.shape))
     return mean, var
 
 
@@ -160,7 +160,7 @@ def _per_channel(chunks: Array, channels: int) -> Array:
 def _terms(
     x: Array, gamma: Array, beta: Array, eps: float, mean: Array, var: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """near, rstd, shift and rest per channel; see ``kernels/norm_planes.py``."""
+    """near, rstd, shift and rest per channel; see ``kernels/norms/planes.py``."""
     with _quiet():
         rstd = 1 / np.sqrt(var + eps)
         near = mean.astype(x.dtype)
@@ -175,7 +175,7 @@ def _columns_backward(
     gamma: Array,
     beta: Array,
     eps: float,
-    floor: np.floating,
+    slope: float,
     mean: Array,
     var: Array,
     own: bool,
@@ -191,16 +191,16 @@ def _columns_backward(
     moments = empty(totals.shape, np.float64)
     split(
         column_gradient_sums, chunks, x.size,
-        flat, flat_dy, rows, *terms, floor, totals, moments,
+        flat, flat_dy, rows, *terms, slope, totals, moments,
     )  # fmt: skip
     with _quiet():
         dbeta = _per_channel(totals, channels)
         dgamma = _per_channel(moments, channels) - rest * dbeta
-        slope = -gamma * dgamma / (batch * length) if own else np.zeros(channels)
-        level = -gamma * dbeta / (batch * length) - slope * rest if own else np.zeros(channels)
-        slopes, levels = (np.repeat(a.astype(x.dtype), length) for a in (slope, level))
+        tilt = -gamma * dgamma / (batch * length) if own else np.zeros(channels)
+        level = -gamma * dbeta / (batch * length) - tilt * rest if own else np.zeros(channels)
+        tilts, levels = (np.repeat(a.astype(x.dtype), length) for a in (tilt, level))
     split(
         column_gradient, chunks, x.size,
-        flat, flat_dy, rows, *terms, floor, slopes, levels, dx.reshape(flat.shape),
+        flat, flat_dy, rows, *terms, slope, tilts, levels, dx.reshape(flat.shape),
     )  # fmt: skip
     return dgamma, dbeta

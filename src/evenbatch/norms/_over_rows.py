@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from evenbatch.kernels.norm_groups import group_backward, group_forward
+from evenbatch.kernels.norms.groups import group_backward, group_forward
+from evenbatch.kernels.norms.rows import chunk_samples, row_backward, row_forward
 from evenbatch.kernels.parallel import split
-from evenbatch.kernels.rows import chunk_samples, row_backward, row_forward
 from evenbatch.norms._base import Array
 from evenbatch.norms._buffers import empty
 
@@ -27,7 +27,7 @@ def forward(
     gamma: Array,
     beta: Array,
     eps: float,
-    floor: np.floating,
+    slope: float,
     centered: bool,
     y: Array,
 ) -> tuple[Array, Array]:
@@ -40,7 +40,7 @@ def forward(
     mean, var = np.empty(x.shape[:2]), np.empty(x.shape[:2])
     split(
         row_forward, mean.size, x.size,
-        x, valid, gamma, beta, eps, floor, centered, mean, var, y,
+        x, valid, gamma, beta, eps, slope, centered, mean, var, y,
     )  # fmt: skip
     return mean, var
 
@@ -52,7 +52,7 @@ def backward(
     gamma: Array,
     beta: Array,
     eps: float,
-    floor: np.floating,
+    slope: float,
     centered: bool,
     mean: Array,
     var: Array,
@@ -64,7 +64,7 @@ def backward(
     dgammas, dbetas = (empty((chunks, *gamma.shape), np.float64) for _ in range(2))
     split(
         row_backward, chunks, x.size,
-        x, dy, valid, samples, gamma, beta, eps, floor, centered, mean, var, dx, dgammas, dbetas,
+        x, dy, valid, samples, gamma, beta, eps, slope, centered, mean, var, dx, dgammas, dbetas,
     )  # fmt: skip
     return dgammas.sum(0), dbetas.sum(0)
 
@@ -76,7 +76,7 @@ def forward_groups(
     gamma: Array,
     beta: Array,
     eps: float,
-    floor: np.floating,
+    slope: float,
     y: Array,
 ) -> tuple[Array, Array]:
     """Normalize each group of planes of x (N, C, S) into y; mean and variance are (N, G).
@@ -90,11 +90,11 @@ def forward_groups(
         rows = (batch, groups, channels // groups * length)
         gammas, betas = (np.repeat(a, length).reshape(rows[1:]) for a in (gamma, beta))
         flags = _tiled(valid, channels // groups)
-        return forward(x.reshape(rows), flags, gammas, betas, eps, floor, True, y.reshape(rows))
+        return forward(x.reshape(rows), flags, gammas, betas, eps, slope, True, y.reshape(rows))
     mean, var = np.empty((batch, groups)), np.empty((batch, groups))
     split(
         group_forward, mean.size, x.size,
-        x, valid, groups, gamma, beta, eps, floor, mean, var, y,
+        x, valid, groups, gamma, beta, eps, slope, mean, var, y,
     )  # fmt: skip
     return mean, var
 
@@ -107,7 +107,7 @@ def backward_groups(
     gamma: Array,
     beta: Array,
     eps: float,
-    floor: np.floating,
+    slope: float,
     mean: Array,
     var: Array,
     dx: Array,
@@ -119,7 +119,7 @@ def backward_groups(
         gammas, betas = (np.repeat(a, length).reshape(rows[1:]) for a in (gamma, beta))
         flags = _tiled(valid, channels // groups)
         dgamma, dbeta = backward(
-            x.reshape(rows), dy.reshape(rows), flags, gammas, betas, eps, floor, True,
+            x.reshape(rows), dy.reshape(rows), flags, gammas, betas, eps, slope, True,
             mean, var, dx.reshape(rows),
         )  # fmt: skip
         parts = (channels, length)
@@ -127,7 +127,7 @@ def backward_groups(
     dgammas, dbetas = np.empty((batch, channels)), np.empty((batch, channels))
     split(
         group_backward, mean.size, x.size,
-        x, dy, valid, groups, gamma, beta, eps, floor, mean, var, dx, dgammas, dbetas,
+        x, dy, valid, groups, gamma, beta, eps, slope, mean, var, dx, dgammas, dbetas,
     )  # fmt: skip
     return dgammas.sum(0), dbetas.sum(0)
 

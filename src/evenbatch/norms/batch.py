@@ -105,7 +105,7 @@ class BatchNorm(RunningNormalizer):
             y[...] = 0
             return np.zeros(self.channels), np.ones(self.channels), own
         mean, var = _over_batch.forward(
-            planes, valid, gamma, beta, self.eps, self._floor, fixed, self._planes(y)
+            planes, valid, gamma, beta, self.eps, self._slope, fixed, self._planes(y)
         )
         if own:
             self._update(mean, var * (count / (count - 1)))
@@ -118,6 +118,6 @@ class BatchNorm(RunningNormalizer):
             return np.zeros(self.channels), np.zeros(self.channels)
         gamma, beta = self._affine()
         return _over_batch.backward(
-            self._planes(x), self._planes(dy), valid, gamma, beta, self.eps, self._floor,
+            self._planes(x), self._planes(dy), valid, gamma, beta, self.eps, self._slope,
             mean, var, own, self._planes(dx),
         )  # fmt: skip

@@ -86,7 +86,7 @@ class GroupNorm(ChannelNormalizer):
 
     def _forward(self, x: Array, valid: Array | None, y: Array) -> tuple[Array, Array, bool]:
         mean, var = _over_rows.forward_groups(
-            self._planes(x), valid, self.groups, *self._affine(), self.eps, self._floor,
+            self._planes(x), valid, self.groups, *self._affine(), self.eps, self._slope,
             self._planes(y),
         )  # fmt: skip
         return mean, var, True
@@ -94,7 +94,7 @@ class GroupNorm(ChannelNormalizer):
     def _backward(self, saved: Saved, dy: Array, dx: Array) -> tuple[Array, Array]:
         return _over_rows.backward_groups(
             self._planes(saved.x), self._planes(dy), saved.valid, self.groups, *self._affine(),
-            self.eps, self._floor, saved.mean, saved.var, self._planes(dx),
+            self.eps, self._slope, saved.mean, saved.var, self._planes(dx),
         )  # fmt: skip
 
     def _settings(self) -> dict[str, Any]:

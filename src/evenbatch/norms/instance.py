@@ -90,7 +90,7 @@ class InstanceNorm(RunningNormalizer):
         gamma, beta = self._affine()
         if self._uses_running():
             mean, var = _over_batch.forward(
-                planes, valid, gamma, beta, self.eps, self._floor, self._running(), self._planes(y)
+                planes, valid, gamma, beta, self.eps, self._slope, self._running(), self._planes(y)
             )
             return mean, var, False
         if planes.shape[2] == 1:
@@ -99,7 +99,7 @@ class InstanceNorm(RunningNormalizer):
                 f"{x.shape}; GroupNorm or LayerNorm need none"
             )
         mean, var = _over_rows.forward_groups(
-            planes, valid, self.channels, gamma, beta, self.eps, self._floor, self._planes(y)
+            planes, valid, self.channels, gamma, beta, self.eps, self._slope, self._planes(y)
         )
         self._update_from_samples(mean, var, planes.shape, valid)
         return mean, var, True
@@ -119,8 +119,8 @@ class InstanceNorm(RunningNormalizer):
         views = self._planes(x), self._planes(dy), valid
         if not own:
             return _over_batch.backward(
-                *views, gamma, beta, self.eps, self._floor, mean, var, False, self._planes(dx)
+                *views, gamma, beta, self.eps, self._slope, mean, var, False, self._planes(dx)
             )
         return _over_rows.backward_groups(
-            *views, self.channels, gamma, beta, self.eps, self._floor, mean, var, self._planes(dx)
+            *views, self.channels, gamma, beta, self.eps, self._slope, mean, var, self._planes(dx)
         )

@@ -82,6 +82,6 @@ def parameter(value: Tensor | None, size: int, neutral: float, dtype: Any) -> Ar
     return np.ascontiguousarray(view(value).reshape(-1), dtype)
 
 
-def floor(relu: bool, dtype: Any) -> Any:
-    """The kernels' word for the activation."""
-    return np.dtype(dtype).type(0.0 if relu else -np.inf)
+def slope(relu: bool) -> float:
+    """The fused activation's slope left of zero, as the kernels take it."""
+    return 0.0 if relu else 1.0

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evenbatch.kernels.norm_last import last_backward, last_forward, wide_rows
+from evenbatch.kernels.norms.channels_last import last_backward, last_forward, wide_rows
 from evenbatch.kernels.parallel import split
 from evenbatch.norms import _over_batch, _over_rows
 from evenbatch.torch.layers._arrays import (
     Array,
     channels_last,
     dense,
-    floor,
     parameter,
     planes,
     result,
+    slope,
     view,
 )
 from evenbatch.torch.layers._formula import batch_formula, group_formula, row_formula
@@ -83,7 +83,7 @@ def _batch_forward(
     with pytorchs_threads():
         used = _over_batch.forward(
             array, flags, *_affine(weight, bias, x.shape[1], array.dtype), eps,
-            floor(relu, array.dtype), fixed, out,
+            slope(relu), fixed, out,
         )  # fmt: skip
     return y.to(x.dtype), torch.from_numpy(used[0]), torch.from_numpy(used[1])
 
@@ -111,7 +111,7 @@ def _batch_backward(
     with pytorchs_threads():
         dweight, dbias = _over_batch.backward(
             array, slopes, flags, *_affine(weight, bias, x.shape[1], array.dtype), eps,
-            floor(relu, array.dtype), view(mean), view(var), fixed_mean is None,
+            slope(relu), view(mean), view(var), fixed_mean is None,
             planes(dx, layout),
         )  # fmt: skip
     return _gradients(dx, x, [(dweight, weight), (dbias, bias)])
@@ -154,13 +154,13 @@ def _group_forward(
             gamma, beta = _affine(weight, bias, x.shape[1], array.dtype)
             split(
                 last_forward, len(x), array.size,
-                array, gamma, beta, eps, floor(relu, array.dtype), mean, var, out,
+                array, gamma, beta, eps, slope(relu), mean, var, out,
             )  # fmt: skip
         else:
             array = planes(dense(x, None), None)
             gamma, beta = _affine(weight, bias, x.shape[1], array.dtype)
             mean, var = _over_rows.forward_groups(
-                array, flags, groups, gamma, beta, eps, floor(relu, array.dtype), planes(y, None)
+                array, flags, groups, gamma, beta, eps, slope(relu), planes(y, None)
             )
     return dense(y.to(x.dtype), layout), torch.from_numpy(mean), torch.from_numpy(var)
 
@@ -195,7 +195,7 @@ def _group_backward(
             dgammas, dbetas = (np.empty((len(x), x.shape[1])) for _ in range(2))
             split(
                 last_backward, len(x), array.size,
-                array, slopes, gamma, beta, eps, floor(relu, array.dtype), *statistics, out,
+                array, slopes, gamma, beta, eps, slope(relu), *statistics, out,
                 dgammas, dbetas,
             )  # fmt: skip
             dgamma, dbeta = dgammas.sum(0), dbetas.sum(0)
@@ -203,7 +203,7 @@ def _group_backward(
             array, slopes = (planes(dense(t, None), None) for t in (x, dy))
             gamma, beta = _affine(weight, bias, x.shape[1], array.dtype)
             dgamma, dbeta = _over_rows.backward_groups(
-                array, slopes, flags, groups, gamma, beta, eps, floor(relu, array.dtype),
+                array, slopes, flags, groups, gamma, beta, eps, slope(relu),
                 *statistics, planes(dx, None),
             )  # fmt: skip
     return _gradients(dense(dx, layout), x, [(dgamma, weight), (dbeta, bias)])
@@ -249,7 +249,7 @@ def _row_forward(
     with pytorchs_threads():
         mean, var = _over_rows.forward(
             array, _row_flags(mask, x, features), gamma[None], beta[None], eps,
-            floor(relu, array.dtype), centered, view(y).reshape(array.shape),
+            slope(relu), centered, view(y).reshape(array.shape),
         )  # fmt: skip
     return y.to(x.dtype), torch.from_numpy(mean[:, 0]), torch.from_numpy(var[:, 0])
 
@@ -274,7 +274,7 @@ def _row_backward(
     with pytorchs_threads():
         dweight, dbias = _over_rows.backward(
             array, slopes, _row_flags(mask, x, features), gamma[None], beta[None], eps,
-            floor(relu, array.dtype), centered, view(mean)[:, None], view(var)[:, None],
+            slope(relu), centered, view(mean)[:, None], view(var)[:, None],
             view(dx).reshape(array.shape),
         )  # fmt: skip
     return _gradients(dx, x, [(dweight, weight), (dbias, bias)])

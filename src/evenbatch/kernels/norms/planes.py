@@ -1,7 +1,8 @@
 """The loops over one plane: a run x[n, c, :] of neighbouring numbers that share gamma and beta.
 
 Batch, group and instance normalization are made of these; they differ in which planes share their
-statistics. `floor` is the fused activation: 0 for relu, -inf for none. Written as
+statistics. The fused activation comes from Python as `slope`, 0 for relu and 1 for none, and enters
+loops as `floor`, the least value it lets out: 0 or -inf, for which one comparison does. Written as
 ``floor if z < floor else z`` it lets NaN through, where ``max`` would hide it. `valid` is None or a
 (N, S) array of flags; numba drops the dead branch when it is None.
 
@@ -161,18 +162,18 @@ def plane_gradient(
     gamma: Any,
     shift: Any,
     floor: Any,
-    slope: Any,
+    tilt: Any,
     level: Any,
     dx: Any,
 ) -> None:
-    """dx = (g * gamma + xhat * slope + level) * rstd."""
+    """dx = (g * gamma + xhat * tilt + level) * rstd."""
     zero = x.dtype.type(0)
     for s in range(x.shape[2]):
         xhat = (x[n, c, s] - near) * rstd
         g = dy[n, c, s]
         g = zero if xhat * gamma + shift <= floor else g
         if valid is None or valid[n, s]:
-            dx[n, c, s] = (g * gamma + (xhat * slope + level)) * rstd
+            dx[n, c, s] = (g * gamma + (xhat * tilt + level)) * rstd
         else:
             dx[n, c, s] = zero
 
@@ -182,6 +183,12 @@ def reciprocal_root(var: float, eps: float) -> float:
     """1 / sqrt(var + eps), inf where that divides by zero (compiled code would raise)."""
     spread = var + eps
     return np.inf if spread == 0.0 else 1.0 / np.sqrt(spread)
+
+
+@kernel
+def floor_of(x: Any, slope: float) -> Any:
+    """The least value that the fused activation of this slope left of zero lets out."""
+    return x.dtype.type(0.0) if slope == 0.0 else x.dtype.type(-np.inf)
 
 
 @kernel

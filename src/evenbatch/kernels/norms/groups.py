@@ -1,9 +1,9 @@
 """Group and instance normalization: x is (N, C, S), one unit is C / G neighbouring planes.
 
 Each unit (n, g) has its own statistics; each channel has one gamma and one beta. The float64
-reference comes first and never calls a kernel. `floor`, `valid` and what is done for accuracy: see
-``kernels/norm_planes.py``. Planes shorter than some tens of numbers are better off in
-``kernels/rows.py``, with gamma and beta spelled out for each element.
+reference comes first and never calls a kernel. `slope`, `valid` and what is done for accuracy: see
+``planes.py``. Planes shorter than some tens of numbers are better off in ``rows.py``, with gamma
+and beta spelled out for each element.
 
 Gradients of gamma and beta are sums over n of one number per plane; the kernel leaves those numbers
 to the caller, which adds them in order.
@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels.norm_planes import (
+from evenbatch.kernels.norms.planes import (
+    floor_of,
     plane_apply,
     plane_gradient,
     plane_moments,
@@ -32,7 +33,7 @@ def reference_group_forward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: float,
+    slope: float,
     dtype: Any = np.float64,
 ) -> tuple[Any, Any, Any]:
     """What `group_forward` computes, in plain NumPy: ``(y, mean, var)``.
@@ -43,13 +44,13 @@ def reference_group_forward(
         groups: G, which divides C.
         gamma, beta: (C,).
         eps: added to the variance.
-        floor: 0 for relu, -inf for none.
+        slope: of the fused activation left of zero, 0 for relu, 1 for none.
         dtype: float64, or float32 for the error a naive float32 version makes.
     """
     xhat, kept, mean, var, _ = _standardize(x, valid, groups, eps, dtype)
     gamma, beta = (np.asarray(a, dtype).reshape(groups, -1, 1) for a in (gamma, beta))
     y = gamma * xhat + beta
-    return np.where(kept, np.where(y < floor, dtype(floor), y), 0).reshape(x.shape), mean, var
+    return np.where(kept, np.where(y > 0, y, dtype(slope) * y), 0).reshape(x.shape), mean, var
 
 
 def reference_group_backward(
@@ -60,14 +61,14 @@ def reference_group_backward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: float,
+    slope: float,
     dtype: Any = np.float64,
 ) -> tuple[Any, Any, Any]:
     """What `group_backward` computes, in plain NumPy: ``(dx, dgamma, dbeta)``, summed over n."""
     xhat, kept, _, var, count = _standardize(x, valid, groups, eps, dtype)
     gamma, beta = (np.asarray(a, dtype).reshape(groups, -1, 1) for a in (gamma, beta))
     dy = np.asarray(dy, dtype).reshape(xhat.shape)
-    g = np.where(kept & ~(gamma * xhat + beta <= floor), dy, 0)
+    g = np.where(kept, np.where(gamma * xhat + beta <= 0, dtype(slope) * dy, dy), 0)
     h = g * gamma
     mean_h = h.sum((2, 3), keepdims=True) / count
     mean_hx = (h * xhat).sum((2, 3), keepdims=True) / count
@@ -110,7 +111,7 @@ def group_forward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: Any,
+    slope: float,
     mean: Any,
     var: Any,
     y: Any,
@@ -124,10 +125,11 @@ def group_forward(
         groups: G, which divides C.
         gamma, beta: (C,), of x's dtype.
         eps: added to the variance.
-        floor: 0 for relu, -inf for none, of x's dtype.
+        slope: of the fused activation left of zero: 0 for relu or 1 for none, no other.
         mean, var: (N, G) float64, written.
         y: (N, C, S), written.
     """
+    floor = floor_of(x, slope)
     kind = x.dtype.type
     planes = x.shape[1] // groups
     for unit in range(first, last):
@@ -155,7 +157,7 @@ def group_backward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: Any,
+    slope: float,
     mean: Any,
     var: Any,
     dx: Any,
@@ -168,6 +170,7 @@ def group_backward(
         dy, dx: (N, C, S), read and written.
         dgammas, dbetas: (N, C) float64, written; their sum over n is the gradient.
     """
+    floor = floor_of(x, slope)
     kind = x.dtype.type
     planes = x.shape[1] // groups
     for unit in range(first, last):
@@ -188,10 +191,10 @@ def group_backward(
             moments += gamma[c] * moment
         if count == 1:  # one value minus its own mean is 0 whatever it is: so is its gradient
             rstd = kind(0)
-        slope = -moments / count
-        level = -whole / count - slope * rest
+        tilt = -moments / count
+        level = -whole / count - tilt * rest
         for c in channels:
             shift = kind(beta[c] - rest * gamma[c])
             plane_gradient(
-                x, dy, valid, n, c, near, rstd, gamma[c], shift, floor, kind(slope), kind(level), dx
+                x, dy, valid, n, c, near, rstd, gamma[c], shift, floor, kind(tilt), kind(level), dx
             )

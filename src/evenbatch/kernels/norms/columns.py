@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
+from evenbatch.kernels.norms.planes import floor_of
 
 CHUNK = 131_072  # elements of x per chunk: 512 KB of float32, a share of the second cache
 FEWEST_ROWS = 16  # keeps the chunks' sums small beside x when rows are long
@@ -45,19 +46,19 @@ def reference_join_columns(batch: int, rows: int, means: Any, spreads: Any) -> t
 
 
 def reference_column_apply(
-    x: Any, near: Any, rstd: Any, gamma: Any, shift: Any, floor: float
+    x: Any, near: Any, rstd: Any, gamma: Any, shift: Any, slope: float
 ) -> Any:
-    """``max((x - near) * rstd * gamma + shift, floor)`` per column, in float64, NaN kept."""
+    """The activated ``(x - near) * rstd * gamma + shift`` per column, in float64, NaN kept."""
     z = (np.asarray(x, np.float64) - near) * rstd * gamma + shift
-    return np.where(z < floor, floor, z)
+    return np.where(z > 0, z, slope * z)
 
 
 def reference_column_gradient_sums(
-    x: Any, dy: Any, near: Any, rstd: Any, gamma: Any, shift: Any, floor: float, rows: int
+    x: Any, dy: Any, near: Any, rstd: Any, gamma: Any, shift: Any, slope: float, rows: int
 ) -> tuple[Any, Any]:
     """Each chunk's column sums of g and g * xhat, g being dy where the activation let it by."""
     xhat = (np.asarray(x, np.float64) - near) * rstd
-    g = np.where(xhat * gamma + shift <= floor, 0.0, np.asarray(dy, np.float64))
+    g = np.where(xhat * gamma + shift <= 0, slope, 1.0) * np.asarray(dy, np.float64)
     starts = range(0, len(xhat), rows)
     totals = np.stack([g[k : k + rows].sum(0) for k in starts])
     moments = np.stack([(g * xhat)[k : k + rows].sum(0) for k in starts])
@@ -71,14 +72,14 @@ def reference_column_gradient(
     rstd: Any,
     gamma: Any,
     shift: Any,
-    floor: float,
-    slope: Any,
+    slope: float,
+    tilt: Any,
     level: Any,
 ) -> Any:
-    """``(g * gamma + xhat * slope + level) * rstd`` per column, in float64."""
+    """``(g * gamma + xhat * tilt + level) * rstd`` per column, in float64."""
     xhat = (np.asarray(x, np.float64) - near) * rstd
-    g = np.where(xhat * gamma + shift <= floor, 0.0, np.asarray(dy, np.float64))
-    return (g * gamma + xhat * slope + level) * rstd
+    g = np.where(xhat * gamma + shift <= 0, slope, 1.0) * np.asarray(dy, np.float64)
+    return (g * gamma + xhat * tilt + level) * rstd
 
 
 @kernel(inline=True)
@@ -161,17 +162,18 @@ def column_apply(
     rstd: Any,
     gamma: Any,
     shift: Any,
-    floor: Any,
+    slope: float,
     y: Any,
 ) -> None:
-    """``y = max((x - near) * rstd * gamma + shift, floor)`` for chunks ``first <= k < last``.
+    """y, the activated ``(x - near) * rstd * gamma + shift``, for chunks ``first <= k < last``.
 
     Args:
         x, y: (N, K), read and written.
         rows: rows per chunk.
         near, rstd, gamma, shift: (K,) of x's dtype.
-        floor: 0 for relu, -inf for none, of x's dtype.
+        slope: of the fused activation left of zero: 0 for relu or 1 for none, no other.
     """
+    floor = floor_of(x, slope)
     for r in range(first * rows, min(last * rows, x.shape[0])):
         for j in range(x.shape[1]):
             z = (x[r, j] - near[j]) * rstd[j] * gamma[j] + shift[j]
@@ -197,7 +199,7 @@ def add_gradients(
     zero = x.dtype.type(0)
     for j in range(x.shape[1]):
         xhat = (x[r, j] - near[j]) * rstd[j]
-        g = dy[r, j]  # loaded first, see `kernels/norm_planes.py`
+        g = dy[r, j]  # loaded first, see ``planes.py``
         g = zero if xhat * gamma[j] + shift[j] <= floor else g
         xhat2 = (x[q, j] - near[j]) * rstd[j]
         g2 = dy[q, j]
@@ -217,7 +219,7 @@ def column_gradient_sums(
     rstd: Any,
     gamma: Any,
     shift: Any,
-    floor: Any,
+    slope: float,
     totals: Any,
     moments: Any,
 ) -> None:
@@ -227,6 +229,7 @@ def column_gradient_sums(
         totals, moments: (chunks, K) float64, written. Within a chunk rows are added in x's dtype,
             32 at a time.
     """
+    floor = floor_of(x, slope)
     total = np.empty(x.shape[1], x.dtype)
     moment = np.empty(x.shape[1], x.dtype)
     _chunk_sums(
@@ -269,16 +272,17 @@ def column_gradient(
     rstd: Any,
     gamma: Any,
     shift: Any,
-    floor: Any,
-    slope: Any,
+    slope: float,
+    tilt: Any,
     level: Any,
     dx: Any,
 ) -> None:
-    """``dx = (g * gamma + xhat * slope + level) * rstd`` for chunks ``first <= k < last``."""
+    """``dx = (g * gamma + xhat * tilt + level) * rstd`` for chunks ``first <= k < last``."""
+    floor = floor_of(x, slope)
     zero = x.dtype.type(0)
     for r in range(first * rows, min(last * rows, x.shape[0])):
         for j in range(x.shape[1]):
             xhat = (x[r, j] - near[j]) * rstd[j]
             g = dy[r, j]
             g = zero if xhat * gamma[j] + shift[j] <= floor else g
-            dx[r, j] = (g * gamma[j] + (xhat * slope[j] + level[j])) * rstd[j]
+            dx[r, j] = (g * gamma[j] + (xhat * tilt[j] + level[j])) * rstd[j]

@@ -1,15 +1,15 @@
 """Group and instance normalization with channels last: x is (N, S, C), neighbours are channels.
 
 One sample is normalized at a time. It is a matrix of S rows whose columns are channels, so the
-loops are those of ``kernels/norm_columns.py``, with the statistics of a group's columns joined: the
-mean of a group is the mean of its columns' sums, its variance the mean of their squared deviations
-from that mean. A sample of ordinary size stays in the second cache from the first pass to the last.
+loops are those of ``columns.py``, with the statistics of a group's columns joined: the mean of a
+group is the mean of its columns' sums, its variance the mean of their squared deviations from that
+mean. A sample of ordinary size stays in the second cache from the first pass to the last.
 
 With few channels the loop over a row is over before it is under way. So several positions are taken
 as one row: x is (N, S / R, R * C), which is the same memory, and column j is channel ``j % C``.
 
-The float64 reference comes first and never calls a kernel. `floor` is the fused activation and what
-is done for accuracy is told in ``kernels/norm_planes.py``.
+The float64 reference comes first and never calls a kernel. `slope` is the fused activation and what
+is done for accuracy: see ``planes.py``.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels.norm_columns import add_gradients, add_rows, add_spreads
-from evenbatch.kernels.norm_groups import reference_group_backward, reference_group_forward
-from evenbatch.kernels.norm_planes import split_mean
+from evenbatch.kernels.norms.columns import add_gradients, add_rows, add_spreads
+from evenbatch.kernels.norms.groups import reference_group_backward, reference_group_forward
+from evenbatch.kernels.norms.planes import floor_of, split_mean
 
 
 def reference_last_forward(
-    x: Any, groups: int, gamma: Any, beta: Any, eps: float, floor: float, dtype: Any = np.float64
+    x: Any, groups: int, gamma: Any, beta: Any, eps: float, slope: float, dtype: Any = np.float64
 ) -> tuple[Any, Any, Any]:
     """What `last_forward` computes, in plain NumPy: ``(y, mean, var)``."""
     y, mean, var = reference_group_forward(
-        np.swapaxes(x, 1, 2), None, groups, gamma, beta, eps, floor, dtype
+        np.swapaxes(x, 1, 2), None, groups, gamma, beta, eps, slope, dtype
     )
     return np.swapaxes(y, 1, 2), mean, var
 
@@ -41,12 +41,12 @@ def reference_last_backward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: float,
+    slope: float,
     dtype: Any = np.float64,
 ) -> tuple[Any, Any, Any]:
     """What `last_backward` computes, in plain NumPy: ``(dx, dgamma, dbeta)``, samples joined."""
     dx, dgamma, dbeta = reference_group_backward(
-        np.swapaxes(x, 1, 2), np.swapaxes(dy, 1, 2), None, groups, gamma, beta, eps, floor, dtype
+        np.swapaxes(x, 1, 2), np.swapaxes(dy, 1, 2), None, groups, gamma, beta, eps, slope, dtype
     )
     return np.swapaxes(dx, 1, 2), dgamma, dbeta
 
@@ -116,14 +116,14 @@ def _apply(
 @kernel(inline=True)
 def _gradient(
     x: Any, dy: Any, r: int, near: Any, rstd: Any, gamma: Any, shift: Any, floor: Any,
-    slopes: Any, levels: Any, dx: Any,
+    tilts: Any, levels: Any, dx: Any,
 ) -> None:  # fmt: skip
     zero = x.dtype.type(0)
     for j in range(x.shape[1]):
         xhat = (x[r, j] - near[j]) * rstd[j]
-        g = dy[r, j]  # loaded first, see `kernels/norm_planes.py`
+        g = dy[r, j]  # loaded first, see ``planes.py``
         g = zero if xhat * gamma[j] + shift[j] <= floor else g
-        dx[r, j] = (g * gamma[j] + (xhat * slopes[j] + levels[j])) * rstd[j]
+        dx[r, j] = (g * gamma[j] + (xhat * tilts[j] + levels[j])) * rstd[j]
 
 
 @kernel(entry=True, allocates=True)
@@ -134,7 +134,7 @@ def last_forward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: Any,
+    slope: float,
     mean: Any,
     var: Any,
     y: Any,
@@ -146,10 +146,11 @@ def last_forward(
         x: (N, S / R, R * C), C-contiguous; R from `wide_rows`.
         gamma, beta: (C,), of x's dtype.
         eps: added to the variance.
-        floor: 0 for relu, -inf for none, of x's dtype.
+        slope: of the fused activation left of zero: 0 for relu or 1 for none, no other.
         mean, var: (N, G) float64, written; G divides C.
         y: as x, written.
     """
+    floor = floor_of(x, slope)
     columns = x.shape[2]
     groups = mean.shape[1]
     sums = np.empty(columns)
@@ -214,12 +215,12 @@ def _column_moments(
 
 
 @kernel
-def _slopes(
+def _tilts(
     gamma: Any, dgamma: Any, dbeta: Any, rests: Any, count: int,
-    slopes: Any, levels: Any, rstd: Any,
+    tilts: Any, levels: Any, rstd: Any,
 ) -> None:  # fmt: skip
     """What dx needs of each column; turns `dgamma`, the moments about `near`, into the gradient."""
-    kind = slopes.dtype.type
+    kind = tilts.dtype.type
     channels, groups = gamma.shape[0], rests.shape[0]
     width = channels // groups
     for g in range(groups):
@@ -229,11 +230,11 @@ def _slopes(
             dgamma[c] -= rests[g] * dbeta[c]
             whole += gamma[c] * dbeta[c]
             moments += gamma[c] * dgamma[c]
-        slope = -moments / count
-        level = -whole / count - slope * rests[g]
-        for start in range(0, slopes.shape[0], channels):
+        tilt = -moments / count
+        level = -whole / count - tilt * rests[g]
+        for start in range(0, tilts.shape[0], channels):
             for j in range(start + g * width, start + g * width + width):
-                slopes[j] = kind(slope)
+                tilts[j] = kind(tilt)
                 levels[j] = kind(level)
                 if count == 1:  # one value minus its own mean is 0: so is its gradient
                     rstd[j] = kind(0)
@@ -248,7 +249,7 @@ def last_backward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: Any,
+    slope: float,
     mean: Any,
     var: Any,
     dx: Any,
@@ -261,6 +262,7 @@ def last_backward(
         dy, dx: as x, read and written.
         dgammas, dbetas: (N, C) float64, written; their sum over n is the gradient.
     """
+    floor = floor_of(x, slope)
     columns = x.shape[2]
     rests = np.empty(mean.shape[1])
     near = np.empty(columns, x.dtype)
@@ -269,11 +271,11 @@ def last_backward(
     scale = np.empty(columns, x.dtype)
     total = np.empty(columns, x.dtype)
     moment = np.empty(columns, x.dtype)
-    slopes = np.empty(columns, x.dtype)
+    tilts = np.empty(columns, x.dtype)
     levels = np.empty(columns, x.dtype)
     _sample_gradients(
         first, last, x, dy, gamma, beta, eps, floor, mean, var, dx, dgammas, dbetas,
-        rests, near, rstd, shift, scale, total, moment, slopes, levels,
+        rests, near, rstd, shift, scale, total, moment, tilts, levels,
     )  # fmt: skip
 
 
@@ -281,7 +283,7 @@ def last_backward(
 def _sample_gradients(
     first: int, last: int, x: Any, dy: Any, gamma: Any, beta: Any, eps: float, floor: Any,
     mean: Any, var: Any, dx: Any, dgammas: Any, dbetas: Any, rests: Any, near: Any, rstd: Any,
-    shift: Any, scale: Any, total: Any, moment: Any, slopes: Any, levels: Any,
+    shift: Any, scale: Any, total: Any, moment: Any, tilts: Any, levels: Any,
 ) -> None:  # fmt: skip
     """What `last_backward` does, with scratch arrays."""
     rows = x.shape[1]
@@ -292,6 +294,6 @@ def _sample_gradients(
         _column_moments(
             x[n], dy[n], near, rstd, scale, shift, floor, total, moment, dbetas[n], dgammas[n]
         )
-        _slopes(gamma, dgammas[n], dbetas[n], rests, count, slopes, levels, rstd)
+        _tilts(gamma, dgammas[n], dbetas[n], rests, count, tilts, levels, rstd)
         for r in range(rows):
-            _gradient(x[n], dy[n], r, near, rstd, scale, shift, floor, slopes, levels, dx[n])
+            _gradient(x[n], dy[n], r, near, rstd, scale, shift, floor, tilts, levels, dx[n])

@@ -4,9 +4,9 @@
     rms     x̂ = z / sqrt(mean(z²) + eps) over the row              Zhang & Sennrich 2019, eq. 4
     group   as layer, over each of G equal runs of the row         Wu & He 2018, eq. 7
 
-followed by gamma, beta and a piecewise linear activation, as in `evenbatch.kernels.columns`; here
-too only z is kept for the way back. `live` is a row of ones over a layer's columns and zeros over
-its padding: padding must not enter a spread.
+followed by gamma, beta and a piecewise linear activation, as in ``columns.py``; here too only z is
+kept for the way back. `live` is a row of ones over a layer's columns and zeros over its padding:
+padding must not enter a spread.
 """
 
 from __future__ import annotations

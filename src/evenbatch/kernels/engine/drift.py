@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels.dense import mix
+from evenbatch.kernels.engine.dense import mix
 
 SHIFT, SPREAD, JITTER = 0.5, 0.25, 0.1
 BYTES_MEAN = 510  # of the sum of four bytes

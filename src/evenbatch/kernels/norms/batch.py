@@ -2,12 +2,12 @@
 
 The float64 reference comes first and never calls a kernel. Below it, two kernels that Python calls:
 
-* `batch_forward`: statistics (two passes) and ``max(gamma * xhat + beta, floor)``, channel by
+* `batch_forward`: statistics (two passes) and the activated gamma·xhat + beta, channel by
   channel, so that one of ordinary size stays in the core's cache from the first pass to the last;
 * `batch_backward`: the two sums of the gradient, then dx. xhat is computed again from x rather than
   stored: reading it back would cost more than the multiplication.
 
-`floor`, `valid` and what is done for accuracy: see ``kernels/norm_planes.py``.
+`slope`, `valid` and what is done for accuracy: see ``planes.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels.norm_planes import (
+from evenbatch.kernels.norms.planes import (
+    floor_of,
     plane_apply,
     plane_gradient,
     plane_moments,
@@ -32,7 +33,7 @@ def reference_batch_forward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: float,
+    slope: float,
     fixed: tuple[Any, Any] | None = None,
     dtype: Any = np.float64,
 ) -> tuple[Any, Any, Any]:
@@ -43,7 +44,7 @@ def reference_batch_forward(
         valid: None or (N, S) flags.
         gamma, beta: (C,).
         eps: added to the variance.
-        floor: 0 for relu, -inf for none.
+        slope: of the fused activation left of zero, 0 for relu, 1 for none.
         fixed: (mean, var) to use instead of the batch's own.
         dtype: float64, or float32 for the error a naive float32 version makes.
     """
@@ -58,7 +59,7 @@ def reference_batch_forward(
         mean, var = (np.asarray(a, dtype) for a in fixed)
     xhat = (x - mean[:, None]) / np.sqrt(var + dtype(eps))[:, None]
     y = gamma[:, None] * xhat + beta[:, None]
-    return np.where(kept, np.where(y < floor, dtype(floor), y), 0), mean, var
+    return np.where(kept, np.where(y > 0, y, dtype(slope) * y), 0), mean, var
 
 
 def reference_batch_backward(
@@ -68,18 +69,18 @@ def reference_batch_backward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: float,
+    slope: float,
     fixed: tuple[Any, Any] | None = None,
     dtype: Any = np.float64,
 ) -> tuple[Any, Any, Any]:
     """What `batch_backward` computes, in plain NumPy: ``(dx, dgamma, dbeta)``."""
-    _, mean, var = reference_batch_forward(x, valid, gamma, beta, eps, floor, fixed, dtype)
+    _, mean, var = reference_batch_forward(x, valid, gamma, beta, eps, slope, fixed, dtype)
     x, dy, gamma, beta = (np.asarray(a, dtype) for a in (x, dy, gamma, beta))
     kept = np.ones(x.shape, bool) if valid is None else np.broadcast_to(valid[:, None, :], x.shape)
     rstd = (dtype(1) / np.sqrt(var + dtype(eps)))[:, None]
     xhat = np.where(kept, (x - mean[:, None]) * rstd, 0)
     z = gamma[:, None] * xhat + beta[:, None]
-    g = np.where(kept & ~(z <= floor), dy, 0)
+    g = np.where(kept, np.where(z <= 0, dtype(slope) * dy, dy), 0)
     dgamma, dbeta = (g * xhat).sum((0, 2)), g.sum((0, 2))
     dx = gamma[:, None] * rstd * g
     if fixed is None:
@@ -98,7 +99,7 @@ def batch_forward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: Any,
+    slope: float,
     own: bool,
     mean: Any,
     var: Any,
@@ -113,11 +114,12 @@ def batch_forward(
         count: valid positions of a channel.
         gamma, beta: (C,), of x's dtype.
         eps: added to the variance.
-        floor: 0 for relu, -inf for none, of x's dtype.
+        slope: of the fused activation left of zero: 0 for relu or 1 for none, no other.
         own: compute the statistics into `mean` and `var`, else use what is there.
         mean, var: (C,) float64; var is the biased one.
         y: (N, C, S), written.
     """
+    floor = floor_of(x, slope)
     kind = x.dtype.type
     for c in range(first, last):
         if own:
@@ -139,7 +141,7 @@ def batch_backward(
     gamma: Any,
     beta: Any,
     eps: float,
-    floor: Any,
+    slope: float,
     own: bool,
     mean: Any,
     var: Any,
@@ -154,6 +156,7 @@ def batch_backward(
         own: the statistics came from this batch, so they carry gradient too.
         dgamma, dbeta: (C,) float64, written.
     """
+    floor = floor_of(x, slope)
     kind = x.dtype.type
     for c in range(first, last):
         near, rstd, rest = split_mean(x, mean[c], var[c], eps)
@@ -167,12 +170,12 @@ def batch_backward(
         moment -= rest * total
         dgamma[c] = moment
         dbeta[c] = total
-        slope = 0.0
+        tilt = 0.0
         level = 0.0
         if own:
-            slope = -gamma[c] * moment / count
-            level = -gamma[c] * total / count - slope * rest
+            tilt = -gamma[c] * moment / count
+            level = -gamma[c] * total / count - tilt * rest
         for n in range(x.shape[0]):
             plane_gradient(
-                x, dy, valid, n, c, near, rstd, gamma[c], shift, floor, kind(slope), kind(level), dx
+                x, dy, valid, n, c, near, rstd, gamma[c], shift, floor, kind(tilt), kind(level), dx
             )

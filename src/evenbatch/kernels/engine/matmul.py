@@ -10,20 +10,19 @@ kernel for the transposed operand of ``x @ W.T``. Timed in turns on one core of 
 Xeon (``bench/matmul.py``), the tile below took 0.4 of its time there, and between 0.8 and 1.3 of it
 for the other two products, from 32×16×32 to 128×128×128; on a quiet core it reached 130 GFLOP/s at
 32×32×32 and 160, near all the core can do, at 64×64×64. It keeps 8 rows × 32 columns of ``out`` in
-registers and reads both operands where they lie: no packing, no call into a library, no thread pool
-to keep still. From `BLAS_FROM` on, where blocking for the outer caches pays, `numpy.dot` (SciPy's
-BLAS) does the work.
+registers (4 × 16 without AVX-512) and reads both operands where they lie: no packing, no call into
+a library, no thread pool to keep still. From `BLAS_FROM` on, where blocking for the outer caches
+pays, `numpy.dot` (SciPy's BLAS) does the work.
 
 The tile is emitted as LLVM vectors because a plain loop cannot say "keep these 16 vectors in
 registers". Every element is one sum over k, in order, so a result depends on its operands and the
-machine alone: not on threads, neighbours or alignment.
+machine alone: not on threads, neighbours, alignment or the tile's shape.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -32,16 +31,15 @@ from numba.extending import intrinsic, overload
 
 from evenbatch.kernels._jit import kernel
 from evenbatch.kernels._lanes import BYTES, broadcast, lanes
+from evenbatch.kernels._target import REGISTER_BYTES, REGISTERS
 
 BLAS_FROM = 4_000_000
 """Multiply-adds (rows × columns × depth) from which `numpy.dot` is used."""
 
-# Rows of a tile of two lanes values; of one, twice as many, so that as many sums run side by side.
-# The sums must fit the register file: 16 vectors of 64 bytes are 16 of the 32 registers of AVX-512.
-# Elsewhere a lanes value takes 2 (AVX) or 4 (NEON) registers of 16 or 32.
-WIDE_ROWS = 8 if llvm.get_host_cpu_features().get("avx512f") else 3
-SLIM_ROWS = 2 * WIDE_ROWS
-SOME_ROWS = max(WIDE_ROWS // 2, 1)
+# Rows of a tile that is two registers wide; half the registers hold its sums. On AVX2 (a Zen 3)
+# 4 × 2 and 6 × 2 reached 60 to 90 GFLOP/s, 5 × 2, 4 × 3 and 3 × 4 less, and 3 rows of two lanes
+# values, which are four registers each, 45.
+ROWS = REGISTERS // 4
 
 
 def reference_product(a: Any, b: Any) -> Any:
@@ -53,18 +51,18 @@ def reference_product(a: Any, b: Any) -> Any:
 
 
 def _tile_in_numpy(  # the tile's meaning, and what runs with the compiler off
-    rows: int, vectors: int, a: Any, b: Any, out: Any, a0: int, a_row: int, a_step: int, b0: int,
+    rows: int, registers: int, a: Any, b: Any, out: Any, a0: int, a_row: int, a_step: int, b0: int,
     b_step: int, o0: int, o_row: int, depth: int,
 ) -> None:  # fmt: skip
-    columns = np.arange(vectors * lanes(out))
+    columns = np.arange(registers * REGISTER_BYTES // out.itemsize)
     right = b[b0 + np.arange(depth)[:, None] * b_step + columns]
     for r in range(rows):
         left = a[a0 + r * a_row + np.arange(depth) * a_step]
         out[o0 + r * o_row + columns] = left @ right
 
 
-def _make_tile(rows: int, vectors: int) -> Any:
-    """A function that fills `rows` × (`vectors` lanes values) of ``out`` from all of ``depth``.
+def _make_tile(rows: int, registers: int) -> Any:
+    """A function that fills `rows` × `registers` of ``out`` from all of ``depth``.
 
     Its arguments: the flat arrays a, b, out; then in elements the start of the tile's operands (a0,
     b0, o0), the distance from row to row (a_row, o_row) and from k to k (a_step, b_step).
@@ -72,14 +70,14 @@ def _make_tile(rows: int, vectors: int) -> Any:
 
     def tile(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth):
         _tile_in_numpy(
-            rows, vectors, a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth
+            rows, registers, a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth
         )  # fmt: skip
 
     @intrinsic
     def compiled(typingctx, a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth):
         if not a.dtype == b.dtype == out.dtype:
             return None
-        return types.void(a, b, out, *([types.intp] * 8)), _tile_codegen(rows, vectors)
+        return types.void(a, b, out, *([types.intp] * 8)), _tile_codegen(rows, registers)
 
     @overload(tile)
     def _(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth):
@@ -90,12 +88,12 @@ def _make_tile(rows: int, vectors: int) -> Any:
     return tile
 
 
-def _tile_codegen(rows: int, vectors: int) -> Any:
+def _tile_codegen(rows: int, registers: int) -> Any:
     """Emits the tile; its sums and pointers are stack slots, which LLVM turns into registers."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         bits = sig.args[2].dtype.bitwidth
-        count = BYTES * 8 // bits
+        count = REGISTER_BYTES * 8 // bits
         vector = ir.VectorType(ir.FloatType() if bits == 32 else ir.DoubleType(), count)
         a, b, out = (
             context.make_array(kind)(context, builder, value).data
@@ -118,7 +116,7 @@ def _tile_codegen(rows: int, vectors: int) -> Any:
             return builder.bitcast(builder.gep(pointer, [integer(j * count)]), vector.as_pointer())
 
         zero = ir.Constant(vector, None)
-        sums = [[slot(zero) for _ in range(vectors)] for _ in range(rows)]
+        sums = [[slot(zero) for _ in range(registers)] for _ in range(rows)]
 
         def opaque(value: Any) -> Any:
             # An empty instruction hides where the value came from. Without it LLVM computes each
@@ -135,14 +133,14 @@ def _tile_codegen(rows: int, vectors: int) -> Any:
         def add_one_product() -> None:
             pa, pb = [builder.load(place) for place in left], builder.load(right)
             columns = []
-            for j in range(vectors):
+            for j in range(registers):
                 value = builder.load(vector_at(pb, j))
                 value.align = bits // 8
                 columns.append(value)
             for r in range(rows):
                 scalar = builder.load(builder.gep(pa[r // 4], [offsets[r % 4]]))
                 wide = broadcast(builder, scalar, vector)
-                for j in range(vectors):
+                for j in range(registers):
                     total = builder.call(multiply_add, [wide, columns[j], builder.load(sums[r][j])])
                     builder.store(total, sums[r][j])
             for pointer, place in zip(pa, left, strict=True):
@@ -154,59 +152,41 @@ def _tile_codegen(rows: int, vectors: int) -> Any:
             add_one_product()
         for r in range(rows):
             row = builder.gep(out, [builder.add(o0, builder.mul(o_row, integer(r)))])
-            for j in range(vectors):
+            for j in range(registers):
                 builder.store(builder.load(sums[r][j]), vector_at(row, j)).align = bits // 8
         return context.get_dummy_value()
 
     return codegen
 
 
-_wide, _wide_some, _wide_one = (_make_tile(n, 2) for n in (WIDE_ROWS, SOME_ROWS, 1))
-_slim, _slim_some, _slim_one = (_make_tile(n, 1) for n in (SLIM_ROWS, SOME_ROWS, 1))
+def _make_panel(rows: int, registers: int) -> Any:
+    """A kernel that fills all `count` rows of a panel `registers` wide, `rows` at a time."""
+    full, half, one = (_make_tile(n, registers) for n in (rows, rows // 2, 1))
+
+    @kernel
+    def panel(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, count, depth):
+        r = 0
+        while r + rows <= count:
+            full(a, b, out, a0 + r * a_row, a_row, a_step, b0, b_step, o0 + r * o_row, o_row, depth)
+            r += rows
+        while r + rows // 2 <= count:
+            half(a, b, out, a0 + r * a_row, a_row, a_step, b0, b_step, o0 + r * o_row, o_row, depth)
+            r += rows // 2
+        while r < count:
+            one(a, b, out, a0 + r * a_row, a_row, a_step, b0, b_step, o0 + r * o_row, o_row, depth)
+            r += 1
+
+    return panel
 
 
-@kernel
-def _wide_panel(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, rows, depth):
-    """All rows of two lanes values of columns."""
-    r = 0
-    while r + WIDE_ROWS <= rows:
-        _wide(a, b, out, a0 + r * a_row, a_row, a_step, b0, b_step, o0 + r * o_row, o_row, depth)
-        r += WIDE_ROWS
-    while r + SOME_ROWS <= rows:
-        _wide_some(
-            a, b, out, a0 + r * a_row, a_row, a_step, b0, b_step, o0 + r * o_row, o_row, depth
-        )
-        r += SOME_ROWS
-    while r < rows:
-        _wide_one(
-            a, b, out, a0 + r * a_row, a_row, a_step, b0, b_step, o0 + r * o_row, o_row, depth
-        )
-        r += 1
-
-
-@kernel
-def _slim_panel(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, rows, depth):
-    """All rows of one lanes value of columns."""
-    r = 0
-    while r + SLIM_ROWS <= rows:
-        _slim(a, b, out, a0 + r * a_row, a_row, a_step, b0, b_step, o0 + r * o_row, o_row, depth)
-        r += SLIM_ROWS
-    while r + SOME_ROWS <= rows:
-        _slim_some(
-            a, b, out, a0 + r * a_row, a_row, a_step, b0, b_step, o0 + r * o_row, o_row, depth
-        )
-        r += SOME_ROWS
-    while r < rows:
-        _slim_one(
-            a, b, out, a0 + r * a_row, a_row, a_step, b0, b_step, o0 + r * o_row, o_row, depth
-        )
-        r += 1
+# A last panel of one register has tiles of twice as many rows, so that as many sums run together.
+_wide_panel, _slim_panel = _make_panel(ROWS, 2), _make_panel(2 * ROWS, 1)
 
 
 @kernel
 def _tiled(a, b, out, a0, a_row, a_step, b0, b_row, o0, o_row, rows, cols, depth):
     """``out[r, c] = sum_k a[r, k] b[k, c]``; `cols` counts padded columns."""
-    width = lanes(out)
+    width = REGISTER_BYTES // out.itemsize
     c = 0
     while c + 2 * width <= cols:
         _wide_panel(a, b, out, a0, a_row, a_step, b0 + c, b_row, o0 + c, o_row, rows, depth)
