@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ["EVENBATCH_STORE"] = "off"  # nothing is answered by what the user has stored
+
+# A command in the background of a script ignores Ctrl-C, and what it starts inherits that. These
+# tests and the processes they start react to it all the same.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -5,6 +5,7 @@ What must agree, and how closely, says `test_engine_trajectories.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -100,8 +101,12 @@ def compare(engines: Engines, place: int, kind: type[Twin] = Twin) -> None:
         assert np.isfinite(truth).all(), f"{name}: PyTorch's own training is not finite"
         off = distance(engine64[name], truth)
         assert off <= EXACT, f"float64 {name}: off by {off:.3g}"
+    torch_is_off: dict[str, float] = {}
     for name, truth in exact.items():
-        off, torch_off = distance(engine32[name], truth), distance(rounded[name], truth)
+        kind, off = re.sub(r"\d+", "", name), distance(rounded[name], truth)
+        torch_is_off[kind] = max(torch_is_off.get(kind, 0.0), off)
+    for name, truth in exact.items():
+        off, torch_off = distance(engine32[name], truth), torch_is_off[re.sub(r"\d+", "", name)]
         if name == "metric" and data.task == "classification":
             # One example on the border may change sides.
             assert off <= 1.01 / data.n_test, f"float32 {name}: off by {off:.3g}"

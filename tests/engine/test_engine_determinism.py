@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import (
@@ -26,6 +27,7 @@ from evenbatch.engine import (
     Trial,
     initial_weights,
     minibatches,
+    session,
     train,
 )
 from evenbatch.engine.network import ACTIVATIONS, AFFINE, NORMALIZERS, PLACEMENTS
@@ -141,6 +143,23 @@ def test_sessions_side_by_side() -> None:
         caller.join()
     check(found[0])
     check(found[1])
+
+
+def test_blas_keeps_to_one_thread_until_the_last_caller_leaves() -> None:
+    """Its limit is the process's: whoever ends first must not lift it for the others."""
+    import scipy.linalg.blas  # noqa: F401
+
+    def threads() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    large = [trials()[-1]]
+    with threadpool_limits(limits=2, user_api="blas"):
+        first, second = (session._one_blas_thread(large) for _ in range(2))
+        first.__enter__()
+        with second:
+            first.__exit__(None, None, None)
+            assert threads() == {1}
+        assert threads() == {2}
 
 
 def test_what_an_earlier_trial_left_behind_does_not_matter() -> None:

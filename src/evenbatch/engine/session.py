@@ -68,14 +68,41 @@ def _uses_blas(trial: Trial) -> bool:
     return widest * max(trial.batch_size, 128) >= BLAS_FROM // 2
 
 
-def _one_blas_thread(trials: Sequence[Trial]) -> Any:
-    """A context in which BLAS uses one thread, where any trial is large enough to call it."""
-    if any(_uses_blas(trial) for trial in trials):
+class _OneBlasThread:
+    """BLAS on one thread for as long as any caller is inside.
+
+    The limit is the process's. If each caller set and took back its own, the first to leave would
+    let BLAS use more threads in products of the others, whose sums then come out in another order
+    (seen once in some 100 pairs of sessions), and the last would leave the limit behind.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
         import scipy.linalg.blas  # noqa: F401  (the library must be loaded to be limited)
         from threadpoolctl import threadpool_limits
 
-        return threadpool_limits(limits=1, user_api="blas")
-    return contextlib.nullcontext()
+        with self._lock:
+            if not self._inside:
+                self._limit = threadpool_limits(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limit.restore_original_limits()
+
+
+_one_blas = _OneBlasThread()
+
+
+def _one_blas_thread(trials: Sequence[Trial]) -> Any:
+    """A context in which BLAS uses one thread, where any trial is large enough to call it."""
+    return _one_blas if any(map(_uses_blas, trials)) else contextlib.nullcontext()
 
 
 def kernels_ready() -> bool:
