@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -146,20 +147,39 @@ def test_sessions_side_by_side() -> None:
 
 
 def test_blas_keeps_to_one_thread_until_the_last_caller_leaves() -> None:
-    """Its limit is the process's: whoever ends first must not lift it for the others."""
+    """Its limit is the process's: whoever ends first must not lift it for the others, and who set
+    it first must not keep it from them.
+    """
     import scipy.linalg.blas  # noqa: F401
 
     def threads() -> set[int]:
         return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
-    large = [trials()[-1]]
-    with threadpool_limits(limits=2, user_api="blas"):
-        first, second = (session._one_blas_thread(large) for _ in range(2))
-        first.__enter__()
-        with second:
-            first.__exit__(None, None, None)
-            assert threads() == {1}
+    def elsewhere(call: Any) -> None:
+        with ThreadPoolExecutor(1) as other:
+            other.submit(call).result()
+
+    first, second = (session._one_blas_thread([trials()[-1]]) for _ in range(2))
+    threadpool_limits(limits=2, user_api="blas")  # this thread controls OpenBLAS from now on
+    try:
+        elsewhere(first.__enter__)
+        assert threads() == {1}
+        elsewhere(second.__enter__)
+        first.__exit__(None, None, None)
+        assert threads() == {1}
+        elsewhere(lambda: second.__exit__(None, None, None))
         assert threads() == {2}
+    finally:
+        threadpool_limits(limits=os.cpu_count(), user_api="blas")
+
+
+def test_called_from_another_thread() -> None:
+    """The thread that called first has had its say about BLAS."""
+    with threadpool_limits(limits=2, user_api="blas"):
+        train(trials()[-1:], DATA, threads=1)
+        with ThreadPoolExecutor(1) as other:
+            found = other.submit(train, trials()[-1:], DATA, threads=1, keep_weights=True).result()
+    check(found, alone()[-1:])
 
 
 def test_what_an_earlier_trial_left_behind_does_not_matter() -> None:

@@ -1,9 +1,8 @@
 """Optimizers: each step against the float64 reference and against PyTorch's own.
 
-|kernel − ref64| ≤ 2·|naive − ref64| + 2 units in the last place for each step so far: a step rounds a
-value up to four times, each time by at most half a unit. In float64 the naive steps are the reference
-itself, so this floor is all that is allowed; without fused multiply-add, more than half a step of it
-is used.
+|kernel − ref64| ≤ 2·|naive − ref64| + 2 units in the last place for each step so far: a step rounds
+a value up to four times, each time by at most half a unit. In float64 the naive steps are the
+reference itself, so this floor is all that is allowed.
 """
 
 from __future__ import annotations

@@ -72,29 +72,41 @@ class _OneBlasThread:
     """BLAS on one thread for as long as any caller is inside.
 
     The limit is the process's. If each caller set and took back its own, the first to leave would
-    let BLAS use more threads in products of the others, whose sums then come out in another order
-    (seen once in some 100 pairs of sessions), and the last would leave the limit behind.
+    let BLAS use more threads in the products of the others, whose sums then come out in another
+    order; and threadpoolctl (since 3.8) ignores all threads but the one that set a limit first,
+    unless that one is made to give up control.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
-        self._limit: Any = None
+        self._before: list[tuple[Any, int]] = []
 
     def __enter__(self) -> None:
         import scipy.linalg.blas  # noqa: F401  (the library must be loaded to be limited)
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import ThreadpoolController
 
         with self._lock:
             if not self._inside:
-                self._limit = threadpool_limits(limits=1, user_api="blas")
+                libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+                self._before = [(library, library.get_num_threads()) for library in libraries]
+                for library in libraries:
+                    self._set(library, 1)
             self._inside += 1
 
     def __exit__(self, *_error: object) -> None:
         with self._lock:
             self._inside -= 1
             if not self._inside:
-                self._limit.restore_original_limits()
+                for library, threads in self._before:
+                    self._set(library, threads)
+
+    @staticmethod
+    def _set(library: Any, threads: int) -> None:
+        give_up_control = getattr(library, "clear_controlling_thread", lambda force: None)
+        give_up_control(force=True)
+        library.set_num_threads(threads)
+        give_up_control(force=True)
 
 
 _one_blas = _OneBlasThread()
