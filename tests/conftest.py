@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import Any
 
 import pytest
 
 import browsers
+import needs
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -17,6 +19,20 @@ os.environ["EVENBATCH_STORE"] = "off"  # nothing is answered by what the user ha
 # A command in the background of a script ignores Ctrl-C, and what it starts inherits that. These
 # tests and the processes they start react to it all the same.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--installed-only",
+        action="store_true",
+        default=sys.version_info >= (3, 15),  # for which some have no wheels yet
+        help="skip tests that need PyTorch, Ray, JAX, ONNX or a browser where it is not installed",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--installed-only"):
+        sys.meta_path.insert(0, needs.SkipWithout())
 
 
 @pytest.fixture(scope="session")
