@@ -22,7 +22,7 @@ EXACT = 1e-11
 FLOOR = 1e-5
 WORST = 1e-3
 NUDGED = 4
-"""More runs of PyTorch, from weights a rounding away, where one draw of its error was a small one."""
+"""More runs of PyTorch, from weights a rounding away, where its own error was small by luck."""
 EVALUATED = (0, 10, 50, 110)
 
 
