@@ -34,9 +34,9 @@ def pythons() -> dict[str, str]:
     for version in VERSIONS:
         places = [shutil.which(f"python{version}")]
         places += [str(p) for p in sorted(pyenv.glob(f"{version}.*/bin/python"))]
-        if version != own:
-            fit = [p for p in places if p and version_of(p) == version]
-            found.update({version: p for p in fit[:1]})
+        fit = [p for p in places if p and version_of(p) == version]
+        if version != own and fit:
+            found[version] = fit[0]
     return found
 
 

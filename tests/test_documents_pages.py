@@ -27,9 +27,7 @@ PAGES = {
     for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/*.md")])
 }
 FRAGMENTS = {"docs/rules.md"}  # examples of a line or two, of models that are not there
-SHOWN = {
-    "README.md": "10.66"
-}  # something that a page's code prints: the spread of 2, 10 and 6 cups
+SHOWN = {"README.md": "10.66"}  # what a page's code prints: the variance of 2, 10 and 6 cups
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 
 
