@@ -1,4 +1,4 @@
-"""What the documents say is so: examples run, commands and links exist, versions agree."""
+"""What README, changelog and metadata say is so: versions, pins, verdicts."""
 
 from __future__ import annotations
 
@@ -15,34 +15,6 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-def test_the_python_of_the_readme_runs(capsys) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) >= 2
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
-    assert "10.66" in capsys.readouterr().out  # the spread of 2, 10 and 6 cups
-
-
-def test_the_make_targets_of_the_readme_exist() -> None:
-    rules = (ROOT / "Makefile").read_text("utf-8")
-    named = set(re.findall(r"(?:^|`)make (\w+)", README, re.MULTILINE))
-    assert named >= {"prove", "test", "bench"}
-    for target in named:
-        assert re.search(rf"^{target}:", rules, re.MULTILINE), f"make {target} does not exist"
-
-
-def test_every_local_link_leads_somewhere() -> None:
-    for page in [
-        ROOT / "README.md",
-        ROOT / "CONTRIBUTING.md",
-        *sorted((ROOT / "docs").glob("*.md")),
-    ]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
-            assert (page.parent / target).exists(), (
-                f"{page.name} links to {target}, which is missing"
-            )
-
-
 def test_one_version_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["version"] == evenbatch.__version__
@@ -51,17 +23,14 @@ def test_one_version_everywhere() -> None:
 
 
 def test_what_make_installs_is_pinned() -> None:
-    pinned = dict(
-        line.split("==")
-        for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
-        if line and not line.startswith("#")
-    )
+    text = (ROOT / "constraints.txt").read_text("utf-8")
+    pinned = set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     wanted = list(project["dependencies"])
     for extra in project["optional-dependencies"].values():
         wanted += extra
     names = {re.split(r"[\[<>=;]", item)[0] for item in wanted} - {"evenbatch"}
-    assert names <= set(pinned), f"not pinned: {sorted(names - set(pinned))}"
+    assert names <= pinned, f"not pinned: {sorted(names - pinned)}"
 
 
 SHORT = {"holds": "✓ holds", "holds in part": "◐ in part", "does not hold": "✗ does not hold",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -48,11 +47,3 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     rest, _ = process.communicate(timeout=20)
     assert process.returncode == 0, rest
     assert "Traceback" not in rest, rest
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The browser: Debian's chromium, or what is named by CHROMIUM."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
-    assert path, "no chromium found: apt-get install chromium, or set CHROMIUM to a browser's path"
-    return path
