@@ -24,7 +24,7 @@ help:
 
 .venv/core.done: .venv/python.done pyproject.toml constraints.txt
 	@echo "Installing evenbatch into .venv (once) ..."
-	$(INSTALL) -e .
+	$(INSTALL) -e '.[mnist1d]'
 	touch $@
 
 .venv/dev.done: .venv/core.done
