@@ -17,8 +17,7 @@ from rich.markup import escape
 
 from evenbatch.app import answered
 from evenbatch.app.opening import chosen_runner, opened
-from evenbatch.app.parts import Part, Result
-from evenbatch.claims import CLAIMS
+from evenbatch.app.parts import Part, Result, sentence_on
 from evenbatch.protocol.carry_out import Outcome, Watch, carry_out
 from evenbatch.protocol.verdict import Round
 from evenbatch.protocol.wording import count
@@ -168,7 +167,7 @@ def _show(result: Result, outputs: Outputs, console: Console) -> None:
 
 def _close(results: list[Result], outputs: Outputs, console: Console, store: Store | None) -> None:
     """The table of all verdicts, report and record, the last sentence; how to go on."""
-    sentence, complete = _sentence(results), all(result.complete for result in results)
+    sentence, complete = sentence_on(results), all(result.complete for result in results)
     command = shlex.join(["evenbatch", *sys.argv[1:]])
     if outputs.brief and not outputs.quiet:
         terminal.show_summary(console, results)
@@ -193,17 +192,6 @@ def _say_last(results: Sequence[Result], sentence: str, outputs: Outputs, consol
     if not sentence or (outputs.brief and not outputs.quiet and len(results) > 1):
         sentence = terminal.tally_words(results)
     console.print(f"\n[bold]{escape(sentence)}[/bold]")
-
-
-def _sentence(results: Sequence[Result]) -> str:
-    """The answers to all claims in words."""
-    sentences = []
-    for claim in dict.fromkeys(result.part.claim for result in results):
-        own = [result for result in results if result.part.claim == claim]
-        verdicts = {r.part.data: r.verdict for r in own if r.verdict is not None}
-        if verdicts:
-            sentences.append(CLAIMS[claim].conclude(verdicts))
-    return " ".join(sentences)
 
 
 def _say_where(

@@ -9,6 +9,7 @@ from typing import Any
 
 from evenbatch.app.opening import UserError, load_data
 from evenbatch.claims import CLAIMS, EFFORTS, Effort
+from evenbatch.data import Dataset
 from evenbatch.data.errors import DataError, did_you_mean
 from evenbatch.protocol.carry_out import Outcome
 from evenbatch.protocol.networks import RaceStudy
@@ -77,7 +78,11 @@ class Result:
 
 
 def parts_of(
-    claim: str, asked: Sequence[str], target: str | None, data_dir: Path | None, effort: Effort
+    claim: str,
+    asked: Sequence[str | Dataset],
+    target: str | None,
+    data_dir: Path | None,
+    effort: Effort,
 ) -> Iterator[Part]:
     """A claim on the data sets asked for, or on its own; skipped where it cannot be measured.
 
@@ -93,9 +98,10 @@ def parts_of(
     found = CLAIMS[claim]
     if found.alone is not None and not asked:
         yield Part(claim, found.on(found.alone(effort), effort))
-    for name in asked or found.data:
+    for wanted in asked or found.data:
+        name = wanted.name if isinstance(wanted, Dataset) else wanted
         try:
-            dataset = load_data(name, target, data_dir)
+            dataset = wanted if isinstance(wanted, Dataset) else load_data(name, target, data_dir)
             yield Part(claim, found.on(dataset, effort), on=dataset.name)
         except NotHere as reason:
             yield Part(claim, None, str(reason), name)
@@ -108,7 +114,7 @@ def parts_of(
 
 def parts_for(
     claims: Sequence[str],
-    data: Sequence[str],
+    data: Sequence[str | Dataset],
     target: str | None,
     data_dir: Path | None,
     effort: str,
@@ -118,14 +124,27 @@ def parts_for(
 
     Args:
         claims: names; all claims if empty.
-        data: data sets or files; each claim's own if empty.
+        data: data sets, by name or as they are, or files; each claim's own if empty.
         target: column to predict, of a file.
         data_dir: folder with the files of MNIST.
         effort: "quick", "default" or "full".
         seeds: measurement seeds; those of the effort if None.
     """
+    if effort not in EFFORTS:
+        raise UserError(f"there is no effort {effort!r}; it is one of {', '.join(EFFORTS)}")
     how = EFFORTS[effort]
     how = replace(how, seeds=seeds or how.seeds)
     names = claims or tuple(CLAIMS)
     found = [parts_of(name, data, target, data_dir, how) for name in names]
     return how, [part for parts in found for part in parts]
+
+
+def sentence_on(results: Sequence[Result]) -> str:
+    """The answers to all claims in words."""
+    sentences = []
+    for claim in dict.fromkeys(result.part.claim for result in results):
+        own = [result for result in results if result.part.claim == claim]
+        verdicts = {r.part.data: r.verdict for r in own if r.verdict is not None}
+        if verdicts:
+            sentences.append(CLAIMS[claim].conclude(verdicts))
+    return " ".join(sentences)

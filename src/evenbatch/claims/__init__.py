@@ -26,9 +26,9 @@ from evenbatch.claims import (
     yang_2019,
 )
 from evenbatch.claims.claim import EFFORTS, Claim, Effort
-from evenbatch.claims.speed import race
+from evenbatch.claims.speed import race_study
 
-__all__ = ["CLAIMS", "EFFORTS", "Claim", "Effort", "race"]
+__all__ = ["CLAIMS", "EFFORTS", "Claim", "Effort", "race_study"]
 
 CLAIMS: dict[str, Claim] = {
     module.CLAIM.id: module.CLAIM

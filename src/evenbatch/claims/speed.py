@@ -59,7 +59,7 @@ def rule() -> p.Rule:
     )
 
 
-def race(
+def race_study(
     data: Dataset,
     norm: str = "batch",
     *,
@@ -93,7 +93,7 @@ def race(
         ExperimentError: the goal cannot be raced to.
 
     >>> from evenbatch.data import load
-    >>> race(load("digits"), "layer", depth=1).networks.arms
+    >>> race_study(load("digits"), "layer", depth=1).networks.arms
     ('none', 'layer')
     """
     if norm == "none":
@@ -159,7 +159,7 @@ def described(data: Dataset, norm: str, plan: p.RacePlan) -> p.Experiment:
 
 def make(data: Dataset, effort: Effort) -> Made:
     """The race on a data set, as `evenbatch prove` runs it."""
-    study = race(data, seeds=effort.seeds, tuning=3 if effort.quick else 5)
+    study = race_study(data, seeds=effort.seeds, tuning=3 if effort.quick else 5)
     return study.experiment, (p.Prepared(data),)
 
 

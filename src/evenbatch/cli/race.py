@@ -94,9 +94,9 @@ def race(
         from evenbatch.app.job import Outputs, carry_out_parts
         from evenbatch.app.opening import load_data
         from evenbatch.app.parts import Part
-        from evenbatch.claims import race as raced
+        from evenbatch.claims import race_study
 
-        study = raced(
+        study = race_study(
             load_data(data, target),
             norm,
             placement=placement,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evenbatch._shown import Shown
+
 if TYPE_CHECKING:
     from evenbatch.engine.trial import Trial
 
@@ -116,7 +118,7 @@ class Weights:
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class Curve(Shown):
     """How a trial went.
 
     Attributes:

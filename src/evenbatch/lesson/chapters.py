@@ -127,10 +127,10 @@ def _factory(asked: FactorySettings) -> Study:
 
 
 def _race(asked: RaceSettings) -> Study:
-    from evenbatch.claims import race
+    from evenbatch.claims import race_study
     from evenbatch.data import load
 
-    return race(
+    return race_study(
         load(asked.data),
         asked.norm,
         depth=asked.depth,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from evenbatch._shown import Shown
 from evenbatch.engine import Curve
 from evenbatch.protocol.exhibits import Figure, Table
 from evenbatch.protocol.wording import signed
@@ -119,7 +120,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Shown):
     """What an experiment found.
 
     Attributes:
