@@ -3,7 +3,7 @@
     experiment   Experiment, Block, Axis, Level: what is asked, as data
     values       measures of cells, arithmetic with them, effects
     rule         from effects to an answer; what is printed is what is applied (conditions)
-    drawn        figures as data
+    figures      figures as data; drawn: how they get their values
     recipes      data sets made from others, step by step
     measures     what is read off a curve, by name: one number, or a path for a figure (paths)
     goals        chance, and a goal that arms can reach
@@ -44,9 +44,9 @@ from evenbatch.protocol.conditions import (
     not_beyond,
     up_to,
 )
-from evenbatch.protocol.drawn import CHANCE, MarkSpec, Over, Rates, Row, Ways
 from evenbatch.protocol.exhibits import DOTS, LINES, STRIPS, Figure, Table
 from evenbatch.protocol.experiment import Experiment, Goal, Pick, RacePlan
+from evenbatch.protocol.figures import CHANCE, MarkSpec, Over, Rates, Row, Ways
 from evenbatch.protocol.phrases import compared, gain, times
 from evenbatch.protocol.reading import Floats, Reading
 from evenbatch.protocol.recipes import Prepared

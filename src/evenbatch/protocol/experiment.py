@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from evenbatch.protocol.block import Axis, Block, Changes
-from evenbatch.protocol.drawn import FigureSpec
+from evenbatch.protocol.figures import FigureSpec
 from evenbatch.protocol.recipes import Recipe
 from evenbatch.protocol.rule import AnyRule
 from evenbatch.protocol.values import BEST, EffectSpec
