@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-OPTIONAL = {"axe_playwright_python", "jax", "mnist1d", "onnx", "playwright", "ray", "torch", "transformers"}
+OPTIONAL = {
+    "axe_playwright_python", "jax", "mnist1d", "onnx", "playwright", "ray", "torch", "transformers",
+}  # fmt: skip
 ROOT = Path(__file__).resolve().parents[1]
 
 
