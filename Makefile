@@ -45,13 +45,15 @@ lesson: page
 
 # The page is tested in a real browser: one that is here, or that Playwright or Debian brings.
 test: .venv/dev.done page
+	$(BIN)/python web/build.py test
 	@$(BIN)/python tests/browsers.py chromium
 	$(BIN)/python -m pytest -n 2 --durations=15 $(ARGS)
 
-lint: .venv/dev.done
+lint: .venv/dev.done page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python web/build.py lint
 
 pythons: .venv/python.done
 	$(BIN)/python tests/pythons.py $(ARGS)
@@ -59,7 +61,15 @@ pythons: .venv/python.done
 bench: .venv/dev.done
 	$(BIN)/python -m bench $(ARGS)
 
-wheel: .venv/core.done
+# Only to know. Kernels run as plain Python in their own tests, or their lines would not be seen.
+COVER := $(BIN)/python -m coverage run
+coverage: .venv/dev.done page
+	$(INSTALL) coverage
+	NUMBA_DISABLE_JIT=1 $(COVER) -m pytest -q tests/kernels $(ARGS)
+	$(COVER) --append -m pytest -q --ignore tests/kernels --ignore tests/lesson tests $(ARGS)
+	$(BIN)/python -m coverage report
+
+wheel: page
 	$(INSTALL) build
 	$(BIN)/python -m build --outdir dist
 

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-OPTIONAL = {"axe_playwright_python", "jax", "onnx", "playwright", "ray", "torch", "transformers"}
+OPTIONAL = {
+    "axe_playwright_python", "jax", "mnist1d", "onnx", "playwright", "ray", "torch", "transformers",
+}  # fmt: skip
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -25,13 +27,18 @@ class SkipWithout:
     """
 
     def __init__(self) -> None:
-        self.missing = {name for name in OPTIONAL if importlib.util.find_spec(name) is None}
+        self.missing = {name for name in OPTIONAL if not _installed(name)}
 
     def find_spec(self, name: str, _path: Any = None, _target: ModuleType | None = None) -> None:
         """Called by each import of what is not loaded yet."""
         package = name.partition(".")[0]
         if package in self.missing and ROOT in Path(_importing_file()).resolve().parents:
             pytest.skip(f"{package} is not installed", allow_module_level=True)
+
+
+def _installed(package: str) -> bool:
+    spec = importlib.util.find_spec(package)
+    return spec is not None and spec.origin is not None  # tests/torch, seen as a package, has none
 
 
 def _importing_file() -> str:

@@ -1,5 +1,8 @@
 """The fast part of the tests on every other Python of this machine (`make pythons`).
 
+    python tests/pythons.py [3.12 …]           in a virtual environment for each
+    python tests/pythons.py --here [ARGS …]    with this one, as it is; more arguments are pytest's
+
 Each gets a virtual environment of its own beside `.venv`, without PyTorch, Ray and JAX; what is
 tested there are the kernels, the normalizers, the engine, the claims and the command line.
 """
@@ -40,6 +43,12 @@ def pythons() -> dict[str, str]:
     return found
 
 
+def fast(python: str) -> list[str]:
+    """The command that runs the fast part."""
+    parts = [str(Path("tests") / part) for part in FAST]
+    return [python, "-m", "pytest", "-q", "-r", "fE", "-n", "2", "--installed-only", *parts]
+
+
 def tested(version: str, python: str) -> bool:
     """Whether the fast part passes on it."""
     started = time.monotonic()
@@ -47,11 +56,10 @@ def tested(version: str, python: str) -> bool:
     own = str(folder / ("Scripts" if sys.platform == "win32" else "bin") / "python")
     install = [own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
                "-c", "constraints.txt"]  # fmt: skip
-    fast = [str(Path("tests") / part) for part in FAST]
     steps = [
         [python, "-m", "venv", str(folder)],
         [*install, "-e", ".[tables,test]"],
-        [own, "-m", "pytest", "-q", "-r", "fE", "-n", "2", "--installed-only", *fast],
+        fast(own),
     ]
     passed = True
     for step in steps:
@@ -64,6 +72,10 @@ def tested(version: str, python: str) -> bool:
 
 def main() -> int:
     """Test each; the number of those on which something failed."""
+    if sys.argv[1:2] == ["--here"]:
+        return subprocess.run(
+            [*fast(sys.executable), *sys.argv[2:]], cwd=ROOT, check=False
+        ).returncode
     chosen = pythons()
     sys.stdout.write(f"Other Pythons here: {', '.join(chosen) or 'none'}\n")
     sys.stdout.flush()

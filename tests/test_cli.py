@@ -183,7 +183,7 @@ WRONG = {
     ),
     "batch": (["--batch-size", "5000"], "batch_size is 5000 but data set 'digits' has only 1438"),
     "threads": (["--threads", "0"], "--threads"),
-    "unknown option": (["--learning-rate", "1"], "No such option: --learning-rate"),
+    "unknown option": (["--learning-rate", "1"], "--learning-rate"),
     "json in a file": (["--json", "a.csv/x.json"], "a.csv"),
     "json a folder": (["--json", "."], "--json names a folder, not a file"),
     "out in a file": (["--out", "a.csv"], "not a folder"),

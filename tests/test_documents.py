@@ -15,10 +15,11 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-def test_one_version_everywhere() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert project["version"] == evenbatch.__version__
-    assert f"\nversion: {evenbatch.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+def test_the_version_stands_in_one_place_and_the_changelog_knows_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert "version" in project["project"]["dynamic"]
+    assert project["tool"]["hatch"]["version"]["path"] == "src/evenbatch/__init__.py"
+    assert "\nversion:" not in (ROOT / "CITATION.cff").read_text("utf-8")
     assert f"## {evenbatch.__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 

@@ -49,7 +49,7 @@ class Memory {
     } catch {
       // As above.
     }
-    this.listeners.forEach((listener) => listener());
+    for (const listener of this.listeners) listener();
   }
 
   put<K extends "predictions" | "results" | "answers" | "texts">(key: K, name: string, value: Kept[K][string]): void {

@@ -98,7 +98,7 @@ export function csv(run: Run, armOf: (place: number) => number): string {
       lines.push([armOf(place) + 1, trial.seed, trial.key, step, ...cells].join(","));
     });
   });
-  return lines.join("\n") + "\n";
+  return `${lines.join("\n")}\n`;
 }
 
 function Select({ label, value, options, change }: { label: string; value: string; options: string[]; change: (v: string) => void }) {

@@ -149,7 +149,7 @@ export function LiveChart(props: {
 
   const summary = useMemo(() => sentence(ordered, percent), [run?.status, Math.floor((run?.version ?? 0) / 40)]);
   return (
-    <figure class="figure live" role="figure" aria-label={props.title}>
+    <figure class="figure live" aria-label={props.title}>
       <figcaption>
         <strong>{props.title}</strong>
         <span>{props.label}</span>

@@ -74,7 +74,7 @@ export class Run {
   }
 
   tell(): void {
-    this.listeners.forEach((listener) => listener());
+    for (const listener of this.listeners) listener();
   }
 
   clear(): void {
@@ -146,7 +146,7 @@ export class Live {
 
   private setState(state: State): void {
     this.state = state;
-    this.listeners.forEach((listener) => listener());
+    for (const listener of this.listeners) listener();
   }
 
   private send(message: object): void {
@@ -186,7 +186,7 @@ export class Live {
         this.frame = 0;
         const runs = [...this.dirty];
         this.dirty.clear();
-        runs.forEach((one) => one.tell());
+        for (const one of runs) one.tell();
       });
     }
   }
@@ -195,7 +195,8 @@ export class Live {
     for (const record of records(frame)) {
       const run = this.running.get(record.run);
       if (!run) continue;
-      (run.curves[record.trial] ??= new Growing()).add(record);
+      run.curves[record.trial] ??= new Growing();
+      run.curves[record.trial]!.add(record);
       run.touch();
     }
   }

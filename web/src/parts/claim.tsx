@@ -26,7 +26,7 @@ export const TUNING_SEED = 1_000_000;
 
 export function LiveStrip({ run, row, column, columnName }: { run: Run | null } & Pick<ClaimShown, "row" | "column" | "columnName">) {
   useRun(run);
-  if (!run || !run.trials.length) return null;
+  if (!run?.trials.length) return null;
   const measuring = run.trials.some((trial) => trial.seed < TUNING_SEED);
   const cells = new Map<string, Map<number, Cell>>();
   const columns = new Set<number>();
