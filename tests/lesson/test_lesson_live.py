@@ -41,7 +41,7 @@ def test_a_run_comes_with_trials_growing_points_endings_and_a_verdict(server: Se
 def test_the_numbers_are_those_of_python_to_the_bit(server: Server) -> None:
     seen = run(server, "bench", SMALL)
     settings = chapters.normal("bench", json.dumps(SMALL).encode())
-    experiment = chapters.experiment("bench", settings)
+    experiment = chapters.study("bench", settings)
     wanted = experiment.trials({}).trials
     curves = {curve.trial.key: curve for curve in train(wanted, {"digits": load("digits")})}
     assert {trial["key"] for trial in seen.trials.values()} == set(curves)

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evenbatch.claims import ANSWERS, CLAIMS
+from evenbatch.claims import CLAIMS
 from evenbatch.data import load
 from evenbatch.engine import Network, Session, Trial
 from evenbatch.lesson import chapters, messages, serve, trust, wire
-from evenbatch.lesson.factory import judge, with_amounts
+from evenbatch.lesson.factory import factory, with_amounts
 from evenbatch.lesson.hub import Cursor, Hub, SharedRun, Watcher
 from evenbatch.lesson.layers import layer_inputs
 from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
 from evenbatch.lesson.training import Run
 from evenbatch.norms import BatchNorm, LayerNorm
+from evenbatch.protocol.verdict import ANSWERS, CANNOT_TELL, FAILS, Effect
 from evenbatch.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,7 +141,7 @@ def test_the_film_is_there_too_where_the_store_knew_the_curves(tmp_path: Path) -
 
 def test_amounts_change_the_data_and_nothing_else() -> None:
     data = load("cookies")
-    plain, sweet = with_amounts(data, {}), with_amounts(data, {"sugar_cups": 4.0})
+    plain, sweet = (with_amounts(data, amounts).data for amounts in ({}, {"sugar_cups": 4.0}))
     ratio = sweet.x_train / np.where(plain.x_train == 0, 1, plain.x_train)
     assert np.allclose(ratio[:, data.features.index("sugar_cups")], 4)
     others = [i for i, name in enumerate(data.features) if name != "sugar_cups"]
@@ -150,11 +151,14 @@ def test_amounts_change_the_data_and_nothing_else() -> None:
 
 
 def test_the_factory_rule_can_say_no() -> None:
-    from evenbatch.claims import Effect
-
-    assert judge(Effect("", 0.5, 0.4, 0.6, ""), 5)[0] == "does not hold"
-    assert judge(Effect("", 3.0, 0.5, 9.0, ""), 5)[0] == "cannot tell"
-    assert judge(Effect("", 3.0, 2.5, 4.0, ""), 4)[0] == "cannot tell"
+    rule = factory(with_amounts(load("cookies"), {}), rate=0.1, seeds=5).experiment.rule
+    for value, low, high, seeds, answer in (
+        (0.5, 0.4, 0.6, 5, FAILS),
+        (3.0, 0.5, 9.0, 5, CANNOT_TELL),
+        (3.0, 2.5, 4.0, 4, CANNOT_TELL),
+    ):
+        drift = Effect("", value, low, high, "", seeds=seeds, id="drift")
+        assert rule.apply({"drift": drift}).answer == answer
 
 
 def test_trust_finds_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
