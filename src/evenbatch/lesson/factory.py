@@ -88,6 +88,7 @@ def factory(prepared: p.Prepared, rate: float, seeds: int) -> ClaimStudy:
                 "start, mean over the layers; median and middle half of the seeds.",
                 rows=ways(ARMS),
                 y="standard deviations from the start",
+                y_id="moved",
                 percent=False,
             ),
         ),

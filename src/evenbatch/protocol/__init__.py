@@ -44,7 +44,7 @@ from evenbatch.protocol.conditions import (
     not_beyond,
     up_to,
 )
-from evenbatch.protocol.drawn import CHANCE, MarkSpec, Over, Rates, Row, Ways
+from evenbatch.protocol.drawn import CHANCE, GOAL, MarkSpec, Over, Rates, Row, Ways
 from evenbatch.protocol.exhibits import DOTS, LINES, STRIPS, Figure, Table
 from evenbatch.protocol.experiment import Experiment, Goal, Pick, RacePlan
 from evenbatch.protocol.phrases import compared, gain, times
@@ -98,6 +98,7 @@ __all__ = [
     "CHANCE",
     "DOTS",
     "FAILS",
+    "GOAL",
     "HOLDS",
     "IN_PART",
     "LINES",

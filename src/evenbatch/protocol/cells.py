@@ -122,6 +122,7 @@ class Cells:
             if rate is not None:
                 settings = Changes(trial={"learning_rate": rate}).over(settings)
             first, many = (TUNING_SEED, block.tuning) if search else (0, block.seeds)
+            first += block.first
             first += settings.trial.get("seed", 0)
             settings = Changes(
                 settings.network, {k: v for k, v in settings.trial.items() if k != "seed"}

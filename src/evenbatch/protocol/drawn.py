@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 
 from evenbatch.protocol import goals
+from evenbatch.protocol.block import Level
 from evenbatch.protocol.effects import mean_effect, ratio_effect
 from evenbatch.protocol.exhibits import (
     LINES,
     STRIPS,
     Axis,
     Figure,
+    Kind,
     Mark,
     Series,
     band,
@@ -67,16 +70,18 @@ class MarkSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         goal: id of the goal.
         of: the value.
         axis: "x" or "y".
+        id: what it marks.
     """
 
     label: str
     value: float | None = None
     goal: str = ""
     of: Expr | None = None
-    axis: str = "y"
+    axis: Literal["x", "y"] = "y"
+    id: str = ""
 
 
-CHANCE = MarkSpec("chance")
+CHANCE, GOAL = MarkSpec("chance", id="chance"), MarkSpec("goal", goal="goal", id="goal")
 
 
 class _Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -86,6 +91,7 @@ class _Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         id, title, alt: of the figure; the title gets the name of the data.
         rows: the arms.
         x, y: labels; `x` is left out where the axis has one.
+        x_id, y_id: what the axes show; `x_id` is left out where the axis has one.
         log: whether each is drawn in decades: "", "x", "y" or "xy".
         percent: the values are shares; None for what the metric is.
         marks: lines across.
@@ -98,6 +104,8 @@ class _Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rows: tuple[Row, ...]
     y: str
     x: str = ""
+    x_id: str = ""
+    y_id: str = "metric"
     log: str = ""
     percent: bool | None = None
     marks: tuple[MarkSpec, ...] = ()
@@ -114,7 +122,7 @@ class Ways(_Figure, frozen=True, kw_only=True, tag="ways", omit_defaults=True):
     """
 
     path: str = "metric"
-    kind: str = LINES
+    kind: Kind = LINES
 
 
 class Over(_Figure, frozen=True, kw_only=True, tag="over", omit_defaults=True):
@@ -126,14 +134,14 @@ class Over(_Figure, frozen=True, kw_only=True, tag="over", omit_defaults=True):
         show: "mean" with its interval; "exp" of a mean of logarithms; "geometric" mean; "median";
             "band" (median and middle half) or "range" (lower median, least and most).
         levels: ids of those shown; all if left out.
-        places: names, in place of an axis.
+        places: in place of an axis.
     """
 
-    kind: str
+    kind: Kind
     show: str
     axis: str = ""
     levels: tuple[str, ...] = ()
-    places: tuple[str, ...] = ()
+    places: tuple[Level, ...] = ()
 
 
 class Rates(_Figure, frozen=True, kw_only=True, tag="rates", omit_defaults=True):
@@ -146,14 +154,15 @@ FigureSpec = Ways | Over | Rates
 def figure(spec: FigureSpec, reading: Reading) -> Figure:
     """The figure with its values."""
     percent = reading.experiment.metric == "accuracy" if spec.percent is None else spec.percent
-    y = Axis(spec.y, "y" in spec.log, percent)
+    y = Axis(spec.y, "y" in spec.log, percent, id=spec.y_id)
     if isinstance(spec, Over):
         kind, x, series = spec.kind, *_over(spec, reading)
     elif isinstance(spec, Ways):
-        kind, x = spec.kind, Axis(spec.x or "steps", "x" in spec.log)
+        kind = spec.kind
+        x = Axis(spec.x or "steps", "x" in spec.log, id=spec.x_id or "steps")
         series = [_way(row, spec, reading) for row in spec.rows]
     else:
-        kind, x = STRIPS, Axis("learning rate", log=True)
+        kind, x = STRIPS, Axis("learning rate", log=True, id="rate")
         series = [_rates(row, spec, reading) for row in spec.rows]
     marks = tuple(_mark(mark, reading) for mark in spec.marks)
     title = f"{spec.title}: {reading.data.name}"
@@ -165,7 +174,7 @@ def _mark(spec: MarkSpec, reading: Reading) -> Mark:
     if value is None:
         value = reading.mean(spec.of) if spec.of is not None else reading.floor
         value = reading.goal(spec.goal) if spec.goal else value
-    return Mark(spec.label, value, spec.axis)
+    return Mark(spec.label, value, spec.axis, id=spec.id)
 
 
 def _way(row: Row, spec: Ways, reading: Reading) -> Series:
@@ -206,15 +215,15 @@ def _over(spec: Over, reading: Reading) -> tuple[Axis, list[Series]]:
     if spec.axis:
         axis = reading.block(spec.block).axis(spec.axis)
         shown = [level for level in axis.levels if level.id in (spec.levels or (level.id,))]
-        levels = [level.id for level in shown]
-        named = any(level.at is None for level in shown)
-        names = tuple(level.name for level in shown) if named else ()
-        x = Axis(spec.x or axis.name, axis.log or "x" in spec.log, names=names)
-        places = [float(level.at or 0) for level in shown]
+        log, id = axis.log or "x" in spec.log, spec.x_id or axis.id
     else:
-        levels, named = list(spec.places), True
-        x = Axis(spec.x, names=spec.places)
-    where = numbers(range(len(levels))) if named else tuple(places)
+        axis, shown, log, id = None, list(spec.places), False, spec.x_id
+    levels = tuple(level.id for level in shown)
+    x = Axis(spec.x or (axis.name if axis else ""), log, id=id)
+    where = tuple(float(level.at or 0) for level in shown)
+    if any(level.at is None for level in shown):
+        x = replace(x, names=tuple(level.name for level in shown), ids=levels)
+        where = numbers(range(len(levels)))
     made = []
     for row in spec.rows:
         if row.given:
