@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evenbatch.protocol.setup import QUICK
 from typer.testing import CliRunner
 
 from evenbatch import __version__, cli
 from evenbatch.cli.prove import parts_of
 from evenbatch.protocol.race import Race
-from evenbatch.protocol.setup import QUICK
 
 SMALL = ["race", "--width", "8", "--depth", "1", "--steps", "60", "--lr-grid", "0.1,1"]
 

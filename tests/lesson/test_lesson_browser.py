@@ -15,9 +15,9 @@ from axe_playwright_python.sync_playwright import Axe
 from lesson_client import Server
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from evenbatch.claims import ANSWERS
 from evenbatch.lesson import chapters
 from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
+from evenbatch.protocol.verdict import ANSWERS
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = Path(os.environ.get("EVENBATCH_SHOTS", ROOT / "out" / "shots"))
@@ -247,7 +247,7 @@ def test_seeds_and_keys_stand_under_every_chart(browser: Browser, server: Server
         assert "seeds 0–4" in figures.nth(1).locator(".drawn summary").inner_text()
         curves = figures.nth(1).locator(".keys code").all_inner_texts()
         settings = chapters.normal("factory", b"{}")
-        trained = chapters.experiment("factory", settings).trials({}).trials
+        trained = chapters.study("factory", settings).trials({}).trials
         assert set(curves) == {trial.key for trial in trained}
         go(page, server, "rates")
         walk(page, "rates", keyboard=False)

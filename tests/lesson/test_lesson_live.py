@@ -33,15 +33,16 @@ def test_a_run_comes_with_trials_growing_points_endings_and_a_verdict(server: Se
     assert not seen.error
     assert len(seen.trials) == 4
     assert set(seen.ended.values()) == {"finished"}
-    assert seen.verdict is not None
-    assert seen.verdict["statement"]["rule"]
-    assert {trial["arm"] for trial in seen.trials.values()} == {"no normalization", "batch norm"}
+    assert seen.result is not None
+    assert seen.result["claim"] == "bench"
+    assert seen.result["statement"]["rule"]
+    assert {trial["norm"] for trial in seen.trials.values()} == {"none", "batch"}
 
 
 def test_the_numbers_are_those_of_python_to_the_bit(server: Server) -> None:
     seen = run(server, "bench", SMALL)
     settings = chapters.normal("bench", json.dumps(SMALL).encode())
-    experiment = chapters.experiment("bench", settings)
+    experiment = chapters.study("bench", settings)
     wanted = experiment.trials({}).trials
     curves = {curve.trial.key: curve for curve in train(wanted, {"digits": load("digits")})}
     assert {trial["key"] for trial in seen.trials.values()} == set(curves)
@@ -68,8 +69,8 @@ def test_curves_grow_instead_of_arriving_at_the_end(server: Server) -> None:
 def test_two_pages_that_ask_the_same_share_one_run(server: Server) -> None:
     settings = SMALL | {"seed": 77}
     with server.connect() as one, server.connect() as two:
-        first = follow(one, ask(one, "bench", settings), until="run")
-        second = follow(two, ask(two, "bench", settings | {"seeds": 2}), until="run")
+        first = follow(one, ask(one, "bench", settings), until="joined")
+        second = follow(two, ask(two, "bench", settings | {"seeds": 2}), until="joined")
         assert first.number == second.number
 
 
@@ -79,6 +80,24 @@ def test_who_comes_later_gets_every_point(server: Server) -> None:
     assert late.number == early.number
     for place in early.trials:
         assert np.array_equal(early.curve(place), late.curve(place), equal_nan=True)
+
+
+def test_a_run_asked_for_again_and_again_by_one_page_comes_each_time(server: Server) -> None:
+    with server.connect() as socket:
+        times = [follow(socket, ask(socket, "bench", SMALL), seconds=30) for _ in range(3)]
+    for seen in times:
+        assert seen.result == times[0].result
+        assert seen.trials == times[0].trials
+        assert seen.ended == times[0].ended
+        for place in seen.trials:
+            assert np.array_equal(seen.curve(place), times[0].curve(place), equal_nan=True)
+
+
+def test_other_seeds_are_another_run(server: Server) -> None:
+    first, second = (run(server, "bench", SMALL | {"seed": seed}) for seed in (0, 2))
+    assert first.number != second.number
+    seeds = [{trial["seed"] for trial in seen.trials.values()} for seen in (first, second)]
+    assert seeds == [{0, 1}, {2, 3}]
 
 
 def children(pid: int) -> list[int]:
@@ -172,7 +191,7 @@ def test_two_hundred_bad_messages_and_the_connection_goes_on(server: Server) -> 
         errors = 0
         while errors < 200:
             got = socket.recv(timeout=30)
-            errors += isinstance(got, str) and json.loads(got)["type"] == "error"
+            errors += isinstance(got, str) and json.loads(got)["type"] == "refused"
         assert follow(socket, ask(socket, "bench", SMALL), seconds=30).verdict is not None
 
 
@@ -196,7 +215,7 @@ def test_trust_is_checked_anew_each_time(server: Server) -> None:
             socket.send(json.dumps({"type": "trust", "ask": number}))
             while True:
                 got = socket.recv(timeout=60)
-                if isinstance(got, str) and (message := json.loads(got))["type"] == "trust":
+                if isinstance(got, str) and (message := json.loads(got))["type"] == "trusted":
                     break
             checked = message["checked"]
             assert max(checked["gradient"].values()) < 1e-3

@@ -100,6 +100,7 @@ def figures(metric: str, rows: int, sizes: tuple[int, ...]) -> Iterable[p.Over]:
         alt="Spread of the batch means and of the batch standard deviations of the first layer's "
         "sums over the batch size, in units of the spread over all rows, beside 1/√N.",
         y="spread between batches, in standard deviations",
+        y_id="scatter",
         rows=(
             p.Row("law", "1/√N, drawn without repeats", given=tuple(law(rows, n) for n in sizes)),
             p.Row("means", "batch means", MEANS),

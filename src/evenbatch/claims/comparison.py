@@ -105,6 +105,7 @@ class Comparison:
             "network it leads to.",
             rows=ways(self.arms),
             y=measured,
+            y_id=self.measure.name,
             block=self.id,
         )
 

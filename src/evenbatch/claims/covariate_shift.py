@@ -102,9 +102,10 @@ def figures(metric: str) -> tuple[p.Ways, p.Over, p.Ways]:
         p.Ways(id="ways", title="Learning with drift put back", alt=f"{lines}: the test metric.",
                rows=ways(ARMS), y=f"test {metric}"),
         p.Over(id="steps", kind=p.DOTS, axis="arm", show="exp", title="Steps to the goal", alt=dots,
-               y="steps", log="y", percent=False, rows=steps),
+               y="steps", y_id="steps", log="y", percent=False, rows=steps),
         p.Ways(id="drift", title="How much the layers' inputs drift", alt=f"{lines}: {moved}.",
-               rows=ways(ARMS), y="drift a step", log="y", percent=False, path="drift"),
+               rows=ways(ARMS), y="drift a step", y_id="drift", log="y", percent=False,
+               path="drift"),
     )  # fmt: skip
 
 

@@ -85,7 +85,9 @@ def effects(setting: str) -> Iterable[p.Mean | p.Ratio]:
 def figures(metric: str) -> tuple[p.Over, p.Over]:
     """The ladder of depths, and where each arm stops."""
     ladder = [
-        p.Row(arm.id, f"{arm.name}, {NAMES[s]}", LEVEL.of(arm=arm.id, setting=s, depth="$"))
+        p.Row(
+            f"{arm.id}/{s}", f"{arm.name}, {NAMES[s]}", LEVEL.of(arm=arm.id, setting=s, depth="$")
+        )
         for s in INSIDE
         for arm in ARMS.levels
     ]
@@ -99,7 +101,7 @@ def figures(metric: str) -> tuple[p.Over, p.Over]:
         "shade, the better the trained network. Outlined: it reached the goal.",
         y=metric,
         rows=tuple(ladder),
-        marks=(p.MarkSpec("goal", goal="goal"),),
+        marks=(p.GOAL,),
     ), p.Over(
         id="deepest",
         kind=p.DOTS,
@@ -110,6 +112,7 @@ def figures(metric: str) -> tuple[p.Over, p.Over]:
         f"shallower ones did, median and range over seeds; {WIDTH} units a layer. 1 means that "
         "none did.",
         y="hidden layers",
+        y_id="depth",
         log="y",
         percent=False,
         rows=tuple(p.Row(arm.id, arm.name, deepest(arm.id, "$")) for arm in ARMS.levels),

@@ -103,6 +103,7 @@ def make(data: Dataset, effort: Effort) -> Made:
                 f"epsilon, the higher the test {metric} over the run. Faint on the left is broken, "
                 "faint on the right blurred.",
                 y=f"test {metric}, average of the run",
+                y_id="average",
                 rows=rows(place, lambda at: AVERAGE.of(place=at, eps="$")),
             ),
         ),

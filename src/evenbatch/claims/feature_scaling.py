@@ -97,7 +97,8 @@ def make(data: Dataset, effort: Effort) -> Made:
         id="pairs", kind=p.DOTS, show="mean", title="What standardizing changes", x="input",
         alt=f"Average test {metric} with raw and with standardized input, without and with batch "
         "norm. Flat is even; steep is a network that needs its input scaled.",
-        y=f"test {metric}, average of the run", places=("raw", "standardized"),
+        y=f"test {metric}, average of the run", y_id="average", x_id="input",
+        places=tuple(p.Level(id, id) for id in ("raw", "standardized")),
         rows=tuple(
             p.Row(id, name, each=tuple(AVERAGE.of(arm=arm) for arm in PAIRS[id]))
             for id, name in (("none", "no normalization"), ("batch", "batch norm"))

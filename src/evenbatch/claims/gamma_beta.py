@@ -67,10 +67,11 @@ def figures(metric: str) -> tuple[p.Over, p.Ways]:
     return (
         p.Over(id="arms", kind=p.DOTS, axis="arm", show="mean", rows=tuple(arms),
                title="Frozen and learned affine parameters", y=f"test {metric}, average of the run",
+               y_id="average",
                alt=f"Test {metric} averaged over the run for each arm at its best learning rate, "
                "with the interval of the mean, in wide and in narrow layers."),
         p.Ways(id="moved", path="affine", rows=tuple(paths), percent=False,
-               title="How far gamma and beta move", y="moved by (root mean square)",
+               title="How far gamma and beta move", y="moved by (root mean square)", y_id="moved",
                alt="Distance of gamma from 1 and of beta from 0 over the steps, root mean square "
                "over a layer, mean over layers, for both widths."),
     )  # fmt: skip

@@ -103,13 +103,18 @@ def figures() -> Iterable[p.Over | p.Ways]:
     """Before training over depth; while training over steps, and layer by layer."""
     named = {(init, arm): f"{ARM_NAMES[arm]}, {INITS[init][0]}" for init, arm in PAIRS}
     depth = tuple(
-        p.Row(arm, named[init, arm], FIRST.of("start", init=init, arm=arm, depth="$"))
+        p.Row(f"{arm}/{init}", named[init, arm], FIRST.of("start", init=init, arm=arm, depth="$"))
         for init, arm in PAIRS
     )
-    trained = tuple(p.Row(a, named[i, a], cell={"init": i, "arm": a}) for i, a in PAIRS)
+    trained = tuple(p.Row(f"{a}/{i}", named[i, a], cell={"init": i, "arm": a}) for i, a in PAIRS)
     shown = np.linspace(2, DEEP, 7).round().astype(int).tolist()
     layers = tuple(
-        p.Row(arm, f"{ARM_NAMES[arm]}, layer {n}", cell={"init": "torch", "arm": arm}, number=n)
+        p.Row(
+            f"{arm}/layer={n}",
+            f"{ARM_NAMES[arm]}, layer {n}",
+            cell={"init": "torch", "arm": arm},
+            number=n,
+        )
         for arm in ("none", "batch")
         for n in shown
     )
@@ -117,13 +122,17 @@ def figures() -> Iterable[p.Over | p.Ways]:
     rising = "Where it rises with depth, gradients explode in deep networks; where it falls, they "
     near = "decades of the gradient norm of a layer near the input"
     yield p.Over(id="start", kind=p.LINES, axis="depth", show="band", y=near, percent=False,
+                 y_id="first-gradient",
                  title="The first layers' gradient before training", rows=depth, block="start",
                  alt=f"{lines}. {rising}vanish.")  # fmt: skip
     yield p.Ways(id="range", path="gradient-range", y="largest ÷ smallest gradient norm", log="y",
+                 y_id="gradient-range",
                  title=f"Largest over smallest gradient among {DEEP} layers", rows=trained,
                  alt=f"{lines}, at its best learning rate. A line ends where runs diverge.",
-                 percent=False, marks=(p.MarkSpec("a factor of ten", 10.0),))  # fmt: skip
+                 percent=False,
+                 marks=(p.MarkSpec("a factor of ten", 10.0, id="tenfold"),))  # fmt: skip
     yield p.Ways(id="layers", path="layer-gradient", kind=p.STRIPS, y="gradient norm", log="y",
+                 y_id="gradient",
                  title=f"Gradient norms, layer by layer, with {INITS['torch'][1]}", rows=layers,
                  alt="A strip for each layer, from the input on, first without normalization and "
                  "then with batch norm; the stronger the shade, the larger the gradient.",

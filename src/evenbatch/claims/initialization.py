@@ -88,8 +88,8 @@ def make(data: Dataset, effort: Effort) -> Made:
                 y=metric,
                 rows=rows(ARMS, lambda arm: LEVEL.of(arm=arm, scale="$")),
                 marks=(
-                    p.MarkSpec("goal", goal="goal"),
-                    p.MarkSpec("He initialization", math.sqrt(2 / WIDTH), axis="x"),
+                    p.GOAL,
+                    p.MarkSpec("He initialization", math.sqrt(2 / WIDTH), axis="x", id="he"),
                 ),
             ),
         ),

@@ -82,7 +82,7 @@ def with_spacing(prepared: p.Prepared, spacing: float, steps: int, seeds: int) -
                 "the network it leads to.",
                 y=metric,
                 rows=rows(ARMS, lambda arm: LEVEL.of(arm=arm, rate="$")),
-                marks=(p.MarkSpec("goal", goal="goal"),),
+                marks=(p.GOAL,),
             ),
         ),
     )

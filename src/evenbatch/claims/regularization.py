@@ -100,9 +100,10 @@ def figure(compared: Comparison) -> p.Ways:
         "training loss predicts unseen rows better.",
         rows=ways(ARMS),
         x="training loss, as a share of a guess's",
+        x_id="loss",
         y=f"test {metric}",
         log="x",
-        marks=(p.MarkSpec("compared here", SHARES[compared.id], axis="x"), p.CHANCE),
+        marks=(p.MarkSpec("compared here", SHARES[compared.id], axis="x", id="compared"), p.CHANCE),
         block=compared.id,
     )
 

@@ -82,6 +82,7 @@ def figures() -> Iterable[p.Ways]:
             "way. Both arms have the same learning rate.",
             rows=ways(ARMS, init=init),
             y="loss",
+            y_id="loss",
             log="y",
             percent=False,
             at="equal",
@@ -93,10 +94,15 @@ def figures() -> Iterable[p.Ways]:
         alt="A line for each arm and initialization, at equal learning rates: the lower, the "
         "longer a gradient stays true.",
         rows=tuple(
-            p.Row(arm.id, f"{arm.name}, {INITS[init][0]}", cell={"init": init, "arm": arm.id})
+            p.Row(
+                f"{arm.id}/{init}",
+                f"{arm.name}, {INITS[init][0]}",
+                cell={"init": init, "arm": arm.id},
+            )
             for init, arm in product(WHERE, ARMS.levels)
         ),
         y="largest change of the gradient",
+        y_id="gradient-change",
         log="y",
         percent=False,
         at="equal",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import Claim, Effort, Made, arms, asked, points, rows, searched
+from evenbatch.claims.claim import Claim, Effort, Made, arms, asked, points, searched
 from evenbatch.data.dataset import Dataset
 from evenbatch.protocol.tables import effect, mean, of_cells
 
@@ -94,11 +94,12 @@ def rule(judged: dict[str, str]) -> p.PerPart:
 def figures(data: Dataset, steps: p.Axis) -> tuple[p.Over, p.Over]:
     """The metric over the size of the test batch, and over the momentum."""
     metric, of = p.metric_name(data), LAST.of("tested", how="$")
-    running = p.MarkSpec("running statistics", of=LAST.of("tested", how=RUNNING))
+    running = p.MarkSpec("running statistics", of=LAST.of("tested", how=RUNNING), id=RUNNING)
     return (
         p.Over(
             id="batches", kind=p.LINES, axis="how", show="mean", block="tested",
             title="Forgetting the switch to evaluation", x="rows in a test batch", log="x",
+            x_id="tested",
             alt=f"Test {metric} over the size of the test batches whose own statistics are used, "
             "with the interval of the mean; running statistics as a line across.",
             y=f"test {metric}", rows=(p.Row("own", "the test batch's own statistics", of),),
@@ -109,7 +110,10 @@ def figures(data: Dataset, steps: p.Axis) -> tuple[p.Over, p.Over]:
             title="How fast running statistics follow", y=f"test {metric}",
             alt=f"Test {metric} with running statistics over their momentum, early in training "
             "and at its end, with the interval of the mean.",
-            rows=rows(steps, lambda s: LAST.of("momenta", steps=s, momentum="$")),
+            rows=tuple(
+                p.Row(f"steps={s.id}", s.name, LAST.of("momenta", steps=s.id, momentum="$"))
+                for s in steps.levels
+            ),
         ),
     )  # fmt: skip
 

@@ -162,16 +162,18 @@ def figures() -> tuple[p.Over, p.Ways]:
         rows.append(p.Row(name, f"{name}, measured", each=measured))
         rows.append(p.Row(f"{name}/exact", f"{name}, exact", given=exact))
     return (
-        p.Over(id="factors", kind=p.DOTS, show="geometric", places=tuple(map(str, BATCHES)),
+        p.Over(id="factors", kind=p.DOTS, show="geometric", x_id="batch",
+               places=tuple(p.Level(str(size), str(size)) for size in BATCHES),
                title="Growth of the squared gradient norm with each layer", rows=tuple(rows),
                alt="For each batch size and activation the measured factor with its interval, "
                "beside it the exact one.",
-               x="examples in a batch", y="factor a layer", percent=False),
+               x="examples in a batch", y="factor a layer", y_id="growth", percent=False),
         p.Ways(id="layers", path="by-layer", title="Gradients explode on the way back",
                alt="The squared gradient norm of each layer as a multiple of the last one's, a "
                "line for each activation and batch size. With batch norm all rise towards the "
                "input, on the left; without it they do not.",
-               rows=ways(networks()), x="layer", log="y", percent=False,
+               rows=ways(networks()), x="layer", x_id="layer", log="y", percent=False,
+               y_id="squared-gradient",
                y="squared gradient norm ÷ that of the last layer"),
     )  # fmt: skip
 

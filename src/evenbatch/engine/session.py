@@ -246,6 +246,14 @@ class Session:
         """The curves so far, in the order of the trials."""
         return [state.curve(self.keep_weights) for state in self._states]
 
+    def points(self, place: int, since: int = 0) -> Curve:
+        """One trial's points from the `since`-th on, and how it stands; no probes, no weights.
+
+        Whoever watches a curve grow asks for what is new: copying all of it each time would cost
+        the square of its length.
+        """
+        return self._states[place].curve(since=since)
+
 
 def _check_trials(trials: Iterable[Trial]) -> list[Trial]:
     if isinstance(trials, Trial):

@@ -278,22 +278,22 @@ class TrialState:
         """A copy of the parameters, in PyTorch's layout."""
         return get_weights(self.tape, self.theta, self.running)
 
-    def curve(self, keep_weights: bool = False) -> Curve:
-        """The curve so far (a copy)."""
-        n = int(self.counters[loop.NEXT_EVALUATION])
-        points = self.curve_points[:n]
+    def curve(self, keep_weights: bool = False, since: int | None = None) -> Curve:
+        """The curve so far (a copy); or only its points from place `since` on, without the rest."""
+        new = slice(since or 0, int(self.counters[loop.NEXT_EVALUATION]))
+        points, whole = self.curve_points[new], since is None
         status = int(self.counters[loop.STATUS])
         ended = {loop.FINISHED: "finished", loop.DIVERGED: "diverged"}.get(
             status, "stopped" if self.stopped else "running"
         )
         probes = None
-        if len(self.probe_steps):
+        if whole and len(self.probe_steps):
             p = int(self.counters[loop.NEXT_PROBE])
             parts = (self.probed[:p, :, i].copy() for i in range(len(PROBE_FIELDS)))
             probes = Probes(self.probe_steps[:p].copy(), *parts)
         return Curve(
             trial=self.trial,
-            step=self.evaluations[:n].copy(),
+            step=self.evaluations[new].copy(),
             seconds=points[:, loop.TRAIN_SECONDS].copy(),
             train_loss=points[:, loop.TRAIN_LOSS].copy(),
             test_loss=points[:, loop.TEST_LOSS].copy(),
@@ -303,7 +303,7 @@ class TrialState:
             ended=ended,
             ended_at=self.step,
             probes=probes,
-            landscape=self.survey.result(),
+            landscape=self.survey.result() if whole else None,
             weights=self.weights() if keep_weights else None,
         )
 

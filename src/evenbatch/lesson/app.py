@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from evenbatch.lesson import chapters, messages, wire
+from evenbatch.lesson import chapters, events, messages, wire
 from evenbatch.lesson.hub import Busy, Hub, Watcher
 from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
 
@@ -167,9 +165,9 @@ async def _send(socket: WebSocket, watcher: Watcher) -> None:
             await asyncio.sleep(UPDATE_SECONDS)
 
 
-async def _send_texts(socket: WebSocket, messages: list[dict[str, Any]]) -> None:
-    for message in messages:
-        await socket.send_text(json.dumps(wire.finite(message), ensure_ascii=False))
+async def _send_texts(socket: WebSocket, news: list[events.Event]) -> None:
+    for event in news:
+        await socket.send_text(wire.text(event))
 
 
 async def _listen(socket: WebSocket, hub: Hub, watcher: Watcher) -> None:
@@ -187,7 +185,7 @@ async def _listen(socket: WebSocket, hub: Hub, watcher: Watcher) -> None:
             ask = getattr(message, "ask", None)
             act(hub, watcher, message)
         except (messages.BadMessage, chapters.BadSettings, Busy) as error:
-            watcher.note({"type": "error", "ask": ask, "text": str(error)})
+            watcher.note(events.Refused(ask=ask, text=str(error)))
 
 
 def act(hub: Hub, watcher: Watcher, message: messages.Message) -> None:
@@ -195,7 +193,7 @@ def act(hub: Hub, watcher: Watcher, message: messages.Message) -> None:
     if isinstance(message, messages.Start):
         settings = chapters.normal(message.chapter, bytes(message.settings))
         run = hub.start_run(watcher, message.chapter, settings)
-        watcher.note({"type": "run", "ask": message.ask, "run": run.number})
+        watcher.note(events.Joined(ask=message.ask, run=run.number))
     elif isinstance(message, messages.Stop):
         hub.unwatch(watcher, message.run)
     else:

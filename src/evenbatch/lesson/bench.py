@@ -16,16 +16,14 @@ LAST = p.Measure("finished")
 PHRASE = "the last arm ends higher than the first"
 
 
-def bench(
-    data: Dataset, arms: Sequence[Mapping[str, Any]], steps: int, seeds: int, first: int
-) -> ClaimStudy:
+def bench(data: Dataset, arms: Sequence[Mapping[str, Any]], steps: int, seeds: int) -> ClaimStudy:
     """Arms as they were dialled in, on the same seeds.
 
     Args:
         data: the data set.
         arms: settings of each, fields of `Network` and `Trial`, and depth and width.
         steps: of every run.
-        seeds, first: how many seeds, and the first one.
+        seeds: how many.
     """
     levels = tuple(
         p.Level(str(place), f"arm {place}", p.changes(**given))
@@ -49,7 +47,6 @@ def bench(
                 base=p.changes(steps=steps, evaluate_every=max(1, steps // POINTS)),
                 axes=(p.Axis("arm", "arm", levels),),
                 seeds=seeds,
-                first=first,
             ),
         ),
         effects=tuple(ahead),

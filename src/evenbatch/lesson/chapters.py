@@ -13,10 +13,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from evenbatch.claims.claim import ARM_NAMES, QUICK
+from evenbatch.claims.claim import QUICK
 from evenbatch.engine import Session, SettingError, Trial
-from evenbatch.protocol.cells import TUNING_SEED
-from evenbatch.protocol.verdict import Study
+from evenbatch.lesson.layers import Layers
+from evenbatch.lesson.trials import Study
+from evenbatch.protocol.experiment import from_seed
 
 Data = Literal["digits", "cookies", "mnist1d"]
 Norm = Literal["none", "batch", "layer", "rms", "group"]
@@ -24,11 +25,11 @@ Placement = Literal["before", "after", "input"]
 Init = Literal["torch", "he", "xavier"]
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]
 Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid", "gelu"]
-Look = Callable[[Session, Sequence[Trial]], dict[str, Any] | None]
+Look = Callable[[Session, Sequence[Trial]], Layers | None]
 """A look inside networks while they train: what it shows, or None for nothing new."""
 
 Seeds = Annotated[int, msgspec.Meta(ge=1, le=10)]
-Seed = Annotated[int, msgspec.Meta(ge=0, lt=TUNING_SEED)]
+Seed = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
 Depth = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Width = Annotated[int, msgspec.Meta(ge=4, le=128)]
 Batch = Annotated[int, msgspec.Meta(ge=2, le=256)]
@@ -46,7 +47,10 @@ class BadSettings(ValueError):
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Common to all chapters."""
+    """Common to all chapters: how many seeds are measured, and the first of them."""
+
+    seeds: Seeds = 5
+    seed: Seed = 0
 
 
 class FactorySettings(Settings, frozen=True):
@@ -54,7 +58,10 @@ class FactorySettings(Settings, frozen=True):
 
     amounts: Annotated[dict[Column, Amount], msgspec.Meta(max_length=12)] = {}
     rate: Rate = 0.1
-    seeds: Seeds = 5
+
+    def __post_init__(self) -> None:
+        changed = {name: factor for name, factor in self.amounts.items() if factor != 1}
+        msgspec.structs.force_setattr(self, "amounts", changed)
 
 
 class RaceSettings(Settings, frozen=True):
@@ -65,14 +72,12 @@ class RaceSettings(Settings, frozen=True):
     depth: Annotated[int, msgspec.Meta(ge=1, le=12)] = 3
     init: Init = "torch"
     optimizer: Optimizer = "sgd"
-    seeds: Seeds = 5
 
 
 class RatesSettings(Settings, frozen=True):
     """Chapter 4."""
 
     data: Data = "digits"
-    seeds: Seeds = 5
 
 
 class ClaimSettings(Settings, frozen=True):
@@ -80,7 +85,6 @@ class ClaimSettings(Settings, frozen=True):
 
     claim: Annotated[str, msgspec.Meta(max_length=40)]
     data: Literal["digits", "cookies", "mnist1d", "stories"] = "digits"
-    seeds: Seeds = 5
 
 
 class Arm(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -111,8 +115,6 @@ class BenchSettings(Settings, frozen=True):
         Arm(norm="batch"),
     )
     steps: Steps = 500
-    seeds: Seeds = 5
-    seed: Seed = 0
 
 
 def _factory(asked: FactorySettings) -> Study:
@@ -162,7 +164,7 @@ def _bench(asked: BenchSettings) -> Study:
     from evenbatch.lesson.bench import bench
 
     arms = [msgspec.structs.asdict(arm) for arm in asked.arms]
-    return bench(load(asked.data), arms, asked.steps, asked.seeds, asked.seed)
+    return bench(load(asked.data), arms, asked.steps, asked.seeds)
 
 
 @dataclass(frozen=True)
@@ -176,9 +178,7 @@ class Chapter:
 
     settings: type[Settings]
     make: Callable[[Any], Study]
-    watch: Callable[[Any], Callable[[Session, Sequence[Trial]], dict[str, Any] | None]] | None = (
-        None
-    )
+    watch: Callable[[Any], Look] | None = None
 
 
 def _watch_factory(study: Any) -> Look:
@@ -240,39 +240,15 @@ def study(chapter: str, settings: bytes) -> Study:
         BadSettings: the settings fit the schema but not each other or the data.
     """
     found = CHAPTERS[chapter]
+    asked = msgspec.json.decode(settings, type=found.settings)
     try:
-        return found.make(msgspec.json.decode(settings, type=found.settings))
+        made = found.make(asked)
     except SettingError as error:
         raise BadSettings(str(error)) from None
+    return replace(made, experiment=from_seed(made.experiment, asked.seed))
 
 
 def watched(chapter: str, made: Study) -> Look | None:
     """The chapter's look inside the layers, if it has one."""
     watch = CHAPTERS[chapter].watch
     return None if watch is None else watch(made)
-
-
-def describe(trial: Trial) -> dict[str, Any]:
-    """What the page shows of a trial; everything else follows from its key."""
-    network = trial.network
-    return {
-        "key": trial.key,
-        "seed": trial.seed,
-        "phase": "tuning" if trial.seed >= TUNING_SEED else "measuring",
-        "arm": ARM_NAMES[network.norm],
-        "norm": network.norm,
-        "placement": network.placement,
-        "depth": network.depth,
-        "width": network.hidden[0],
-        "init": network.init,
-        "residual": network.residual,
-        "rate": trial.learning_rate,
-        "batch": trial.batch_size,
-        "steps": trial.steps,
-        "data": trial.data,
-        "eps": network.eps,
-        "affine": network.affine,
-        "dropout": network.dropout,
-        "statistics": trial.statistics,
-        "tested": trial.evaluation_batch,
-    }

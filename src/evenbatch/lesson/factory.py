@@ -7,7 +7,6 @@ ingredient goes in; the amounts reach the networks as they are, in cups, grams a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from evenbatch import protocol as p
 from evenbatch.claims.claim import arms, asked, ways
 from evenbatch.data import Dataset
 from evenbatch.engine import Session, Trial
-from evenbatch.lesson.layers import histogram, layer_inputs
+from evenbatch.lesson.layers import ArmShown, Layers, histogram, layer_inputs
 from evenbatch.protocol.study import ClaimStudy
 
 SAMPLE = 400  # rows whose way through the network is shown
@@ -88,6 +87,7 @@ def factory(prepared: p.Prepared, rate: float, seeds: int) -> ClaimStudy:
                 "start, mean over the layers; median and middle half of the seeds.",
                 rows=ways(ARMS),
                 y="standard deviations from the start",
+                y_id="moved",
                 percent=False,
             ),
         ),
@@ -104,33 +104,34 @@ def _happened(reading: p.Reading) -> str:
     )
 
 
-def watched(study: ClaimStudy) -> Callable[[Session, Sequence[Trial]], dict[str, Any] | None]:
+def watched(study: ClaimStudy) -> Callable[[Session, Sequence[Trial]], Layers | None]:
     """Histograms of what each layer receives in the first pair, from the weights as they are, at
-    most `FRAMES` times a training.
+    most `FRAMES` times a run.
     """
     sample = study.datasets[study.experiment.data].x_train[:SAMPLE]
+    first = study.experiment.block().first
     limits: list[tuple[float, float]] = []
     every = STEPS // FRAMES
     due = 0
 
-    def look(session: Session, group: Sequence[Trial]) -> dict[str, Any] | None:
+    def look(session: Session, group: Sequence[Trial]) -> Layers | None:
         nonlocal due
-        step = max((curve.ended_at for curve in session.curves()), default=0)
-        if not any(trial.seed == 0 for trial in group) or (step < due and not session.finished):
+        pair = [place for place, trial in enumerate(group) if trial.seed == first]
+        step = max((session.points(place).ended_at for place in pair), default=0)
+        if not pair or (step < due and not session.finished):
             return None
         due = step + every
         arms = []
-        for place, trial in enumerate(group):
-            if trial.seed != 0:
-                continue
+        for place in pair:
+            trial = group[place]
             inputs, _ = layer_inputs(trial.network, session.weights(place), sample)
             if not limits:
                 # One scale for both arms, set at the start: what leaves it has drifted.
                 for values in inputs:
                     reach = 4 * float(values.std()) + 1e-6
                     limits.append((float(values.mean()) - reach, float(values.mean()) + reach))
-            shown = [histogram(v, *limits[i]) for i, v in enumerate(inputs)]
-            arms.append({"arm": trial.network.norm, "layers": shown})
-        return {"step": step, "arms": arms}
+            shown = tuple(histogram(v, *limits[i]) for i, v in enumerate(inputs))
+            arms.append(ArmShown(trial.network.norm, shown))
+        return Layers(step, tuple(arms))
 
     return look

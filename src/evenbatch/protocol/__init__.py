@@ -46,7 +46,7 @@ from evenbatch.protocol.conditions import (
 )
 from evenbatch.protocol.exhibits import DOTS, LINES, STRIPS, Figure, Table
 from evenbatch.protocol.experiment import Experiment, Goal, Pick, RacePlan
-from evenbatch.protocol.figures import CHANCE, MarkSpec, Over, Rates, Row, Ways
+from evenbatch.protocol.figures import CHANCE, GOAL, MarkSpec, Over, Rates, Row, Ways
 from evenbatch.protocol.phrases import compared, gain, times
 from evenbatch.protocol.reading import Floats, Reading
 from evenbatch.protocol.recipes import Prepared
@@ -98,6 +98,7 @@ __all__ = [
     "CHANCE",
     "DOTS",
     "FAILS",
+    "GOAL",
     "HOLDS",
     "IN_PART",
     "LINES",

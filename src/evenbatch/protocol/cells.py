@@ -121,14 +121,9 @@ class Cells:
                 settings = block.measuring.over(settings)
             if rate is not None:
                 settings = Changes(trial={"learning_rate": rate}).over(settings)
-            first, many = (TUNING_SEED, block.tuning) if search else (0, block.seeds)
-            first += settings.trial.get("seed", 0)
-            settings = Changes(
-                settings.network, {k: v for k, v in settings.trial.items() if k != "seed"}
-            )
-            made = [
-                make_trial(settings, self._data[cell], seed) for seed in range(first, first + many)
-            ]
+            away, many = (TUNING_SEED, block.tuning) if search else (0, block.seeds)
+            seeds = range(block.first + away, block.first + away + many)
+            made = [make_trial(settings, self._data[cell], seed) for seed in seeds]
             self._made[name] = (made, tuple(key(trial) for trial in made))
         return self._made[name]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,15 @@ from evenbatch.protocol.values import with_level
 def figure(spec: FigureSpec, reading: Reading) -> Figure:
     """The figure with its values."""
     percent = reading.experiment.metric == "accuracy" if spec.percent is None else spec.percent
-    y = Axis(spec.y, "y" in spec.log, percent)
+    y = Axis(spec.y, "y" in spec.log, percent, id=spec.y_id)
     if isinstance(spec, Over):
         kind, x, series = spec.kind, *_over(spec, reading)
     elif isinstance(spec, Ways):
-        kind, x = spec.kind, Axis(spec.x or "steps", "x" in spec.log)
+        kind = spec.kind
+        x = Axis(spec.x or "steps", "x" in spec.log, id=spec.x_id or "steps")
         series = [_way(row, spec, reading) for row in spec.rows]
     else:
-        kind, x = STRIPS, Axis("learning rate", log=True)
+        kind, x = STRIPS, Axis("learning rate", log=True, id="rate")
         series = [_rates(row, spec, reading) for row in spec.rows]
     marks = tuple(_mark(mark, reading) for mark in spec.marks)
     title = f"{spec.title}: {reading.data.name}"
@@ -48,7 +50,7 @@ def _mark(spec: MarkSpec, reading: Reading) -> Mark:
     if value is None:
         value = reading.mean(spec.of) if spec.of is not None else reading.floor
         value = reading.goal(spec.goal) if spec.goal else value
-    return Mark(spec.label, value, spec.axis)
+    return Mark(spec.label, value, spec.axis, id=spec.id)
 
 
 def _way(row: Row, spec: Ways, reading: Reading) -> Series:
@@ -89,15 +91,15 @@ def _over(spec: Over, reading: Reading) -> tuple[Axis, list[Series]]:
     if spec.axis:
         axis = reading.block(spec.block).axis(spec.axis)
         shown = [level for level in axis.levels if level.id in (spec.levels or (level.id,))]
-        levels = [level.id for level in shown]
-        named = any(level.at is None for level in shown)
-        names = tuple(level.name for level in shown) if named else ()
-        x = Axis(spec.x or axis.name, axis.log or "x" in spec.log, names=names)
-        places = [float(level.at or 0) for level in shown]
+        log, id = axis.log or "x" in spec.log, spec.x_id or axis.id
     else:
-        levels, named = list(spec.places), True
-        x = Axis(spec.x, names=spec.places)
-    where = numbers(range(len(levels))) if named else tuple(places)
+        axis, shown, log, id = None, list(spec.places), False, spec.x_id
+    levels = tuple(level.id for level in shown)
+    x = Axis(spec.x or (axis.name if axis else ""), log, id=id)
+    where = tuple(float(level.at or 0) for level in shown)
+    if any(level.at is None for level in shown):
+        x = replace(x, names=tuple(level.name for level in shown), ids=levels)
+        where = numbers(range(len(levels)))
     made = []
     for row in spec.rows:
         if row.given:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from evenbatch.protocol.exhibits import Series
 from evenbatch.protocol.intervals import mean_interval, median_interval, ratio_of_means_interval
-from evenbatch.protocol.verdict import Effect
+from evenbatch.protocol.verdict import Bound, Effect
 
 PENALTY = 10
 """A run that did not reach the goal is taken to need between 1 and this many times the budget."""
@@ -154,7 +154,7 @@ class Pairs:
                 math.hypot(down, middle - low),
                 math.hypot(up, high - middle),
             )
-        bound = ""
+        bound: Bound = ""
         if late.any() != late_norm.any():
             bound = "at least" if late.any() else "at most"
         low, high = (

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-LINES, STRIPS, DOTS = "lines", "strips", "dots"
-KINDS = (LINES, STRIPS, DOTS)
+Kind = Literal["lines", "strips", "dots"]
+LINES: Final = "lines"
+STRIPS: Final = "strips"
+DOTS: Final = "dots"
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,16 @@ class Axis:
         log: decades.
         percent: values are shares, shown times 100.
         names: a word for each position 0, 1, …, instead of numbers.
+        id: what it shows: "steps", "rate", "metric".
+        ids: of the levels that `names` are the words of.
     """
 
     label: str
     log: bool = False
     percent: bool = False
     names: tuple[str, ...] = ()
+    id: str = field(default="", kw_only=True)
+    ids: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -68,13 +75,14 @@ class Mark:
     """A line across the figure at a value worth knowing: "chance", "1/√N".
 
     In STRIPS a mark on "y" outlines the cells whose value is at or above it. A mark about one arm
-    names its `series`, and is drawn as that.
+    names its `series`, and is drawn as that. Its `id` is "chance", "goal", or what else it marks.
     """
 
     label: str
     value: float
-    axis: str = "y"
+    axis: Literal["x", "y"] = "y"
     series: str = ""
+    id: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ class Figure:
         id: what pages and tests name it by.
     """
 
-    kind: str
+    kind: Kind
     title: str
     alt: str
     x: Axis

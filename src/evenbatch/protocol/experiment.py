@@ -13,6 +13,7 @@ carried out by another program: `written` and `read`. `study` carries it out her
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -135,6 +136,14 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def block(self, name: str = "") -> Block:
         """The block of this id; the first if none is named."""
         return next(block for block in self.blocks if name in ("", block.id))
+
+
+def from_seed(experiment: Experiment, first: int) -> Experiment:
+    """The same question on other seeds: measurement begins at `first`, and tuning as much later."""
+    move = partial(msgspec.structs.replace, first=first)
+    blocks = tuple(move(block) for block in experiment.blocks)
+    race = None if experiment.race is None else move(experiment.race)
+    return msgspec.structs.replace(experiment, blocks=blocks, race=race)
 
 
 def written(experiment: Experiment) -> bytes:

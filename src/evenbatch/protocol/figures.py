@@ -7,9 +7,12 @@ Rates   what each learning rate of the search gave
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
-from evenbatch.protocol.exhibits import LINES
+from evenbatch.protocol.block import Level
+from evenbatch.protocol.exhibits import LINES, Kind
 from evenbatch.protocol.values import BEST, Expr
 
 
@@ -46,16 +49,18 @@ class MarkSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         goal: id of the goal.
         of: the value.
         axis: "x" or "y".
+        id: what it marks.
     """
 
     label: str
     value: float | None = None
     goal: str = ""
     of: Expr | None = None
-    axis: str = "y"
+    axis: Literal["x", "y"] = "y"
+    id: str = ""
 
 
-CHANCE = MarkSpec("chance")
+CHANCE, GOAL = MarkSpec("chance", id="chance"), MarkSpec("goal", goal="goal", id="goal")
 
 
 class _Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,6 +70,7 @@ class _Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         id, title, alt: of the figure; the title gets the name of the data.
         rows: the arms.
         x, y: labels; `x` is left out where the axis has one.
+        x_id, y_id: what the axes show; `x_id` is left out where the axis has one.
         log: whether each is drawn in decades: "", "x", "y" or "xy".
         percent: the values are shares; None for what the metric is.
         marks: lines across.
@@ -77,6 +83,8 @@ class _Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rows: tuple[Row, ...]
     y: str
     x: str = ""
+    x_id: str = ""
+    y_id: str = "metric"
     log: str = ""
     percent: bool | None = None
     marks: tuple[MarkSpec, ...] = ()
@@ -93,7 +101,7 @@ class Ways(_Figure, frozen=True, kw_only=True, tag="ways", omit_defaults=True):
     """
 
     path: str = "metric"
-    kind: str = LINES
+    kind: Kind = LINES
 
 
 class Over(_Figure, frozen=True, kw_only=True, tag="over", omit_defaults=True):
@@ -105,14 +113,14 @@ class Over(_Figure, frozen=True, kw_only=True, tag="over", omit_defaults=True):
         show: "mean" with its interval; "exp" of a mean of logarithms; "geometric" mean; "median";
             "band" (median and middle half) or "range" (lower median, least and most).
         levels: ids of those shown; all if left out.
-        places: names, in place of an axis.
+        places: in place of an axis.
     """
 
-    kind: str
+    kind: Kind
     show: str
     axis: str = ""
     levels: tuple[str, ...] = ()
-    places: tuple[str, ...] = ()
+    places: tuple[Level, ...] = ()
 
 
 class Rates(_Figure, frozen=True, kw_only=True, tag="rates", omit_defaults=True):

@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect, Verdict
+from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Bound, Effect, Verdict
 from evenbatch.protocol.wording import digits, signed
 
-_OPPOSITE = {"fewer": "more", "less": "more", "at least": "at most", "at most": "at least", "": ""}
+_OPPOSITE = {"fewer": "more", "less": "more"}
+_TURNED: dict[Bound, Bound] = {"at least": "at most", "at most": "at least", "": ""}
 
 
 def times(effect: Effect, brief: bool = False) -> str:
@@ -25,7 +26,7 @@ def times(effect: Effect, brief: bool = False) -> str:
         less = unit.split()[1]
         unit = unit.replace(less, _OPPOSITE[less], 1)
         low, high = (1 / high if high else math.inf), (1 / low if low else math.inf)
-        value, bound = 1 / value, _OPPOSITE[bound]
+        value, bound = 1 / value, _TURNED[bound]
     interval = "" if brief else "95 % interval "
     text = f"{digits(value)} {unit} ({interval}"
     if bound == "at least":

@@ -59,7 +59,8 @@ def _curves(field: Field, found: Finding, unit: str, short: str, scale: Sequence
     end = best.steps.budget * min(scale)
     if np.isfinite(reach).all():
         end = min(end, AHEAD * max(reach))
-    marks = [Mark(f"goal {field.scale.said(found.goal.value)}", sign * found.goal.value)]
+    goal = field.scale.said(found.goal.value)
+    marks = [Mark(f"goal {goal}", sign * found.goal.value, id="goal")]
     series, said = [], []
     for place, arm in enumerate(field.arms):
         step, *parts = quartiles([pair[place] for pair in best.curves], found.search.floor)
@@ -70,7 +71,7 @@ def _curves(field: Field, found: Finding, unit: str, short: str, scale: Sequence
         series.append(Series(field.name(arm), *lines, id=arm))
         if math.isfinite(reach[place]):
             needed = digits(reach[place]) if short == "ms" else f"{reach[place]:.0f}"
-            marks.append(Mark(f"{needed} {short}", reach[place], "x", arm))
+            marks.append(Mark(f"{needed} {short}", reach[place], "x", arm, id=short))
             said.append(f"{field.name(arm)} after {needed} {short}")
         else:
             said.append(f"{field.name(arm)} mostly never")
@@ -79,8 +80,8 @@ def _curves(field: Field, found: Finding, unit: str, short: str, scale: Sequence
         f"Both arms at their best learning rates, over {unit}",
         f"Curves of the {metric} on test data, median and middle half over seeds. The goal is "
         f"reached by {' and by '.join(said)}.",
-        Axis(unit),
-        Axis(f"{metric} on test data", percent=field.scale.percent),
+        Axis(unit, id=short),
+        Axis(f"{metric} on test data", percent=field.scale.percent, id="metric"),
         tuple(series),
         tuple(marks),
         id=f"curves/{short}",
@@ -100,10 +101,10 @@ def _learning_rates(field: Field, found: Finding) -> Figure:
         f"The {scale.name} that each learning rate led to, on the tuning seeds",
         "A strip for each arm; the stronger the shade of a learning rate, the better the network "
         "it leads to.",
-        Axis("learning rate", log=True),
-        Axis(name, percent=scale.percent),
+        Axis("learning rate", log=True, id="rate"),
+        Axis(name, percent=scale.percent, id="metric"),
         tuple(rows),
-        (Mark("goal", found.goal.value),),
+        (Mark("goal", found.goal.value, id="goal"),),
         id="rates",
     )
 

@@ -37,6 +37,7 @@ from evenbatch.protocol.verdict import (
     HOLDS,
     IN_PART,
     MIN_SEEDS,
+    Answer,
     Effect,
 )
 from evenbatch.protocol.wording import count, listed
@@ -64,7 +65,7 @@ class Decision(msgspec.Struct, frozen=True):
         effect: id of the effect to be shown first; "" for the one that stands first.
     """
 
-    answer: str
+    answer: Answer
     reason: str
     note: str = ""
     effect: str = ""
@@ -83,7 +84,7 @@ class Clause(msgspec.Struct, frozen=True, omit_defaults=True):
         leads: the effect for which the condition is truest is shown before all others.
     """
 
-    answer: str
+    answer: Answer
     when: Condition
     because: str
     note: str = ""
@@ -204,8 +205,8 @@ class PerPart(msgspec.Struct, frozen=True, tag="per-part", kw_only=True, omit_de
 
     parts: tuple[OnePart, ...]
     gain: str
-    because: dict[str, str]
-    alone: dict[str, str] = {}
+    because: dict[Answer, str]
+    alone: dict[Answer, str] = {}
     where: str = ""
     zero: float = 0.0
     needs: dict[str, str] = {}
@@ -260,7 +261,7 @@ def too_few(judged: Iterable[Effect]) -> Decision | None:
     return Decision(CANNOT_TELL, f"{found} can be compared, and at least {MIN_SEEDS} are needed")
 
 
-def gained(effect: Effect, least: float = POINT, zero: float = 0.0) -> str:
+def gained(effect: Effect, least: float = POINT, zero: float = 0.0) -> Answer:
     """Whether a gain is there, and as large as `least`.
 
     * the interval lies at or above `least`: holds
@@ -280,7 +281,7 @@ def gained(effect: Effect, least: float = POINT, zero: float = 0.0) -> str:
     return IN_PART if effect.low > zero else CANNOT_TELL
 
 
-def joined(answers: Sequence[str]) -> str:
+def joined(answers: Sequence[Answer]) -> Answer:
     """One answer from those to the parts of a claim.
 
     All the same: that one. Some hold, at least in part: holds in part. None does, and one does not

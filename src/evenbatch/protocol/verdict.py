@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol, get_args
 
 from evenbatch._shown import Shown
 from evenbatch.engine import Curve
@@ -14,8 +14,13 @@ from evenbatch.protocol.wording import signed
 Curves = Mapping[str, Curve]
 """Curves by the key of their trial."""
 
-HOLDS, IN_PART, FAILS, CANNOT_TELL = "holds", "holds in part", "does not hold", "cannot tell"
-ANSWERS = (HOLDS, IN_PART, FAILS, CANNOT_TELL)
+Answer = Literal["holds", "holds in part", "does not hold", "cannot tell"]
+HOLDS: Final = "holds"
+IN_PART: Final = "holds in part"
+FAILS: Final = "does not hold"
+CANNOT_TELL: Final = "cannot tell"
+ANSWERS: tuple[Answer, ...] = get_args(Answer)
+Bound = Literal["", "at least", "at most"]
 MIN_SEEDS = 5
 """With fewer seeds than this every verdict is "cannot tell"."""
 
@@ -55,10 +60,12 @@ class Statement:
     source: str
 
 
-PHASES = {
+Phase = Literal["tuning", "measuring", "timing", "training"]
+PHASES: dict[Phase, str] = {
     "tuning": "finding learning rates",
     "measuring": "measuring on fresh seeds",
     "timing": "timing",
+    "training": "training",
 }
 """What runs are for, in words."""
 
@@ -73,14 +80,14 @@ class Round:
         later: a guess of how many runs follow after these.
     """
 
-    phase: str
+    phase: Phase
     trials: tuple[Any, ...]
     later: int = 0
 
     @property
     def title(self) -> str:
         """What they are for, in words."""
-        return PHASES.get(self.phase, self.phase)
+        return PHASES[self.phase]
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ class Effect:
     low: float
     high: float
     unit: str
-    bound: str = ""
+    bound: Bound = ""
     id: str = ""
     seeds: int = 0
     about: str = ""
@@ -135,7 +142,7 @@ class Verdict(Shown):
         note: to be added to the answer wherever it stands: "more than claimed".
     """
 
-    answer: str
+    answer: Answer
     reason: str
     sentence: str
     effects: tuple[Effect, ...]

@@ -114,6 +114,6 @@ def _watched(shown: bool, name: str, data: str, guess: int) -> Iterator[Watch]:
 
         def watch(wanted: Round, done: int) -> None:
             # Only the number: what the watcher knows of costs is about the engine's networks.
-            inner(Round(wanted.title, (), len(wanted.trials) + wanted.later), done)
+            inner(Round(wanted.phase, (), len(wanted.trials) + wanted.later), done)
 
         yield watch
