@@ -89,7 +89,8 @@ class Reading(Measured):
         if isinstance(of, Value):
             return self.of_cell(of.measure, self.cell(of.block, of.cell), of.block, of.at)
         if isinstance(of, described.Minus):
-            return self.values(of.a) - self.values(of.b)
+            with np.errstate(invalid="ignore"):  # two gradients that vanished have no difference
+                return self.values(of.a) - self.values(of.b)
         if isinstance(of, described.Abs):
             return np.abs(self.values(of.of))
         if isinstance(of, described.Clip):
