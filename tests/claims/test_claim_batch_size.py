@@ -12,7 +12,7 @@ import pytest
 from support.curves import Model, curve, tea
 from support.studies import QUICK, by_id, concluded, study_of
 
-from evenbatch.claims import CLAIMS, batch_spread
+from evenbatch.claims import CLAIMS
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Trial
 from evenbatch.protocol.verdict import ExperimentError
@@ -34,6 +34,11 @@ def leads(lead: Lead) -> Model:
         return curve(trial, top if trial.learning_rate == 0.1 else top / 1.4, noise=0.002)
 
     return model
+
+
+def level(_part: float, _updates: bool) -> float:
+    """No lead at all."""
+    return 0.0
 
 
 def here(seeds: int = 5) -> Any:
@@ -103,33 +108,38 @@ def test_where_batch_norm_gets_ahead_is_said() -> None:
 
 def test_a_small_table_has_smaller_batches_and_a_tiny_one_is_refused() -> None:
     sizes = study_of("batch-size", tea(40)).experiment.block("updates").axis("size").levels
-    assert [level.at for level in sizes] == [2, 4, 8, 16]
+    assert [size.at for size in sizes] == [2, 4, 8, 16]
     with pytest.raises(ExperimentError, match=r"tea has 15 training rows; .* at least 16"):
         CLAIMS["batch-size"].on(tea(15), QUICK)
 
 
-def starts(data: Dataset) -> list[Trial]:
-    """Trials with batch norm, seed by seed."""
-    cells = study_of("batch-size", data).cells["updates"]
-    return cells.trials(("2", "batch"), 0.1)  # type: ignore[no-any-return]
+def spread(data: Dataset) -> dict[str, Any]:
+    """What is drawn of the batch statistics, by id."""
+    study = study_of("batch-size", data, rates=(0.1,))
+    figures = {figure.id: figure for figure in concluded(study, leads(level)).figures}
+    return {series.id: np.array(series.y) for series in figures["spread"].series}
 
 
 def test_batch_means_of_independent_rows_vary_as_the_law_says() -> None:
     x = np.random.default_rng(1).normal(size=(2000, 30)).astype(np.float32)
     y = np.arange(2000) % 2
-    data = Dataset("bells", "classification", x, y, x[:9], y[:9], tuple(map(str, range(30))), "ab")
-    found = batch_spread.measure(data, dict.fromkeys(SIZES, starts(data)))
-    law = found.correction / np.sqrt(SIZES)
-    assert found.means.mean(axis=0) == pytest.approx(law, rel=0.05)
+    data = Dataset("bells", "classification", x, y, x, y, tuple(map(str, range(30))), "ab")
+    found = spread(data)
+    law = found["law"]
+    assert law == pytest.approx(np.sqrt((2000 - np.array(SIZES)) / 1999 / SIZES))
+    assert found["means"] == pytest.approx(law, rel=0.05)
     # A bell's variance has a spread of √(2/N), so its standard deviation one of 1/√(2N).
-    assert found.spreads.mean(axis=0)[3:] == pytest.approx(law[3:] / math.sqrt(2), rel=0.07)
-    assert found.exponents().mean() == pytest.approx(-0.5, abs=0.02)
+    assert found["spreads"][3:] == pytest.approx(law[3:] / math.sqrt(2), rel=0.1)
+
+
+def test_the_exponent_of_the_law_is_a_half() -> None:
+    found = by_id(concluded(study_of("batch-size", load("digits"), rates=(0.1,)), leads(level)))
+    assert found["exponent"].value == pytest.approx(-0.5, abs=0.02)
 
 
 def test_a_column_far_from_zero_does_not_disturb_the_spread() -> None:
     digits = load("digits")
     far = replace(digits, x_train=digits.x_train + np.float32(1000), fingerprint="")
-    trials = dict.fromkeys((2, 32), starts(digits)[:1])
-    near, shifted = (batch_spread.measure(data, trials) for data in (digits, far))
-    assert shifted.means == pytest.approx(near.means, rel=1e-3)
-    assert shifted.spreads == pytest.approx(near.spreads, rel=1e-3)
+    near, shifted = spread(digits), spread(far)
+    for name in ("means", "spreads"):
+        assert shifted[name] == pytest.approx(near[name], rel=1e-3)

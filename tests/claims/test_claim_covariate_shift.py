@@ -101,7 +101,7 @@ def test_too_few_seeds_tell_nothing() -> None:
 def test_an_arm_that_dies_under_drift_loses_the_gain() -> None:
     verdict = concluded(claim(), learning((200, 20, 5000, 5000, 5000, 5000)))
     assert verdict.answer == "holds", verdict.sentence
-    assert any(f"count as {BUDGET}" in note for note in verdict.notes)
+    assert any("drift 2" in n and f"counts as {BUDGET}" in n for n in verdict.notes)
 
 
 def test_figures_show_every_arm() -> None:
