@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.curves import Model, curve, tea
-from support.studies import QUICK, by_id, concluded, study_of
 
 from evenbatch.claims import CLAIMS
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Trial
 from evenbatch.protocol.verdict import ExperimentError
+from support.curves import Model, curve, tea
+from support.studies import QUICK, by_id, concluded, study_of
 
 Lead = Callable[[float, bool], float]
 SIZES = (2, 4, 8, 16, 32, 64, 128, 256)

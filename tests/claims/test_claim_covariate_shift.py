@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.curves import Model, curve, luck, probed
-from support.studies import NEEDED, by_id, concluded, study_of, trained
 
 from evenbatch.engine import Curve, Trial
+from support.curves import Model, curve, luck, probed
+from support.studies import NEEDED, by_id, concluded, study_of, trained
 
 ARMS = ("none", "batch", "drift-1", "drift-2", "drift-3", "drift-4")
 DRIFTS = (0.06, 0.01, 0.02, 0.04, 0.08, 0.16)  # of the arms, in their order

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.curves import Model, curve
-from support.studies import concluded, study_of
 
 from evenbatch.data import load
 from evenbatch.engine import Curve, Trial, train
+from support.curves import Model, curve
+from support.studies import concluded, study_of
 
 JUDGED = ("input", "before", "after")
 

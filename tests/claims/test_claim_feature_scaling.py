@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.curves import Model, curve
-from support.studies import by_id, concluded, study_of
 
 from evenbatch.claims import feature_scaling
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Trial
 from evenbatch.protocol import Prepared
+from support.curves import Model, curve
+from support.studies import by_id, concluded, study_of
 
 
 def arm(trial: Trial) -> str:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.curves import Model, curve, probed
-from support.studies import by_id, concluded, study_of
 
 from evenbatch.data import load
 from evenbatch.engine import Curve, Trial, train
 from evenbatch.protocol.measures import affine_path
+from support.curves import Model, curve, probed
+from support.studies import by_id, concluded, study_of
 
 NARROW = 8
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.curves import Model, curve, luck, probed, tea
-from support.studies import by_id, concluded, study_of
 
 from evenbatch.engine import Curve, Trial
 from evenbatch.protocol.verdict import ExperimentError
+from support.curves import Model, curve, luck, probed, tea
+from support.studies import by_id, concluded, study_of
 
 CAP = 10.0  # decades at which a change is cut
 PAIRS = 3 * 2  # initializations times arms

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from support.curves import Model, curve
-from support.studies import by_id, concluded, study_of
 
 from evenbatch.engine import Curve, Trial
+from support.curves import Model, curve
+from support.studies import by_id, concluded, study_of
 
 Range = tuple[float, float]
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.curves import Model, curve, tea
-from support.studies import QUICK, concluded, study_of
 from typer.testing import CliRunner
 
 from evenbatch import cli
@@ -17,6 +15,8 @@ from evenbatch.claims import CLAIMS, EFFORTS
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Trial
 from evenbatch.protocol.verdict import NotHere
+from support.curves import Model, curve, tea
+from support.studies import QUICK, concluded, study_of
 
 
 def here(effort: str = "quick") -> Any:

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 import pytest
-from support.curves import Model, curve, tea
-from support.studies import by_id, concluded, study_of, trained
 
 from evenbatch.engine import Curve, Trial
+from support.curves import Model, curve, tea
+from support.studies import by_id, concluded, study_of, trained
 
 
 def losing(in_training: float, in_testing: float, layer: float = 0.0) -> Model:

@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import pytest
-from support.curves import Model, curve
-from support.studies import QUICK, by_id, concluded, study_of, trained
 
 from evenbatch.claims import EFFORTS
 from evenbatch.engine import Curve, Trial
+from support.curves import Model, curve
+from support.studies import QUICK, by_id, concluded, study_of, trained
 
 Range = tuple[float, float]
 

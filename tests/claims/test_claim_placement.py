@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.curves import Model, curve
-from support.studies import by_id, concluded, study_of, trained
 
 from evenbatch.engine import Curve, Trial
+from support.curves import Model, curve
+from support.studies import by_id, concluded, study_of, trained
 
 BEST = {"none": 0.1, "input": 0.1, "after": 0.316, "before": 0.316}
 OVER = "gain/raw/best/before"

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.curves import Model, curve, tea
-from support.studies import NEEDED, QUICK, by_id, concluded, study_of
 
 from evenbatch.claims import CLAIMS
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Trial
 from evenbatch.protocol.verdict import ExperimentError
+from support.curves import Model, curve, tea
+from support.studies import NEEDED, QUICK, by_id, concluded, study_of
 
 Both = tuple[float, float]
 GAINS = ("gain/little/best/batch/none", "gain/noisy/best/batch/none")

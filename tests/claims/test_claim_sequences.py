@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 import pytest
-from support.curves import Model, curve, tea
-from support.studies import QUICK, by_id, concluded, study_of, trained
 
 from evenbatch.claims import CLAIMS
 from evenbatch.engine import Curve, Trial
 from evenbatch.protocol.verdict import NotHere
+from support.curves import Model, curve, tea
+from support.studies import QUICK, by_id, concluded, study_of, trained
 
 GUESS = 1 / 3
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.curves import Model, curve, luck, surveyed
-from support.studies import by_id, concluded, study_of
 
 from evenbatch.engine import Curve, Trial
+from support.curves import Model, curve, luck, surveyed
+from support.studies import by_id, concluded, study_of
 
 Pair = tuple[float, float]
 CASES = [f"{init}/{what}" for init in ("torch", "he") for what in ("loss", "gradient")]

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.curves import Model, curve, tea
-from support.studies import by_id, concluded, study_of, trained
 
 from evenbatch.data import load
 from evenbatch.engine import Curve, Trial, train
+from support.curves import Model, curve, tea
+from support.studies import by_id, concluded, study_of, trained
 
 MOMENTA = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 

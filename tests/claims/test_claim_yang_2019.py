@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.curves import Model, curve, luck, probed, tea
-from support.studies import NEEDED, QUICK, by_id, concluded, study_of
 
 from evenbatch.claims import CLAIMS, yang_2019
 from evenbatch.claims.yang_2019 import exact_growth
 from evenbatch.engine import Curve, Trial
 from evenbatch.protocol.carry_out import carry_out
 from evenbatch.protocol.verdict import NotHere
+from support.curves import Model, curve, luck, probed, tea
+from support.studies import NEEDED, QUICK, by_id, concluded, study_of
 
 CASES = [f"{name}-{batch}" for name in ("identity", "relu") for batch in (8, 16, 64)]
 

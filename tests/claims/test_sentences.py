@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.printed import drawn_effects
-from support.prose import faults
-from support.studies import concluded, own_data, study_of
-from support.worlds import World, start_of
 
 from evenbatch.claims import CLAIMS
 from evenbatch.protocol.phrases import compared, gain, times
 from evenbatch.protocol.study import sentence
 from evenbatch.protocol.verdict import ANSWERS, CANNOT_TELL, Effect, Verdict
 from evenbatch.report.words import told
+from support.printed import drawn_effects
+from support.prose import faults
+from support.studies import concluded, own_data, study_of
+from support.worlds import World, start_of
 
 WORLDS = range(4)
 
@@ -27,7 +27,9 @@ def check(*texts: str) -> None:
 
 def texts_of(verdict: Verdict) -> list[str]:
     """All that a verdict says."""
-    shown = [text for f in verdict.figures for text in (f.title, f.alt, *(s.name for s in f.series))]
+    shown = [
+        text for f in verdict.figures for text in (f.title, f.alt, *(s.name for s in f.series))
+    ]
     tables = [text for t in verdict.tables for text in (t.title, *t.columns, *sum(t.rows, ()))]
     labels = [f"{e.label}, {e.unit}" for e in verdict.effects]
     said = [verdict.sentence, verdict.reason, verdict.measured_on, verdict.change, *verdict.notes]

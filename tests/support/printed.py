@@ -100,9 +100,7 @@ class Reader:
         assert joints in (set(), {" and "}, {", or "}), f"read both ways: {said!r}"
         return any(found) if joints == {", or "} else all(found)
 
-    def one(
-        self, some: str, name: str, lies: str, bound: str, effects: Effects, case: str
-    ) -> bool:
+    def one(self, some: str, name: str, lies: str, bound: str, effects: Effects, case: str) -> bool:
         """A condition on an effect, or on several."""
         end, compare = LIES[lies]
         (pattern,) = [p for p in self.names[name] if ("$" in p) == bool(case) or "$" not in p][:1]

@@ -17,7 +17,9 @@ WRONG = {
 }
 """Patterns that stand in no good sentence."""
 NUMBER = r"(−?[\d.,]+|−?∞)"
-WITH_INTERVAL = re.compile(rf"{NUMBER} ([^()\d]*?)(?: \(|, )(?:95 % interval )?{NUMBER} to {NUMBER}\)")
+WITH_INTERVAL = re.compile(
+    rf"{NUMBER} ([^()\d]*?)(?: \(|, )(?:95 % interval )?{NUMBER} to {NUMBER}\)"
+)
 
 
 def number(text: str) -> float:

@@ -8,12 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from support.curves import Model, tea
 
 from evenbatch.claims import CLAIMS, EFFORTS, Effort
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve
 from evenbatch.protocol.verdict import Effect, Study, Verdict
+from support.curves import Model, tea
 
 QUICK = EFFORTS["quick"]
 NEEDED = "at least 5 are needed"

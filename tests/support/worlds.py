@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from support.curves import CHANCE, curve, luck, probed, surveyed
 
 from evenbatch.engine import Curve, Trial
+from support.curves import CHANCE, curve, luck, probed, surveyed
 
 LEVELS = (0.0, 0.0, 0.004, 0.012, 0.05, 0.2)
 """How much a setting may raise or lower the metric."""
@@ -102,5 +102,3 @@ def start_of(data: Any) -> float:
     from evenbatch.protocol.goals import chance
 
     return chance(data)
-
-
