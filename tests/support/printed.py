@@ -64,12 +64,12 @@ class Reader:
             if not clause.startswith("otherwise")
         ]
 
-    def answer(self, effects: Effects) -> str:
-        """The answer of the first clause that applies."""
-        for answer, clause in self.clauses:
+    def decides(self, effects: Effects) -> tuple[int, str]:
+        """Which clause is the first that applies, and its answer; −1 if none does."""
+        for place, (answer, clause) in enumerate(self.clauses):
             if self.true(clause, effects):
-                return answer
-        return "cannot tell"
+                return place, answer
+        return -1, "cannot tell"
 
     def true(self, clause: str, effects: Effects) -> bool:
         """Whether a condition is met; its parts for several cases are joined by "and"."""

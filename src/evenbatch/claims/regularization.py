@@ -161,7 +161,7 @@ def notes(reading: p.Reading) -> Iterable[str]:
             if late:
                 yield (
                     f"{late} of {runs} of {level.name} did not get down to the training loss on "
-                    f"{block.base.data} and are left out."
+                    f"{block.base.data}: left out."
                 )
 
 
