@@ -184,7 +184,7 @@ def notes(reading: p.Reading) -> Iterable[str]:
     """What trains without batch norm as well."""
     without = [name for id, name in NAMES.items() if reading.effects[f"none/{id}"].low >= 1]
     if without:
-        yield f"{LAYERS} layers train without batch norm as well: {p.listed(without)}."
+        yield f"{LAYERS} layers train without batch norm as well: {'; '.join(without)}."
 
 
 def tables(reading: p.Reading) -> Iterable[p.Table]:

@@ -115,8 +115,9 @@ def happened(reading: p.Reading) -> str:
     said = []
     for where, name in JUDGED.items():
         runs = reading.runs((where, NONE))
-        gone, lost = sum(run.diverged for run in runs), reading.effects[f"cost/{where}/{NONE}/best"]
-        said.append(f"{name}, {gone} of {len(runs)} runs diverged, at a cost of {p.gain(lost)}")
+        gone = f"{sum(run.diverged for run in runs)} of {p.count(len(runs), 'run')}"
+        cost = p.gain(reading.effects[f"cost/{where}/{NONE}/best"])
+        said.append(f"{name}, {gone} diverged, at a cost of {cost}")
     return f"with epsilon 0, {'; '.join(said)}"
 
 

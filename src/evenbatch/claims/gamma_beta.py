@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from evenbatch import protocol as p
@@ -111,7 +112,10 @@ def make(data: Dataset, effort: Effort) -> Made:
 
 def far(reading: p.Reading, block: str) -> str:
     """How far both have moved."""
-    gamma, beta = (p.digits(reading.effects[f"{n}/{block}"].value) for n in ("gamma", "beta"))
+    moved = [reading.effects[f"{n}/{block}"].value for n in ("gamma", "beta")]
+    if math.isnan(moved[0]):
+        return "every run in which both are learned diverged"
+    gamma, beta = map(p.digits, moved)
     return f"they moved by {gamma} (gamma, from 1) and {beta} (beta, from 0) in root mean square"
 
 

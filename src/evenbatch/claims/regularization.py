@@ -158,11 +158,11 @@ def notes(reading: p.Reading) -> Iterable[str]:
         )
         for level in ARMS.levels:
             values = reading.values(TEST[block.id].of(block.id, arm=level.id))
-            late = int(np.isnan(values).sum())
+            late, runs = int(np.isnan(values).sum()), p.count(len(values), "run")
             if late:
                 yield (
-                    f"{late} of {len(values)} runs of {level.name} did not get down to the "
-                    f"training loss on {block.base.data}; they are left out."
+                    f"{late} of {runs} of {level.name} did not get down to the training loss on "
+                    f"{block.base.data}: left out."
                 )
 
 

@@ -101,22 +101,27 @@ class Measured:
         return self.cells[found.id].keys(cell, self.rates(found.id, at)[cell])
 
     def runs(self, cell: Cell, block: str = "", at: str = BEST) -> list[Curve]:
-        """A cell's curves, of the seeds that all cells have finished."""
-        keys, whole = self.keys(cell, block, at), self._whole(self.block(block).id)
-        return [self.curves[k] for k, there in zip(keys, whole, strict=True) if there]
-
-    def _whole(self, block: str) -> NDArray[np.bool_]:
-        """(seeds,) True where every cell has finished at all learning rates."""
-        found = self.block(block)
-        whole = np.full(found.seeds, True)
-        for at in found.at:
-            for cell in self.cells[block].settings:
-                whole &= [name in self.curves for name in self.keys(cell, block, at.id)]
-        return whole
+        """A cell's curves, of the seeds that are whole."""
+        keys = self.keys(cell, block, at)
+        return [self.curves[k] for k, there in zip(keys, self.whole, strict=False) if there]
 
     @cached_property
+    def whole(self) -> NDArray[np.bool_]:
+        """(seeds,) True where every cell of every block has finished at all learning rates: all
+        numbers rest on the same seeds, also before the last one has ended."""
+        blocks = self.experiment.blocks
+        ready = all(cells.ready(self.curves) for cells in self.cells.values())
+        found = np.full(min(block.seeds for block in blocks), ready)
+        if not ready:
+            return found
+        for block in blocks:
+            for at in block.at:
+                for cell in self.cells[block.id].settings:
+                    keys = self.keys(cell, block.id, at.id)[: len(found)]
+                    found &= [name in self.curves for name in keys]
+        return found
+
+    @property
     def seeds(self) -> int:
-        """Seeds that all cells of all blocks have finished."""
-        if not all(cells.ready(self.curves) for cells in self.cells.values()):
-            return 0
-        return min(int(self._whole(block.id).sum()) for block in self.experiment.blocks)
+        """How many seeds are whole."""
+        return int(self.whole.sum())

@@ -42,6 +42,8 @@ def ratio(effect: Effect) -> str:
     >>> ratio(Effect("", 4.0, 3.5, 4.6, "")), ratio(Effect("", 37.3, 33.7, 412, "", "at least"))
     ('4.0× [3.5–4.6]', '≥ 37.3× [33.7–∞]')
     """
+    if math.isnan(effect.value):
+        return "–"
     low, high, value = digits(effect.low), digits(effect.high), digits(effect.value)
     if effect.bound == "at least":
         return f"≥ {value}× [{low}–∞]"
@@ -55,9 +57,14 @@ def gain(effect: Effect) -> str:
 
     >>> gain(Effect("", -2.13, -3.02, 0.11, "points of accuracy"))
     '−2.1 points of accuracy (95 % interval −3.0 to 0.11)'
+    >>> gain(Effect("", -2.13, -math.inf, math.inf, "points of accuracy"))  # of one seed
+    '−2.1 points of accuracy (95 % interval not known)'
     """
+    if math.isnan(effect.value):
+        return "not known"
     value, low, high = (signed(v) for v in (effect.value, effect.low, effect.high))
-    return f"{value} {effect.unit} (95 % interval {low} to {high})"
+    between = "not known" if effect.high - effect.low == math.inf else f"{low} to {high}"
+    return f"{value} {effect.unit} (95 % interval {between})"
 
 
 def compared(effect: Effect, more: str, less: str, same: str, than: str = "") -> str:
@@ -67,7 +74,11 @@ def compared(effect: Effect, more: str, less: str, same: str, than: str = "") ->
     '2.0 points (95 % interval 1.0 to 3.0) behind dropout'
     >>> compared(Effect("", 0.5, -1, 2, "points"), "ahead of", "behind", "level with", "dropout")
     'level with dropout (0.5 points, 95 % interval −1.0 to 2.0)'
+    >>> compared(Effect("", math.nan, -math.inf, math.inf, "points"), "above", "below", "level")
+    'not comparable'
     """
+    if math.isnan(effect.value):
+        return "not comparable"
     than = f" {than}" if than else ""
     if effect.low > 0:
         return f"{gain(effect)} {more}{than}"

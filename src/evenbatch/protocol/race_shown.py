@@ -280,10 +280,11 @@ def notes(race: Race, found: Finding) -> Iterable[str]:
         gone = sum(pair[place].diverged for pair in best.curves)
         if late:
             diverged = f" ({gone} diverged)" if gone else ""
+            runs = f"{count(len(steps), 'run')} with {field.name(field.arms[place])}"
             yield (
-                f"{late} of {len(steps)} runs with {field.name(field.arms[place])} did not reach "
-                f"the goal in {field.steps} steps{diverged}. They count as {field.steps} in the "
-                f"ratio and as up to {PENALTY * field.steps} in its interval."
+                f"{late} of {runs} did not reach the goal in {field.steps} steps{diverged}. Such a "
+                f"run counts as {field.steps} in the ratio and as up to {PENALTY * field.steps} in "
+                "its interval."
             )
     if len(best.curves) < race.seeds:
         yield f"Only {len(best.curves)} of {race.seeds} seeds were measured."

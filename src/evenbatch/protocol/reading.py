@@ -89,7 +89,8 @@ class Reading(Measured):
         if isinstance(of, Value):
             return self.of_cell(of.measure, self.cell(of.block, of.cell), of.block, of.at)
         if isinstance(of, described.Minus):
-            return self.values(of.a) - self.values(of.b)
+            with np.errstate(invalid="ignore"):  # two gradients that vanished have no difference
+                return self.values(of.a) - self.values(of.b)
         if isinstance(of, described.Abs):
             return np.abs(self.values(of.of))
         if isinstance(of, described.Clip):
@@ -111,10 +112,9 @@ class Reading(Measured):
         return float(found.mean()) if len(found) else math.nan
 
     def of_cell(self, measure: Measure, cell: Cell, block: str = "", at: str = BEST) -> Floats:
-        """(seeds,) a measure of a cell's curves; NaN where there is no curve yet."""
+        """(seeds,) a measure of a cell's curves; NaN where a run has none."""
         about, read = self.about(measure, cell, block), MEASURES[measure.name]
-        found = (self.curves.get(name) for name in self.keys(cell, block, at))
-        return np.array([np.nan if curve is None else read(curve, about) for curve in found])
+        return np.array([read(curve, about) for curve in self.runs(cell, block, at)])
 
     def about(self, measure: Measure, cell: Cell, block: str = "") -> About:
         """What a measure needs to know besides a curve of this cell."""

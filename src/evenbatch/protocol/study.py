@@ -21,7 +21,7 @@ from evenbatch.protocol.rule import Decision
 from evenbatch.protocol.statement import setting, statement
 from evenbatch.protocol.values import Measure, Value
 from evenbatch.protocol.verdict import CANNOT_TELL, Curves, Effect, Round, Statement, Verdict
-from evenbatch.protocol.wording import amount
+from evenbatch.protocol.wording import amount, count
 
 Shown = Callable[[Reading], Iterable[object]]
 
@@ -236,9 +236,10 @@ def _diverged(reading: Reading, block: str) -> Iterable[str]:
         )
         return
     for cell, number in lost.items():
+        named = f" of “{cells.names[cell]}”" if cells.names[cell] else ""
         yield (
-            f"{number} of {len(runs[cell])} runs of “{cells.names[cell]}” diverged; such a run "
-            "counts as chance."
+            f"{number} of {count(len(runs[cell]), 'run')}{named} diverged; such a run counts as "
+            "chance."
         )
 
 

@@ -3,6 +3,7 @@ side by side."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -90,7 +91,10 @@ def effect(of: Callable[[Cell], EffectSpec | None]) -> Column:
 
 def interval(found: Effect) -> str:
     """An effect where its unit is said already: "2.1 (1.0 to 3.2)"."""
-    return f"{found.amount} ({found.interval})"
+    if math.isnan(found.value):
+        return "–"
+    known = found.high - found.low < math.inf
+    return f"{found.amount} ({found.interval})" if known else found.amount
 
 
 def of_cells(

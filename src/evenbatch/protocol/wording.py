@@ -15,7 +15,7 @@ def digits(value: float) -> str:
     ('8.7', '123', '0.84', '∞')
     """
     if math.isinf(value) or math.isnan(value):
-        return "?" if math.isnan(value) else "∞"
+        return "?" if math.isnan(value) else "∞" if value > 0 else "-∞"
     if abs(value) >= 99.5:
         return f"{value:.0f}"
     return f"{value:.1f}" if abs(value) >= 0.995 else f"{value:.2g}"

@@ -69,7 +69,7 @@ def told(effect: Effect) -> tuple[str, str]:
 
 
 def _signed(value: float) -> str:
-    return digits(value).replace("-", "−") if not (math.isinf(value) and value < 0) else "−∞"
+    return digits(value).replace("-", "−")
 
 
 def cell(value: str | float) -> str:

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-from claims import Model, concluded, invented, probed, trained
-from race_models import tea
 
-from evenbatch.claims import CLAIMS, NotHere
-from evenbatch.claims.yang_2019 import (
-    Yang2019,
-    alone,
-    exact_growth,
-    growth,
-    on,
-    random_data,
-)
+from evenbatch.claims import CLAIMS, yang_2019
+from evenbatch.claims.yang_2019 import exact_growth
 from evenbatch.engine import Curve, Trial
 from evenbatch.protocol.carry_out import carry_out
-from evenbatch.protocol.setup import QUICK
+from evenbatch.protocol.verdict import NotHere
+from support.curves import Model, curve, luck, probed, tea
+from support.studies import NEEDED, QUICK, by_id, concluded, study_of
+
+CASES = [f"{name}-{batch}" for name in ("identity", "relu") for batch in (8, 16, 64)]
 
 
-def small(seeds: int = 5) -> Yang2019:
-    return replace(alone(QUICK), width=32, depth=10, seeds=seeds)
+def small(seeds: int = 5, width: int = 32) -> Any:
+    return study_of("yang-2019", yang_2019.random_data(width), seeds=seeds)
 
 
 def growing(factor: Callable[[str, int], float], spread: float = 0.002) -> Model:
@@ -34,10 +29,9 @@ def growing(factor: Callable[[str, int], float], spread: float = 0.002) -> Model
 
     def model(trial: Trial) -> Curve:
         net = trial.network
-        rng = np.random.default_rng([trial.seed, trial.batch_size, *net.activation.encode()])
-        log = math.log(factor(net.activation, trial.batch_size)) + spread * rng.normal()
+        log = math.log(factor(net.activation, trial.batch_size)) + spread * luck(trial)
         layers = np.arange(net.depth + 1)
-        return probed(invented(trial, 0.5), gradient_norm=np.exp(-log * layers / 2)[None])
+        return probed(curve(trial, 0.5), gradient_norm=np.exp(-log * layers / 2)[None])
 
     return model
 
@@ -89,6 +83,7 @@ def test_the_exact_factor_needs_a_batch_of_four() -> None:
         (lambda _a, _b: 0.9, "does not hold"),
         (lambda a, b: 1 / exact_growth(a, b) ** 3, "does not hold"),
     ],
+    ids=["exact", "one activation", "none", "shrinking", "the other way"],
 )
 def test_the_rule_compares_with_the_exact_factor(
     factor: Callable[[str, int], float], answer: str
@@ -97,53 +92,53 @@ def test_the_rule_compares_with_the_exact_factor(
     assert verdict.answer == answer, verdict.sentence
 
 
-def test_wide_intervals_few_seeds_and_nothing_tell_nothing() -> None:
+def test_wide_intervals_and_few_seeds_tell_nothing() -> None:
     assert concluded(small(), growing(exact_growth, 0.1)).answer == "cannot tell"
-    few = concluded(small(seeds=4), growing(exact_growth))
-    assert few.reason == "4 seeds measured and at least 5 are needed"
-    assert small().verdict({}, ()).reason == "nothing is measured yet"
+    few = concluded(small(4), growing(exact_growth))
+    assert (few.answer, NEEDED in few.reason) == ("cannot tell", True)
 
 
 def test_a_gradient_that_vanished_altogether_is_no_agreement() -> None:
     def model(trial: Trial) -> Curve:
-        curve = growing(exact_growth)(trial)
-        return probed(curve, gradient_norm=np.zeros((1, trial.network.depth + 1)))
+        found = growing(exact_growth)(trial)
+        return probed(found, gradient_norm=np.zeros((1, trial.network.depth + 1)))
 
     verdict = concluded(small(), model)
     assert verdict.answer == "cannot tell", verdict.sentence
 
 
-def test_growth_is_counted_towards_the_input() -> None:
-    (case, *_) = small().cases
-    trial = small().grid.trials(case)[0]
-    assert growth(growing(lambda _a, _b: 1.3, 0.0)(trial)) == pytest.approx(1.3)
+def test_growth_is_counted_towards_the_input_and_beside_the_exact_factor() -> None:
+    found = by_id(concluded(small(), growing(lambda _a, _b: 1.3, 0.0)))
+    for case in CASES:
+        name, batch = case.split("-")
+        assert found[f"factor/{case}"].value == pytest.approx(1.3)
+        assert found[f"off/{case}"].value == pytest.approx(1.3 / exact_growth(name, int(batch)))
+    misses = [100 * (found[f"off/{case}"].value - 1) for case in CASES]
+    assert found["miss"].value == pytest.approx(np.mean(misses))
 
 
 def test_a_real_network_of_some_width_grows_as_it_should() -> None:
-    experiment = replace(small(), width=64, batches=(8,), seeds=6)
-    verdict = experiment.verdict(carry_out(experiment, threads=1).curves, ())
-    _, identity, relu, _ = verdict.effects
-    assert identity.value == pytest.approx(exact_growth("identity", 8), rel=0.1)
-    assert relu.value == pytest.approx(exact_growth("relu", 8), rel=0.1)
+    study = small(6, width=64)
+    found = by_id(study.verdict(carry_out(study, threads=1).curves))
+    for name in ("identity", "relu"):
+        factor = found[f"factor/{name}-8"].value
+        assert factor == pytest.approx(exact_growth(name, 8), rel=0.1)
+    assert found["factor/none"].value == pytest.approx(1, abs=0.1)
 
 
 def test_it_is_about_no_other_data() -> None:
-    with pytest.raises(NotHere, match="not about tea"):
-        on(tea(), QUICK)
     claim = CLAIMS["yang-2019"]
+    with pytest.raises(NotHere, match="not about tea"):
+        claim.on(tea(), QUICK)
     assert claim.alone is not None
-    assert list(claim.alone(QUICK).datasets) == ["random"]
+    assert claim.alone(QUICK).name == "random"
     assert claim.data == ()
 
 
 def test_what_is_shown() -> None:
-    experiment = small()
-    curves = trained(experiment, growing(exact_growth))
-    verdict = experiment.verdict(curves, ())
-    factors, layers = verdict.figures
-    measured, exact = factors.series[:2]
+    verdict = concluded(small(), growing(exact_growth))
+    figures = {figure.id: figure for figure in verdict.figures}
+    measured, exact = figures["factors"].series[:2]
     assert measured.y == pytest.approx(exact.y, rel=0.01)
-    assert len(layers.series) == len(experiment.cases) + 1
-    (table,) = verdict.tables
-    assert {key for keys in table.keys for key in keys} == set(curves)
-    assert random_data(32).n_features == 32
+    assert len(figures["layers"].series) == len(CASES) + 1
+    assert len(verdict.tables[0].rows) == len(CASES) + 1
