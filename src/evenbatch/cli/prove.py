@@ -23,8 +23,8 @@ from evenbatch.cli.options import (
     Target,
     Threads,
     finish,
-    load_data,
 )
+from evenbatch.cli.table_options import Tables, with_table_options
 
 if TYPE_CHECKING:
     from evenbatch.experiments import Effort
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@with_table_options
 def prove(
     claims: Annotated[
         list[str] | None, typer.Argument(metavar="[CLAIM]…", help="Claims to measure; all of them.")
@@ -52,6 +53,8 @@ def prove(
     out: ReportFolder = Path("evenbatch-out"),
     report: ReportWanted = True,
     quiet: Quiet = False,
+    *,
+    tables: Tables,
 ) -> None:
     """Measure the lesson's claims on this machine, and say of each whether it held.
 
@@ -69,15 +72,21 @@ def prove(
         parts = [
             part
             for claim in claims or CLAIMS
-            for part in parts_of(claim, data or (), target, data_dir, effort)
+            for part in parts_of(claim, data or (), target, data_dir, effort, tables)
         ]
+        tables.show(quiet)
         asked = request(parts, effort) if report else ""
         outputs = Outputs(json, None, quiet, out if report else None, brief=True, request=asked)
         finish(parts, threads, store, outputs, on, address)
 
 
 def parts_of(
-    claim: str, asked: Sequence[str], target: str | None, data_dir: Path | None, effort: Effort
+    claim: str,
+    asked: Sequence[str],
+    target: str | None,
+    data_dir: Path | None,
+    effort: Effort,
+    tables: Tables | None = None,
 ) -> Iterator[Part]:
     """A claim on the data sets asked for, or on its own; skipped where it cannot be measured."""
     from evenbatch.data.errors import DataError, did_you_mean, listed
@@ -88,12 +97,12 @@ def parts_of(
         raise UserError(
             f"there is no claim {claim!r}.{did_you_mean(claim, CLAIMS)} Claims: {listed(CLAIMS)}."
         )
-    found = CLAIMS[claim]
+    found, tables = CLAIMS[claim], tables or Tables()
     if found.alone is not None and not asked:
         yield Part(claim, found.alone(effort))
     for name in asked or found.data:
         try:
-            dataset = load_data(name, target, data_dir)
+            dataset = tables.load(name, target, data_dir)
             yield Part(claim, found.on(dataset, effort), on=dataset.name)
         except NotHere as reason:
             yield Part(claim, None, str(reason), name)

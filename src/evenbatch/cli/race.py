@@ -17,13 +17,14 @@ from evenbatch.cli.options import (
     Target,
     Threads,
     finish,
-    load_data,
 )
+from evenbatch.cli.table_options import Tables, with_table_options
 
 NET, HOW = "Network", "Training and measuring"
 
 
 @app.command()
+@with_table_options
 def race(
     data: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="digits, cookies, … or a table of your own.")
@@ -75,6 +76,8 @@ def race(
     out: Out = Path("evenbatch-out"),
     picture: Picture = True,
     quiet: Quiet = False,
+    *,
+    tables: Tables,
 ) -> None:
     """Race a network without normalization against the same one with it.
 
@@ -88,7 +91,7 @@ def race(
         from evenbatch.report.job import Outputs, Part
 
         settings = Race(
-            data=load_data(data, target),
+            data=tables.load(data, target),
             norm=norm,
             placement=placement,
             init=init,
@@ -103,6 +106,7 @@ def race(
             grid=parse_grid(lr_grid),
             goal=goal,
         )
+        tables.show(quiet)
         outputs = Outputs(json, out if picture else None, quiet)
         finish([Part("speed", Speed(settings))], threads, store, outputs)
 

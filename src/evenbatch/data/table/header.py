@@ -1,0 +1,183 @@
+"""Where the names of the columns stand in a text file, and what stands above them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evenbatch.data.errors import DataError, listed
+from evenbatch.data.table.cells import Numbers
+from evenbatch.data.table.columns import Fault, TableError
+from evenbatch.data.table.options import TableOptions
+
+COMMENTS = ("#", "%", "//", "!", ";", "*")
+
+Row = tuple[int, list[str]]  # its number in the file, its cells
+
+
+@dataclass(frozen=True)
+class Header:
+    """The names of the columns.
+
+    Args:
+        names: every column's; "column 3" where the file has none.
+        row: number of the row that holds them; 0 where there is none.
+        unnamed: the columns without a name.
+        notes: what was noticed.
+    """
+
+    names: list[str]
+    row: int
+    unnamed: list[str]
+    notes: list[str]
+
+
+def find_header(
+    file: str, head: Sequence[Row], target: Sequence[str], options: TableOptions
+) -> Header:
+    """The names, from the first rows of a file; a `TableError` if something stands above them."""
+    if not head:
+        raise DataError(f"{file}: the file is empty. It needs a header row and rows below it.")
+    width = Counter(len(row) for _, row in head[1:] or head).most_common(1)[0][0]
+    if not options.header:
+        width = max(width, len(head[0][1]))
+        return _named(file, [""] * width, 0, [])
+    above = _rows_above(head, target, width)
+    if above:
+        raise TableError(file, [above])
+    number, first = head[0]
+    cells = [cell.strip() for cell in first]
+    if _holds_data(head, target):
+        raise TableError(file, [_no_header(number, cells, target)])
+    notes = []
+    if len(cells) == width - 1 and _are_row_names([row[0] for _, row in head[1:]]):
+        cells = ["", *cells]
+        notes.append(
+            f"The rows have one cell more than the header (row {number}): the first of each is "
+            "taken as the name of the row."
+        )
+    while len(cells) > width and not cells[-1]:
+        cells.pop()
+    if len(cells) == 1 and len(head) > 1:
+        raise DataError(
+            f"{file}: only one column was found, {cells[0][:60]!r}. No character splits the rows "
+            "evenly; --delimiter names the one that separates the cells."
+        )
+    return _named(file, cells, number, notes)
+
+
+def _named(file: str, cells: list[str], row: int, notes: list[str]) -> Header:
+    """Every column with a name of its own."""
+    names = [name or f"column {i}" for i, name in enumerate(cells, start=1)]
+    unnamed = [name for name, cell in zip(names, cells, strict=True) if not cell]
+    counts = Counter(names)
+    met: Counter[str] = Counter()
+    for i, name in enumerate(names):
+        if counts[name] > 1:
+            met[name] += 1
+            names[i] = f"{name} ({met[name]})"
+    for name, times in met.items():
+        notes.append(
+            f"{times} columns are called {name!r}; here they are {name + ' (1)'!r} to "
+            f"{f'{name} ({times})'!r}."
+        )
+    return Header(names, row, unnamed, notes)
+
+
+def _rows_above(head: Sequence[Row], target: Sequence[str], width: int) -> Fault | None:
+    """Comments, titles and the like above the row of names."""
+    place = next((i for i, (_, row) in enumerate(head) if _holds_all(row, target)), None)
+    if place is None:
+        place = next((i for i, (_, row) in enumerate(head) if len(row) == width), 0)
+        if len(head[0][1]) == width - 1 > 1 and not head[0][1][0].startswith(COMMENTS):
+            place = 0  # a header without the name of the row names
+    if not 0 < place <= 50:
+        return None
+    above = head[:place]
+    numbers = [number for number, _ in above]
+    texts = listed([",".join(row).strip()[:60] for _, row in above], 2)
+    which = f"row {numbers[0]} stands" if place == 1 else f"rows {_words(numbers)} stand"
+    marks = [m for m in COMMENTS if all(row[0].lstrip().startswith(m) for _, row in above)]
+    if marks and not head[place][1][0].startswith(marks[0]):
+        are = "is a comment" if place == 1 else "are comments"
+        return Fault(
+            f"{which} above the names of the columns (row {head[place][0]}) and {are}: {texts}",
+            {"comment": marks[0]},
+        )
+    return Fault(
+        f"{which} above the names of the columns (row {head[place][0]}): {texts}",
+        {"skip_rows": tuple(numbers)},
+    )
+
+
+def _words(numbers: Sequence[int]) -> str:
+    return f"{numbers[0]} to {numbers[-1]}"
+
+
+def _holds_all(row: Sequence[str], target: Sequence[str]) -> bool:
+    """Whether a row may be the header: the target is in it, and fewer than half are numbers."""
+    cells = [cell.strip() for cell in row]
+    filled = [cell for cell in cells if cell]
+    numbers = sum(_number(cell) is not None for cell in filled)
+    return bool(target) and all(t in cells for t in target) and 2 * numbers < len(filled)
+
+
+def _number(cell: str) -> float | None:
+    number = Numbers()(cell)
+    return None if number is None or number != number else number
+
+
+def _holds_data(head: Sequence[Row], target: Sequence[str]) -> bool:
+    """Whether the first row is data already, and no row of names.
+
+    A row of names may hold numbers (years, or pixels from 0), but these rise. A row of data holds
+    numbers in columns of numbers, or texts that are met again below.
+    """
+    first, body = head[0][1], [row for _, row in head[1:] if len(row) == len(head[0][1])]
+    if _holds_all(first, target) or not body:
+        return False
+    numbers, known, new = [], 0, 0
+    for j, cell in enumerate(first):
+        if not cell.strip():
+            continue
+        number = _number(cell)
+        below = [row[j] for row in body]
+        if number is not None and 2 * sum(_number(c) is not None for c in below) >= len(below):
+            numbers.append(number)
+        elif cell.strip() in (c.strip() for c in below):
+            known += 1
+        else:
+            new += 1
+    if len(numbers) > 1 and _are_names(numbers):
+        return False
+    return len(numbers) + known > new and (len(numbers) > 1 or not new)
+
+
+def _are_names(numbers: Sequence[float]) -> bool:
+    """Whether the numbers of a first row count from 0 (or from 1, in many columns) or are years."""
+    steps = np.diff(numbers)
+    counted = numbers[0] == 0 or (numbers[0] == 1 and len(numbers) > 5)
+    years = 1000 <= numbers[0] and numbers[-1] < 3000
+    return bool((steps == 1).all() and counted) or bool((steps > 0).all() and years)
+
+
+def _no_header(number: int, cells: list[str], target: Sequence[str]) -> Fault:
+    """The columns have no names; the target is taken for the cell it names, or is the last."""
+    places = [cells.index(t) + 1 if t in cells else len(cells) for t in target] or [len(cells)]
+    return Fault(
+        f"row {number} holds data ({listed(cells, 4)}), not the names of columns, which are called "
+        f"'column 1' to 'column {len(cells)}' then; the target below is "
+        f"'column {places[0]}': put the one you mean",
+        {"header": False, "target": tuple(f"column {place}" for place in places)},
+    )
+
+
+def _are_row_names(cells: Sequence[str]) -> bool:
+    """Whether the first cells of all rows are names or numbers of rows: all different; rising."""
+    numbers = [_number(cell) for cell in cells]
+    if all(number is not None for number in numbers):
+        return bool((np.diff(np.array(numbers, float)) > 0).all()) and len(cells) > 1
+    return len(set(cells)) == len(cells) and not any(n is not None for n in numbers)
