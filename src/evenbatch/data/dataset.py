@@ -199,7 +199,7 @@ def _check_finite(name: str, field: str, values: NDArray[Any]) -> None:
 
 
 def _blocks(values: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Some rows at a time, so that no second copy of a large table is made; and where they begin."""
+    """Some rows at a time and where they begin, so that no second copy of a large table is made."""
     for start in range(0, max(len(values), 1), _BLOCK):
         yield start, values[start : start + _BLOCK]
 

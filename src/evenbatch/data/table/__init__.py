@@ -1,6 +1,6 @@
 """Your own table: a CSV, TSV, Parquet or NPZ file, with the column to predict named.
 
-file -> kind.py -> text.py, parquet.py or npz.py -> columns.Table -> judge.py -> encode.py -> Dataset
+file -> kind.py -> text.py, parquet.py or npz.py -> Table -> judge.py -> encode.py -> Dataset
 
 What is wrong on the way is a `Fault` with the options that deal with it. `load_table` tries these,
 until the file can be read, and puts all faults and all options into one message.
@@ -49,29 +49,29 @@ def load_table(
 ) -> Dataset:
     """A data set from a file of your own; afterwards ``load("table:<name>")`` finds it too.
 
-        Numbers are kept as they are. A column of up to 50 texts becomes one column of zeros and ones
-        for each of them ("colour=red"). Nothing is filled in or standardized, and nothing is left out
-        that `notes` do not name.
+    Numbers are kept as they are. A column of up to 50 texts becomes one column of zeros and ones
+    for each of them ("colour=red"). Nothing is filled in or standardized, and nothing is left out
+    that the data set's `notes` do not name.
 
-        Args:
-            path: a CSV, TSV, Parquet or NPZ file; text files may be packed (gz, bz2, xz).
-            target: the column to predict; several for a regression on several targets.
-            test_share: part of the rows kept for testing; each class gives its share.
-            seed: chooses those rows.
-            name: the data set is called "table:<name>"; if left out, the file's name without ending.
-            options: how the file is read, as follows.
-    {options}
+    Args:
+        path: a CSV, TSV, Parquet or NPZ file; text files may be packed (gz, bz2, xz).
+        target: the column to predict; several for a regression on several targets.
+        test_share: part of the rows kept for testing; each class gives its share.
+        seed: chooses those rows.
+        name: the data set is called "table:<name>"; if left out, the file's name without ending.
+        options: how the file is read:
+            {options}
 
-        Raises:
-            DataError: for a file that cannot be used. `TableError`, one of them, lists everything that
-                is wrong, and the call with the options that read the file.
+    Raises:
+        DataError: for a file that cannot be used. `TableError`, one of them, lists all that is
+            wrong, and the call with the options that read the file.
 
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder, "tea.csv")
-        ...     _ = path.write_text("grams,milk,good\\n2,no,1\\n3,yes,0\\n2.5,no,1\\n9,no,0\\n")
-        ...     load_table(path, "good", test_share=0.5)  # doctest: +ELLIPSIS
-        Dataset('table:tea': classification, 3 features, 2 classes, 2 training + 2 test rows, ...)
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "tea.csv")
+    ...     _ = path.write_text("grams,milk,good\\n2,no,1\\n3,yes,0\\n2.5,no,1\\n9,no,0\\n")
+    ...     load_table(path, "good", test_share=0.5)  # doctest: +ELLIPSIS
+    Dataset('table:tea': classification, 3 features, 2 classes, 2 training + 2 test rows, ...)
     """
     check_split(test_share, seed)
     chosen = TableOptions.of(**options)
@@ -93,10 +93,9 @@ def load_table(
         raise _explained(str(path), error, attempt, targets, chosen) from None
 
 
-load_table.__doc__ = (load_table.__doc__ or "").replace(
-    "{options}",
-    "\n".join(f"            {name}: {about['help']}" for name, about in HELP.items()),
-)
+if load_table.__doc__:  # there is none under python -OO
+    _lines = [f"{name}: {about['help']}" for name, about in HELP.items()]
+    load_table.__doc__ = load_table.__doc__.replace("{options}", "\n            ".join(_lines))
 
 
 def _check_options(path: Path, kind: str, options: TableOptions) -> None:
@@ -129,9 +128,11 @@ def _explained(
         except TableError as next_error:
             error = next_error
         except DataError as last:
-            return TableError(error.file, [*faults, Fault(str(last))])
+            said = str(last).removeprefix(f"{error.file}: ")
+            return TableError(error.file, [*faults, Fault(said)])
         else:
-            gives = f"{data.n_train + data.n_test:,} rows, {data.n_features} inputs"
+            inputs = f"{data.n_features} input{'s' * (data.n_features > 1)}"
+            gives = f"{data.n_train + data.n_test:,} rows, {inputs}"
             return TableError(error.file, faults, Reading(path, targets, options, gives))
     return TableError(error.file, faults)
 

@@ -16,7 +16,7 @@ _SPACES = "[ \u00a0\u2009\u202f]"
 _GROUPS = {" ": _SPACES, "'": "['’]"}
 _SIGNS = frozenset(["", *"%‰€$£¥₹°"])
 _UNIT = re.compile(
-    r"([€$£¥₹]?)\s*([+-−]?\s*\d[\d.,'’_ \u00a0\u2009\u202f]*(?:[eE][+-]?\d+)?)\s*"
+    r"([€$£¥₹]?)\s*([+\-−]?\s*\d[\d.,'’_ \u00a0\u2009\u202f]*(?:[eE][+-]?\d+)?)\s*"
     r"([%‰€$£¥₹°]?[A-Za-zµΩ°/²³·]{0,8})"
 )
 
@@ -103,9 +103,8 @@ def is_category(column: Column) -> bool:
     """
     if column.codes is None:
         return False
-    counts = column.counts
     filled = len(column.numbers) - int(column.missing.sum())
-    plain = sum(int(n) for n, text in zip(counts, column.texts, strict=True) if not _like(text))
+    plain = sum(n for text, n in column.used.items() if not _like(text))
     return 2 * plain > filled
 
 
@@ -121,28 +120,22 @@ def without_unit(column: Column, numbers: Numbers) -> tuple[Column, str]:
     """
     if column.codes is None or np.isfinite(column.numbers).any():
         return column, ""
-    used = np.flatnonzero(column.counts)
-    units: set[str] = set()
-    bare: list[str] = []
-    for k in used:
-        found = unit_of(column.texts[k])
-        units.add(found[1] if found else "")
-        if found is None or len(units) > 1:
-            return column, ""
-        bare.append(found[0])
-    unit = units.pop() if units else ""
-    values, codes, texts = np.full(len(column.texts) + 1, np.nan), {}, []
-    places = np.zeros(len(column.texts) + 1, np.int32)
-    for k, text in zip(used, bare, strict=True):
+    found = [unit_of(text) for text in column.texts]
+    units = {each[1] if each else "" for each in found}
+    if len(units) != 1 or "" in units:
+        return column, ""
+    texts: dict[str, int] = {}
+    values, places = [np.nan], [0]
+    for each in found:
+        text = each[0] if each else ""
         number = numbers(text)
-        if number is None:
-            if text not in codes:
-                texts.append(text)
-            places[k + 1] = codes.setdefault(text, len(codes) + 1)
-        else:
-            values[k + 1] = number
-    plain = Column(column.name, values[column.codes], places[column.codes], texts)
-    return plain, unit
+        values.append(np.nan if number is None else number)
+        places.append(texts.setdefault(text, len(texts) + 1) if number is None else 0)
+    codes = np.array(places, np.int32)[column.codes]
+    plain = Column(
+        column.name, np.array(values)[column.codes], codes if texts else None, list(texts)
+    )
+    return plain, units.pop()
 
 
 class Cells:

@@ -34,15 +34,20 @@ class Column:
     @property
     def missing(self) -> NDArray[np.bool_]:
         """(n,) which cells hold nothing."""
-        nothing = np.isnan(self.numbers)
+        nothing: NDArray[np.bool_] = np.isnan(self.numbers)
         return nothing if self.codes is None else nothing & (self.codes == 0)
 
     @property
-    def counts(self) -> NDArray[np.int64]:
-        """How often each of `texts` occurs."""
+    def used(self) -> dict[str, int]:
+        """How often each text occurs that does."""
         if self.codes is None:
-            return np.zeros(0, np.int64)
-        return np.bincount(self.codes, minlength=len(self.texts) + 1)[1:]
+            return {}
+        counts = np.bincount(self.codes, minlength=len(self.texts) + 1)[1:].tolist()
+        return {text: n for text, n in zip(self.texts, counts, strict=True) if n}
+
+    def first(self, text: str) -> int:
+        """The place of the first cell that holds this text."""
+        return int(np.argmax(self.codes == list(self.texts).index(text) + 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +100,17 @@ class Fault:
     change: Mapping[str, Any] = field(default_factory=dict)
 
 
+_THEN = {  # what an option does to what is at fault
+    frozenset({"drop", "drop_missing"}): "columns with many, then rows with any, are left out",
+    frozenset({"drop_missing"}): "such rows are left out",
+    frozenset({"drop"}): "left out",
+    frozenset({"skip_rows"}): "left out",
+    frozenset({"comment"}): "left out",
+    frozenset({"missing"}): "read as missing",
+    frozenset({"categories"}): "read as categories",
+}
+
+
 @dataclass(frozen=True)
 class Reading:
     """The options with which a file that was refused can be read, and what it gives then."""
@@ -120,13 +136,23 @@ class TableError(DataError):
 
     def text(self, how: str = "") -> str:
         """The message; `how` is what to paste, in the words of whoever asked for the file."""
-        texts = [fault.text for fault in self.faults]
+        texts = [self._line(fault, how) for fault in self.faults]
         said = f"{self.file}: {texts[0]}"
         if len(texts) > 1:
             said = "\n  ".join([f"{self.file} cannot be used as it is:", *texts])
         if self.reading is None or not how:
             return said
         return f"{said}\nThis reads it ({self.reading.gives}):\n  {how}"
+
+    def _line(self, fault: Fault, how: str) -> str:
+        """A fault, and what becomes of it when the file is read as shown."""
+        if self.reading is None or not how:
+            return fault.text
+        if "target" in fault.change:
+            target = listed(self.reading.target)
+            return f"{fault.text} (the target below is {target}: put the one you mean)"
+        then = [words for options, words in _THEN.items() if options <= fault.change.keys()]
+        return f"{fault.text}; {then[0]} below" if then else fault.text
 
     def __str__(self) -> str:
         if self.reading is None:

@@ -32,7 +32,8 @@ def encode(
     """Turn a table into a data set, or raise a `TableError` that says what is in the way."""
     targets = judged.targets
     task = options.task or infer_task(targets)
-    fault, classes = None, ()
+    y: NDArray[np.float32] | NDArray[np.int64]
+    classes: tuple[str, ...] = ()
     if task == "regression":
         y, fault = _quantities(table, targets, judged.kept)
     else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from evenbatch.data.errors import listed
-from evenbatch.data.table.cells import Numbers, is_category
+from evenbatch.data.table.cells import Numbers, is_category, unit_of
 from evenbatch.data.table.columns import Column, Fault, Table
 from evenbatch.data.table.options import TableOptions
 
@@ -25,10 +26,11 @@ _NAMED = {
 }
 
 # What people write where a value is missing, beside what is known as missing without being said.
-_NOTHING = frozenset(
-    "none nil missing unknown unk n.a. n.a na. nd n.d. nr n.r. tbd undefined undetermined (na) "
-    "(null) #div/0! #value! #ref! #name? #num! #null! inf -inf".split()
-) | {"not available", "not applicable", "not reported", "no data"}
+_NOTHING = re.compile(
+    r"none|nil|missing|unk(nown)?|n\.?[ad]\.?|nr|n\.r\.|tbd|undefined|undetermined|[+-]?inf"
+    r"|\((na|null)\)|not (available|applicable|reported)|no data|#[a-z/0]+[!?]|[\W_]+",
+    re.IGNORECASE,
+)
 _FEW = 0.05  # of the cells: above, they are a category of their own rather than a mistake
 
 
@@ -51,7 +53,7 @@ def written_otherwise(
     if best is None:
         return None
     column = read_by[0]
-    k = next(k for k, text in enumerate(column.texts) if best(text) is not None)
+    text = next(text for text in column.used if best(text) is not None)
     what = f"{_NAMED[best.thousands]} between thousands" if best.thousands else ""
     change = {"thousands": best.thousands}
     if best.decimal != options.decimal:
@@ -60,22 +62,19 @@ def written_otherwise(
     one = len(read_by) == 1
     said = (
         f"column{'' if one else 's'} {listed([c.name for c in read_by])}: "
-        f"{most} numbers are written with {what} ({_where(table, column, k)}: {column.texts[k]!r})"
+        f"{most} numbers are written with {what} ({table.row(column.first(text))}: {text!r})"
     )
     if (best.decimal, best.thousands) in _WAYS[:2]:
         other = Numbers(",", "" if best.thousands else ".", options.missing)
         if best.thousands and sum(_read(c, other) for c in read_by) == most:
-            means = column.texts[k].replace(",", ".")
+            means = text.replace(",", ".")
             said += f"; should that mean {means}, then the decimal separator is a comma"
     return Fault(said, change)
 
 
 def _read(column: Column, numbers: Numbers) -> int:
     """How many cells of a column are numbers if they are written so."""
-    counts = column.counts
-    return sum(
-        int(counts[k]) for k in np.flatnonzero(counts) if numbers(column.texts[k]) is not None
-    )
+    return sum(n for text, n in column.used.items() if numbers(text) is not None)
 
 
 def _lost(column: Column, numbers: Numbers) -> int:
@@ -83,12 +82,7 @@ def _lost(column: Column, numbers: Numbers) -> int:
     values = column.numbers[np.isfinite(column.numbers)]
     if numbers.thousands == ".":  # 1.234 may be 1234 then
         values = values * 1000
-    return int((values != np.rint(values)).sum())
-
-
-def _where(table: Table, column: Column, k: int) -> str:
-    assert column.codes is not None
-    return table.row(int(np.argmax(column.codes == k + 1)))
+    return int((np.abs(values - np.rint(values)) > 1e-9 * np.abs(values)).sum())
 
 
 def no_numbers(
@@ -97,29 +91,24 @@ def no_numbers(
     """The cells of a column of numbers that hold something else, and what that probably is."""
     if column.codes is None or is_category(column):
         return None
-    counts = column.counts
-    used = [k for k in np.flatnonzero(counts)]
-    if not used:
+    texts, cells = list(column.used), sum(column.used.values())
+    if not texts:
         return None
-    texts = [column.texts[k] for k in used]
-    cells = int(counts.sum())
     filled = len(column.numbers) - int(column.missing.sum())
     said = (
-        f"column {column.name!r}: {cells} of {filled} cells hold no number: {listed(texts, 5)} "
-        f"({_where(table, column, used[0])})"
+        f"column {column.name!r}: {cells} of {filled} cells hold{'s' * (cells == 1)} no number: "
+        f"{listed(texts, 5)} ({table.row(column.first(texts[0]))})"
     )
+    if unit_of(texts[0]):
+        said += ", which carries a unit"
     different = len(np.unique(column.numbers[~np.isnan(column.numbers)])) + len(texts)
-    if all(_stands_for_nothing(text) for text in texts):
-        return Fault(f"{said}; read as missing below", {"missing": tuple(texts)})
+    if all(map(_NOTHING.fullmatch, texts)):
+        return Fault(said, {"missing": tuple(texts)})
     if cells > _FEW * filled and different <= MOST_CATEGORIES:
-        return Fault(f"{said}; read as categories below", {"categories": (column.name,)})
+        return Fault(said, {"categories": (column.name,)})
     elsewhere = {t for c in others if c is not column and is_category(c) for t in c.texts}
     if (cells <= _FEW * filled or len(texts) <= 3) and not elsewhere.intersection(texts):
-        return Fault(f"{said}; read as missing below", {"missing": tuple(texts)})
+        return Fault(said, {"missing": tuple(texts)})
     if is_target:
         return Fault(f"{said}. Correct them, or choose another target.")
-    return Fault(f"{said}; left out below", {"drop": (column.name,)})
-
-
-def _stands_for_nothing(text: str) -> bool:
-    return text.casefold() in _NOTHING or not any(c.isalnum() for c in text)
+    return Fault(said, {"drop": (column.name,)})

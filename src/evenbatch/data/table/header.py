@@ -126,7 +126,9 @@ def _holds_all(row: Sequence[str], target: Sequence[str]) -> bool:
 
 
 def _number(cell: str) -> float | None:
+    """The number in a cell, with separators between thousands or not."""
     number = Numbers()(cell)
+    number = Numbers(thousands=",")(cell) if number is None else number
     return None if number is None or number != number else number
 
 
@@ -160,17 +162,17 @@ def _are_names(numbers: Sequence[float]) -> bool:
     """Whether the numbers of a first row count from 0 (or from 1, in many columns) or are years."""
     steps = np.diff(numbers)
     counted = numbers[0] == 0 or (numbers[0] == 1 and len(numbers) > 5)
-    years = 1000 <= numbers[0] and numbers[-1] < 3000
+    years = numbers[0] >= 1000 and numbers[-1] < 3000
     return bool((steps == 1).all() and counted) or bool((steps > 0).all() and years)
 
 
 def _no_header(number: int, cells: list[str], target: Sequence[str]) -> Fault:
     """The columns have no names; the target is taken for the cell it names, or is the last."""
-    places = [cells.index(t) + 1 if t in cells else len(cells) for t in target] or [len(cells)]
+    last = len(cells)
+    places = [cells.index(t) + 1 if cells.count(t) == 1 else last for t in target] or [last]
     return Fault(
         f"row {number} holds data ({listed(cells, 4)}), not the names of columns, which are called "
-        f"'column 1' to 'column {len(cells)}' then; the target below is "
-        f"'column {places[0]}': put the one you mean",
+        f"'column 1' to 'column {len(cells)}' then; put the target you mean",
         {"header": False, "target": tuple(f"column {place}" for place in places)},
     )
 

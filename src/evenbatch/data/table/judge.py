@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evenbatch.data.errors import DataError, listed
+from evenbatch.data.errors import listed
 from evenbatch.data.table.cells import Numbers, without_unit
 from evenbatch.data.table.columns import Column, Fault, Table, TableError, unknown_target
 from evenbatch.data.table.formats import MOST_CATEGORIES, no_numbers, written_otherwise
@@ -76,7 +76,8 @@ def judge(table: Table, target: Sequence[str], options: TableOptions) -> Judged:
     if faults:
         raise TableError(table.file, faults)
     if not inputs:
-        raise DataError(f"{table.file}: nothing is left to learn from besides the target.")
+        said = "nothing is left to learn from besides the target."
+        raise TableError(table.file, [Fault(said)])
     kept, left_out = gaps.close(options)
     inputs = [i for i in inputs if i.name not in left_out]
     notes += [f"Read as numbers without their unit: {_pairs(units)}."] if units else []
@@ -121,7 +122,7 @@ def resolve_target(table: Table, target: Sequence[str]) -> list[str]:
             [
                 Fault(
                     "the column to predict is not named (--target). The columns are "
-                    f"{listed(known, 1000)}; the target below is {last!r}: put the one you mean",
+                    f"{listed(known, 1000)}",
                     {"target": (last,)},
                 )
             ],
@@ -181,8 +182,8 @@ def _unusable(table: Table, column: Column, is_target: bool) -> Fault | None:
         said = f"column {column.name!r}: {values[i]} {beyond} ({table.row(i)})"
         if len(different) <= 3 or is_target:
             missing = tuple(repr(float(value)) for value in different)
-            return Fault(f"{said}; read as missing below", {"missing": missing})
-        return Fault(f"{said}; left out below", {"drop": (column.name,)})
+            return Fault(said, {"missing": missing})
+        return Fault(said, {"drop": (column.name,)})
     return _blurred(table, column, is_target) if values.dtype == np.float64 else None
 
 
@@ -201,8 +202,8 @@ def _blurred(table: Table, column: Column, is_target: bool) -> Fault | None:
     if is_target:
         return Fault(f"{said}. Subtract a constant or change the unit.")
     return Fault(
-        f"{said}; left out below (or subtract a constant, or change the unit: seconds since 1970 "
-        "into days since the first)",
+        f"{said} (subtract a constant, or change the unit: seconds since 1970 into days since the "
+        "first)",
         {"drop": (column.name,)},
     )
 
@@ -211,8 +212,7 @@ def _input(column: Column, options: TableOptions) -> Input | Fault:
     """The column as an input; a column of too many different texts is no category."""
     if column.codes is None:
         return Input(column.name)
-    used = np.flatnonzero(column.counts)
-    labels = sorted({column.texts[k] for k in used})
+    labels = sorted(column.used)
     n = len(column.numbers)
     if len(labels) > MOST_CATEGORIES and column.name not in options.categories:
         return _no_category(column.name, labels, n)
@@ -224,7 +224,7 @@ def _input(column: Column, options: TableOptions) -> Input | Fault:
 def _no_category(name: str, labels: list[str], n: int) -> Fault:
     said = f"column {name!r} holds {len(labels)} different texts in {n} rows ({listed(labels, 3)})"
     if is_date(labels):
-        return Fault(f"{said}: dates or times; left out below", {"drop": (name,)})
+        return Fault(f"{said}: dates or times", {"drop": (name,)})
     if len(labels) * 10 <= n and len(labels) <= 4 * MOST_CATEGORIES:
         return Fault(
             f"{said}: more than {MOST_CATEGORIES} are taken for categories only where that is said",
@@ -233,7 +233,7 @@ def _no_category(name: str, labels: list[str], n: int) -> Fault:
     what = (
         "a name or an identifier" if 2 * len(labels) > n else "a name, an identifier or free text"
     )
-    return Fault(f"{said}: {what}, and no category; left out below", {"drop": (name,)})
+    return Fault(f"{said}: {what}, and no category", {"drop": (name,)})
 
 
 def as_category(column: Column) -> Column:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenbatch.data.dataset import is_roomy
-from evenbatch.data.errors import DataError, listed
+from evenbatch.data.errors import DataError
 from evenbatch.data.split import random_order
 from evenbatch.data.table.columns import Column, Fault, Table, TableError
 from evenbatch.data.table.options import TableOptions
@@ -81,7 +81,7 @@ def _check_lengths(file: str, arrays: dict[str, NDArray[Any]], target: Sequence[
         file,
         [
             Fault(
-                f"{said}; {listed(others)} left out below" if mended else f"{said}.",
+                said,
                 {"drop": tuple(others)} if mended else {},
             )
         ],
@@ -128,12 +128,12 @@ def _one(path: Path, file: Any, name: str) -> NDArray[Any] | Fault:
             raise
         said = (
             f"array {name!r} holds Python objects, which are not read (loading them could run a "
-            "program): left out below, or save it as array.astype(float) or array.astype(str)"
+            "program); array.astype(float) or array.astype(str) can be read"
         )
         return Fault(said, {"drop": (name,)})
     if array.dtype.kind not in "biufU":
         said = f"array {name!r} holds {array.dtype}, which is neither numbers nor text"
-        return Fault(f"{said}; left out below", {"drop": (name,)})
+        return Fault(said, {"drop": (name,)})
     return array
 
 

@@ -81,7 +81,7 @@ class TableOptions:
 
     def changed(self, change: Mapping[str, Any]) -> TableOptions:
         """With some options set; what lists names or rows is added to what is listed already."""
-        merged = {
+        merged: dict[str, Any] = {
             name: tuple(dict.fromkeys((*getattr(self, name), *value)))
             if isinstance(value, tuple)
             else value

@@ -16,6 +16,8 @@ from evenbatch.data.table.columns import Column
 
 DATE = re.compile(
     r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([T ]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?"
+    r"|(?=.*\d)(.*[\d ,./-])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[\d .,/-].*",
+    re.IGNORECASE,
 )
 
 _ID = re.compile(r"(?:^|[\W_])(?:id|ids|key|uuid|guid|zip|nr|serial|index)(?:$|[\W_])|[a-z]I[Dd]$")
@@ -40,8 +42,7 @@ class Suspects:
     def look(self, column: Column, is_target: bool) -> None:
         """One more column."""
         if column.codes is not None:
-            texts = [column.texts[k] for k in np.flatnonzero(column.counts)]
-            self._look_at_texts(column, texts, is_target)
+            self._look_at_texts(column, list(column.used), is_target)
         elif not is_target:
             self._look_at_numbers(column)
 
@@ -73,7 +74,7 @@ class Suspects:
             self._found["zeros"][column.name] = repr(column.padded_with_zeros)
         elif self._is_identifier(column, values):
             self._found["identifiers"][column.name] = f"{values[0]:.0f}, {values[1]:.0f}, …"
-        elif 19000101 <= low and high <= 21001231 and ((values // 100 % 100) <= 12).all():
+        elif low >= 19000101 and high <= 21001231 and ((values // 100 % 100) <= 12).all():
             self._found["dates"][column.name] = f"{values[0]:.0f}"
 
     @staticmethod
@@ -88,8 +89,8 @@ class Suspects:
         sentences = {
             "identifiers": "Whole numbers that look like identifiers, used as numbers: {}. "
             "--drop leaves them out.",
-            "zeros": "Numbers that begin with a zero, so probably names: {}. --categories reads them "
-            "as such, --drop leaves them out.",
+            "zeros": "Numbers that begin with a zero, so probably names: {}. --categories reads "
+            "them as such, --drop leaves them out.",
             "codes": "A number far from all others, so probably a code for a missing value: {}. "
             "--missing reads it so.",
             "dates": "Dates, used as they stand: {}. --drop leaves them out.",
@@ -175,7 +176,8 @@ def _tells_number(x: NDArray[np.float64], y: NDArray[np.float32]) -> bool:
     for sign in (1, -1):
         order = np.lexsort((sign * y, x))
         if (np.diff(sign * y[order]) >= 0).all() and all(
-            a == b or c != d for (a, b), (c, d) in zip(pairwise(y[order]), pairwise(x[order]))
+            a == b or c != d
+            for (a, b), (c, d) in zip(pairwise(y[order]), pairwise(x[order]), strict=True)
         ):
             return True
     return False
@@ -199,8 +201,8 @@ def _sums(
         weights = weights[:-1]
         parts = used[np.abs(weights) > 1e-3 * np.abs(weights).max()]
         notes.append(
-            f"The target {name!r} is a weighted sum of {listed([data.features[j] for j in parts])}, "
-            "which give it away."
+            f"The target {name!r} is a weighted sum of "
+            f"{listed([data.features[j] for j in parts])}, which give it away."
         )
     return notes
 

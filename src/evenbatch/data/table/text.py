@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenbatch.data.errors import DataError, listed
+from evenbatch.data.errors import DataError
 from evenbatch.data.table.cells import Cells, Numbers, is_category
 from evenbatch.data.table.columns import Column, Fault, Table, TableError
 from evenbatch.data.table.header import COMMENTS, Header, find_header
@@ -43,14 +43,26 @@ COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd
 def read_text(path: Path, target: Sequence[str], options: TableOptions, seed: int) -> Table:
     """A text file as a table; columns in `drop` are not looked at."""
     try:
-        return _read(path, target, options, seed)
+        try:
+            return _read(path, target, options, seed)
+        except _QuoteError as error:
+            with opened(path) as raw:
+                if b'\\"' not in raw.read():
+                    raise DataError(str(error)) from None
+            return _read(path, target, options, seed, escape="\\")
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise DataError(f"{path.name}: a damaged archive ({error}). Pack it again.") from error
     except UnicodeError:
         raise TableError(path.name, [_encoding_fault(path, options)]) from None
 
 
-def _read(path: Path, target: Sequence[str], options: TableOptions, seed: int) -> Table:
+class _QuoteError(DataError):
+    """Quotation marks that do not match; some programs write a backslash before those of a text."""
+
+
+def _read(
+    path: Path, target: Sequence[str], options: TableOptions, seed: int, escape: str | None = None
+) -> Table:
     encoding = _encoding(path, options)
     with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
         lines = list(islice(_lines(stream, options), _HEAD))
@@ -58,7 +70,7 @@ def _read(path: Path, target: Sequence[str], options: TableOptions, seed: int) -
 
     def rows() -> Iterator[tuple[int, list[str]]]:
         with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
-            yield from _rows(path.name, stream, delimiter, options)
+            yield from _rows(path.name, stream, delimiter, options, escape)
 
     header = find_header(path.name, list(islice(rows(), _HEAD)), target, options)
     columns, sample = _columns(path.name, rows(), header, options, seed, set(options.categories))
@@ -143,8 +155,7 @@ def _encoding_fault(path: Path, options: TableOptions) -> Fault:
             continue
         break
     return Fault(
-        f"{what}. Read as {guess} (Western Europe) below; if letters come out wrong, put the "
-        "encoding the file was written in",
+        f"{what}; if letters come out wrong below, put the encoding the file was written in",
         {"encoding": guess},
     )
 
@@ -159,50 +170,55 @@ def _lines(stream: IO[str], options: TableOptions) -> Iterator[str]:
 def find_delimiter(lines: Sequence[str]) -> str:
     """The delimiter that splits most rows into as many cells, and at least two.
 
-    Blanks (any number of them counts as one) are tried where no other splits half of the rows so.
+    The first row, which holds the names, must be one of them (or have one cell less, as R writes
+    it), or the delimiter counts for half. Blanks, of which any number count as one, are tried where
+    no other does well.
 
     >>> find_delimiter(["a;b", "1,5;2,5"]), find_delimiter(["a\\tb, c", "1\\t2"])
     (';', '\\t')
     """
     best, best_score = ",", (0.0, 0)
     for delimiter in DELIMITERS + " ":
-        if delimiter == " " and best_score[0] >= 0.5:
+        if delimiter == " " and best_score[0] > 0.6:
             break
-        widths: Counter[int] = Counter()
+        widths: list[int] = []
         try:
             for row in _split(iter(lines), delimiter):
                 if any(cell.strip() for cell in row):
-                    widths[len(row)] += 1
+                    widths.append(len(row))
         except csv.Error:
             if not widths:  # a quotation mark that the last line leaves open is no reason
                 continue
-        wide = {width: n for width, n in widths.items() if width > 1}
-        if wide:
-            width, n = max(wide.items(), key=lambda item: item[1])
-            score = (n / widths.total(), width)
+        counts = Counter(width for width in widths if width > 1)
+        if counts:
+            width, n = counts.most_common(1)[0]
+            agrees = width - 1 <= widths[0] <= width and widths[0] > 1
+            score = (n / len(widths) * (1 if agrees else 0.5), width)
             if score > best_score:
                 best, best_score = delimiter, score
     return best
 
 
-def _split(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
+def _split(lines: Iterator[str], delimiter: str, escape: str | None = None) -> Iterator[list[str]]:
     if delimiter == " ":
         lines = (line.strip().replace("\t", " ") for line in lines)
-    return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+    return csv.reader(
+        lines, delimiter=delimiter, strict=True, skipinitialspace=True, escapechar=escape
+    )
 
 
 def _rows(
-    file: str, stream: IO[str], delimiter: str, options: TableOptions
+    file: str, stream: IO[str], delimiter: str, options: TableOptions, escape: str | None
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not blank and not to be skipped, with their numbers."""
-    skipped = set(options.skip_rows)
+    skipped, lines = set(options.skip_rows), _lines(stream, options)
     number = 0
     try:
-        for number, row in enumerate(_split(_lines(stream, options), delimiter), start=1):
+        for number, row in enumerate(_split(lines, delimiter, escape), start=1):
             if row and (row[0] or any(row)) and any(map(str.strip, row)) and number not in skipped:
                 yield number, row
     except csv.Error as error:
-        raise DataError(
+        raise _QuoteError(
             f"{file}: row {number + 1} cannot be split into cells ({error}). "
             "Look for a quotation mark that is opened and never closed, or not doubled inside a "
             "quoted cell."
