@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,38 +105,44 @@ def is_category(column: Column) -> bool:
     if column.codes is None:
         return False
     filled = len(column.numbers) - int(column.missing.sum())
-    plain = sum(n for text, n in column.used.items() if not _like(text))
+    plain = sum(n for text, n in column.used.items() if not like_number(text))
     return 2 * plain > filled
 
 
-def _like(text: str) -> bool:
+def like_number(text: str) -> bool:
+    """Whether a text looks like a number that is written another way.
+
+    >>> like_number("1.234,5"), like_number("12 %"), like_number("12a"), like_number("-")
+    (True, True, False, False)
+    """
     match = _UNIT.fullmatch(text)
     return match is not None and match[3] in _SIGNS
 
 
-def without_unit(column: Column, numbers: Numbers) -> tuple[Column, str]:
-    """The column without the unit that all its texts carry, and the unit; "" if there is none.
+def without_unit(column: Column, numbers: Numbers) -> Column:
+    """The column without the unit that all its cells carry, if they do.
 
     Cells without a unit beside others that have one are left as they are: they may mean another.
     """
     if column.codes is None or np.isfinite(column.numbers).any():
-        return column, ""
-    found = [unit_of(text) for text in column.texts]
-    units = {each[1] if each else "" for each in found}
-    if len(units) != 1 or "" in units:
-        return column, ""
+        return column
     texts: dict[str, int] = {}
-    values, places = [np.nan], [0]
-    for each in found:
-        text = each[0] if each else ""
+    values, places, units = [np.nan], [0], set()
+    for written in column.texts:
+        text, unit = unit_of(written) or ("", "")
+        units.add(unit)
+        if unit == "" or len(units) > 1:
+            return column
         number = numbers(text)
         values.append(np.nan if number is None else number)
         places.append(texts.setdefault(text, len(texts) + 1) if number is None else 0)
-    codes = np.array(places, np.int32)[column.codes]
-    plain = Column(
-        column.name, np.array(values)[column.codes], codes if texts else None, list(texts)
+    return replace(
+        column,
+        numbers=np.array(values)[column.codes],
+        codes=np.array(places, np.int32)[column.codes] if texts else None,
+        texts=list(texts),
+        unit=units.pop(),
     )
-    return plain, units.pop()
 
 
 class Cells:

@@ -23,6 +23,7 @@ class Column:
         codes: (n,) from 1 where there is a text: its place in `texts`. None if there are no texts.
         texts: each different text, in the order of the file.
         padded_with_zeros: a cell such as "01000", if there is one.
+        unit: what each cell carried beside its number, and what was taken away ("$", "km").
     """
 
     name: str
@@ -30,6 +31,7 @@ class Column:
     codes: NDArray[np.int32] | None = None
     texts: Sequence[str] = ()
     padded_with_zeros: str = ""
+    unit: str = ""
 
     @property
     def missing(self) -> NDArray[np.bool_]:

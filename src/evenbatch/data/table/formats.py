@@ -60,15 +60,15 @@ def written_otherwise(
         change = {"decimal": best.decimal} | (change if best.thousands else {})
         what = f"a decimal comma{' and ' * bool(what)}{what}"
     one = len(read_by) == 1
+    cell = f"{text!r} with {column.unit!r}" if column.unit else repr(text)
     said = (
-        f"column{'' if one else 's'} {listed([c.name for c in read_by])}: "
-        f"{most} numbers are written with {what} ({table.row(column.first(text))}: {text!r})"
+        f"column{'' if one else 's'} {listed([c.name for c in read_by])}: {most} numbers are "
+        f"written with {what} ({table.row(column.first(text))}: {cell})"
     )
-    if (best.decimal, best.thousands) in _WAYS[:2]:
-        other = Numbers(",", "" if best.thousands else ".", options.missing)
-        if best.thousands and sum(_read(c, other) for c in read_by) == most:
-            means = text.replace(",", ".")
-            said += f"; should that mean {means}, then the decimal separator is a comma"
+    other = Numbers(",", "", options.missing)
+    if (best.decimal, best.thousands) == _WAYS[0] and sum(_read(c, other) for c in read_by) == most:
+        means = text.replace(",", ".")
+        said += f"; should that mean {means}, put the comma for decimal, not for thousands"
     return Fault(said, change)
 
 

@@ -114,7 +114,7 @@ def _rows_above(head: Sequence[Row], target: Sequence[str], width: int) -> Fault
 
 
 def _words(numbers: Sequence[int]) -> str:
-    return f"{numbers[0]} to {numbers[-1]}"
+    return f"{numbers[0]} {'and' if len(numbers) == 2 else 'to'} {numbers[-1]}"
 
 
 def _holds_all(row: Sequence[str], target: Sequence[str]) -> bool:

@@ -59,7 +59,9 @@ def judge(table: Table, target: Sequence[str], options: TableOptions) -> Judged:
     inputs, found, faults = [], {}, list[Fault]()
     gaps, suspects = Gaps(table), Suspects()
     units: dict[str, str] = {}
-    for column in read(table, names, options, units):
+    for column in read(table, names, options):
+        if column.unit:
+            units[column.name] = column.unit
         is_target = column.name in targets
         gaps.add(column.name, column.missing, is_target)
         made = _unusable(table, column, is_target) or (
@@ -91,13 +93,8 @@ def _pairs(named: dict[str, str]) -> str:
     return ", ".join(f"{name!r} ({value})" for name, value in named.items())
 
 
-def read(
-    table: Table, names: Sequence[str], options: TableOptions, units: dict[str, str] | None = None
-) -> Iterator[Column]:
-    """Columns as they are used: codes for a missing value and units are gone; categories texts.
-
-    With `units`, the units that were taken away are put there, by column.
-    """
+def read(table: Table, names: Sequence[str], options: TableOptions) -> Iterator[Column]:
+    """Columns as they are used: codes for a missing value and units are gone; categories texts."""
     numbers = Numbers(options.decimal, options.thousands, options.missing)
     for column in table.read(names):
         if column.name in options.categories:
@@ -106,10 +103,7 @@ def read(
         if table.numbers is None and len(numbers.codes):
             coded = np.isin(column.numbers, numbers.codes)
             column = replace(column, numbers=np.where(coded, np.nan, column.numbers))
-        found, unit = without_unit(column, numbers)
-        if unit and units is not None:
-            units[column.name] = unit
-        yield found
+        yield without_unit(column, numbers)
 
 
 def resolve_target(table: Table, target: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenbatch.data.errors import listed
-from evenbatch.data.table.cells import is_category
+from evenbatch.data.table.cells import is_category, like_number
 from evenbatch.data.table.columns import Column, Fault, Table
 
 _AT_AN_END = 3  # rows looked at below the header, and at the end
@@ -47,7 +47,8 @@ def _votes(column: Column, ends: int) -> tuple[NDArray[np.int64], NDArray[np.int
         return is_number.astype(int), np.zeros(len(places), int)
     codes = column.codes[places]
     if not is_category(column):
-        return is_number.astype(int), (codes > 0).astype(int)
+        is_number |= np.array([c > 0 and like_number(column.texts[c - 1]) for c in codes])
+        return is_number.astype(int), ((codes > 0) & ~is_number).astype(int)
     times = np.bincount(column.codes)
     times[0] = 0
     if 3 * len(column.used) > len(column.codes):

@@ -65,8 +65,11 @@ class Suspects:
         low, high = float(values.min()), float(values.max())
         for code in {low, high} & _CODES:
             rest = values[values != code]
-            if len(rest) and np.abs(rest - code).min() > rest.max() - rest.min():
-                times = len(values) - len(rest)
+            times = len(values) - len(rest)
+            if len(rest) == 0:
+                continue
+            only_negative = code < 0 <= rest.min() and times > 1
+            if only_negative or np.abs(rest - code).min() > rest.max() - rest.min():
                 self._found["codes"][column.name] = f"{code:g} in {times:,} rows"
         if not (values[:100] == np.rint(values[:100])).all() or low == high:
             return

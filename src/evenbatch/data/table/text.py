@@ -312,6 +312,8 @@ def _ragged(ragged: list[tuple[int, int, str]], header: Header, n: int) -> Fault
     width, many = len(header.names), len(ragged)
     shown = ", ".join(f"row {number} has {cells}" for number, cells, _ in ragged[:5])
     more = f" and {many - 5} more rows differ" if many > 5 else ""
+    if many == n > 1 and len({cells for _, cells, _ in ragged}) == 1:
+        shown, more = f"every row has {ragged[0][1]}", ""
     said = f"the header has {width} cells, but {shown}{more}"
     marks = [m for m in COMMENTS if all(first.lstrip().startswith(m) for *_, first in ragged)]
     if marks:
