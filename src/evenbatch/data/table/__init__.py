@@ -146,7 +146,7 @@ def _dataset(
     test_share: float,
     seed: int,
 ) -> Dataset:
-    check_known(path.name, options, table.names, options.drop if table.groups else ())
+    check_known(table, options)
     if table.n_rows < 2:
         rows = "1 row" if table.n_rows else "0 rows"
         raise DataError(

@@ -67,6 +67,7 @@ class Table:
         unnamed: columns that have no name in the file.
         delimiter: what separates the cells of a text file.
         groups: of an NPZ file, its arrays and their columns.
+        unread: of an NPZ file, its arrays that are dropped.
         notes: what was noticed while reading.
         block: float32 (n, columns, padded), and the names of its columns, if they lie so already.
     """
@@ -81,6 +82,7 @@ class Table:
     unnamed: Sequence[str] = ()
     delimiter: str = ""
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unread: Sequence[str] = ()
     notes: Sequence[str] = ()
     block: tuple[NDArray[np.float32], Sequence[str]] | None = None
 
@@ -164,24 +166,23 @@ class TableError(DataError):
         return self.text(f"load_table({', '.join([*arguments, *self.reading.options.keywords()])})")
 
 
-def check_known(
-    file: str, options: TableOptions, names: Sequence[str], also: Sequence[str] = ()
-) -> None:
+def check_known(table: Table, options: TableOptions) -> None:
     """Raise unless every column that `drop` and `categories` name exists."""
     for option in ("drop", "categories"):
         for name in getattr(options, option):
-            if name not in names and name not in also:
+            if name not in table.names and name not in table.unread:
                 raise DataError(
-                    f"{file}: {option} names a column {name!r}, which is not there."
-                    f"{did_you_mean(name, names)} The columns are {listed(names, 1000)}."
+                    f"{table.file}: {option} names a column {name!r}, which is not there."
+                    f"{did_you_mean(name, table.names)} "
+                    f"The columns are {listed(table.names, 1000)}."
                 )
 
 
 def unknown_target(file: str, name: str, names: Sequence[str]) -> Fault:
     """The fault of a target that no column is called; a name that is close is proposed."""
-    close = nearest(name, names)
+    close = nearest(name, names) or next((n for n in names if n.startswith(f"{name} (")), "")
+    ask = f" Did you mean {close!r}?" if close else ""
     return Fault(
-        f"there is no target column {name!r}.{did_you_mean(name, names)} "
-        f"The columns are {listed(names, 1000)}.",
+        f"there is no target column {name!r}.{ask} The columns are {listed(names, 1000)}.",
         {"target": (close,)} if close else {},
     )

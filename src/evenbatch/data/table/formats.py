@@ -62,7 +62,7 @@ def written_otherwise(
     one = len(read_by) == 1
     cell = f"{text!r} with {column.unit!r}" if column.unit else repr(text)
     said = (
-        f"column{'' if one else 's'} {listed([c.name for c in read_by])}: {most} numbers are "
+        f"column{'' if one else 's'} {listed([c.name for c in read_by])}: {most} number{'s are' if most > 1 else ' is'} "
         f"written with {what} ({table.row(column.first(text))}: {cell})"
     )
     other = Numbers(",", "", options.missing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,9 +42,13 @@ def find_header(
     if not head:
         raise DataError(f"{file}: the file is empty. It needs a header row and rows below it.")
     width = Counter(len(row) for _, row in head[1:] or head).most_common(1)[0][0]
+    if width == 1:
+        raise DataError(
+            f"{file}: only one column was found, {' '.join(head[0][1])[:60]!r}. No character "
+            "splits the rows evenly; --delimiter names the one that separates the cells."
+        )
     if not options.header:
-        width = max(width, len(head[0][1]))
-        return _named(file, [""] * width, 0, [])
+        return replace(_named(file, [""] * max(width, len(head[0][1])), 0, []), unnamed=[])
     above = _rows_above(head, target, width)
     if above:
         raise TableError(file, [above])
@@ -61,11 +65,6 @@ def find_header(
         )
     while len(cells) > width and not cells[-1]:
         cells.pop()
-    if len(cells) == 1 and len(head) > 1:
-        raise DataError(
-            f"{file}: only one column was found, {cells[0][:60]!r}. No character splits the rows "
-            "evenly; --delimiter names the one that separates the cells."
-        )
     return _named(file, cells, number, notes)
 
 

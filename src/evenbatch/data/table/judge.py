@@ -81,7 +81,7 @@ def judge(table: Table, target: Sequence[str], options: TableOptions) -> Judged:
         said = "nothing is left to learn from besides the target."
         raise TableError(table.file, [Fault(said)])
     kept, left_out = gaps.close(options)
-    inputs = [i for i in inputs if i.name not in left_out]
+    inputs = [_of_rows(i, kept) for i in inputs if i.name not in left_out]
     notes += [f"Read as numbers without their unit: {_pairs(units)}."] if units else []
     texts = {i.name: f"{len(i.labels)}" for i in inputs if i.labels}
     notes += [f"Read as categories (how many): {_pairs(texts)}."] if texts else []
@@ -137,7 +137,11 @@ def _without_index(
     for column in table.read([n for n in names if n in table.unnamed and n not in targets]):
         if column.missing.all():
             empty.append(column.name)
-        elif column.codes is None and (np.diff(column.numbers) == 1).all():
+        elif (
+            column.codes is None
+            and column.numbers[0] in (0, 1)
+            and (np.diff(column.numbers) == 1).all()
+        ):
             counting.append(column.name)
     notes = list(table.notes)
     if counting:
@@ -213,6 +217,16 @@ def _input(column: Column, options: TableOptions) -> Input | Fault:
     place = {label: i for i, label in enumerate(labels, start=1)}
     codes = np.array([0, *(place.get(text, 0) for text in column.texts)], np.int32)[column.codes]
     return Input(column.name, tuple(labels), codes)
+
+
+def _of_rows(made: Input, kept: NDArray[np.int64]) -> Input:
+    """Without the categories that only rows had that are left out."""
+    if made.codes is None or len(kept) == len(made.codes):
+        return made
+    used = np.unique(made.codes[kept])
+    place = np.zeros(len(made.labels) + 1, np.int32)
+    place[used] = np.arange(1, len(used) + 1)
+    return Input(made.name, tuple(made.labels[k - 1] for k in used), place[made.codes])
 
 
 def _no_category(name: str, labels: list[str], n: int) -> Fault:

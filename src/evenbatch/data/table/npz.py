@@ -26,7 +26,7 @@ _TOGETHER = 32  # columns of a block read at a time: they lie side by side
 
 def read_npz(path: Path, target: Sequence[str], options: TableOptions, seed: int) -> Table:
     """An NPZ file as a table; rows are counted from 0, as in the arrays."""
-    arrays = _arrays(path, options.drop)
+    arrays, unread = _arrays(path, options.drop)
     _check_lengths(path.name, arrays, target)
     n = n_file = len(next(iter(arrays.values())))
     if n > options.rows:
@@ -53,6 +53,7 @@ def read_npz(path: Path, target: Sequence[str], options: TableOptions, seed: int
         lambda i: f"index {i}",
         n_file=n_file,
         groups=groups,
+        unread=unread,
         block=next(blocks, None),
     )
 
@@ -88,11 +89,12 @@ def _check_lengths(file: str, arrays: dict[str, NDArray[Any]], target: Sequence[
     )
 
 
-def _arrays(path: Path, drop: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The arrays by name, without those that are dropped."""
+def _arrays(path: Path, drop: Sequence[str]) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """The arrays by name, and the names of those left unread because they are dropped."""
     try:
         # Opened here: np.load leaves a file open that it cannot read.
         with path.open("rb") as raw, _load(path, raw) as file:
+            unread = [name for name in file.files if name in drop]
             found = {name: _one(path, file, name) for name in file.files if name not in drop}
     except DataError:
         raise
@@ -106,7 +108,7 @@ def _arrays(path: Path, drop: Sequence[str]) -> dict[str, NDArray[Any]]:
     arrays = {name: array for name, array in found.items() if not isinstance(array, Fault)}
     if not arrays:
         raise DataError(f"{path.name}: the file holds no arrays. np.savez(path, x=x, y=y) does.")
-    return arrays
+    return arrays, unread
 
 
 def _load(path: Path, raw: BinaryIO) -> Any:

@@ -61,7 +61,7 @@ def read_parquet(path: Path, target: Sequence[str], options: TableOptions, seed:
         schema.names,
         n_file if chosen is None else options.rows,
         read,
-        lambda i: f"row {(i if chosen is None else chosen[i]) + 1} (the first row is 1)",
+        lambda i: f"row {(i if chosen is None else chosen[i]) + 1}",
         n_file=n_file,
     )
 

@@ -50,7 +50,9 @@ def read_text(path: Path, target: Sequence[str], options: TableOptions, seed: in
                 if b'\\"' not in raw.read():
                     raise DataError(str(error)) from None
             return _read(path, target, options, seed, escape="\\")
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (EOFError, lzma.LZMAError, OSError) as error:
+        if _unpacker(path) is open:
+            raise
         raise DataError(f"{path.name}: a damaged archive ({error}). Pack it again.") from error
     except UnicodeError:
         raise TableError(path.name, [_encoding_fault(path, options)]) from None
@@ -101,11 +103,14 @@ def _read(
 
 def opened(path: Path) -> IO[bytes]:
     """The bytes of a file, unpacked."""
+    found: IO[bytes] = _unpacker(path)(path, "rb")
+    return found
+
+
+def _unpacker(path: Path) -> Any:
     with path.open("rb") as file:
         start = file.read(8)
-    unpack = next((how for mark, how in COMPRESSED.items() if start.startswith(mark)), open)
-    found: IO[bytes] = unpack(path, "rb")
-    return found
+    return next((how for mark, how in COMPRESSED.items() if start.startswith(mark)), open)
 
 
 def _encoding(path: Path, options: TableOptions) -> str:
@@ -172,7 +177,7 @@ def find_delimiter(lines: Sequence[str]) -> str:
 
     The first row, which holds the names, must be one of them (or have one cell less, as R writes
     it), or the delimiter counts for half. Blanks, of which any number count as one, are tried where
-    no other does well.
+    no other does well, and must make more cells: there may be blanks within each cell.
 
     >>> find_delimiter(["a;b", "1,5;2,5"]), find_delimiter(["a\\tb, c", "1\\t2"])
     (';', '\\t')
@@ -194,7 +199,7 @@ def find_delimiter(lines: Sequence[str]) -> str:
             width, n = counts.most_common(1)[0]
             agrees = width - 1 <= widths[0] <= width and widths[0] > 1
             score = (n / len(widths) * (1 if agrees else 0.5), width)
-            if score > best_score:
+            if score > best_score and (delimiter != " " or width > best_score[1]):
                 best, best_score = delimiter, score
     return best
 
