@@ -62,8 +62,8 @@ def written_otherwise(
     one = len(read_by) == 1
     cell = f"{text!r} with {column.unit!r}" if column.unit else repr(text)
     said = (
-        f"column{'' if one else 's'} {listed([c.name for c in read_by])}: {most} number{'s are' if most > 1 else ' is'} "
-        f"written with {what} ({table.row(column.first(text))}: {cell})"
+        f"column{'' if one else 's'} {listed([c.name for c in read_by])}: {most} "
+        f"number{'s are' if most > 1 else ' is'} written with {what} ({table.row(column.first(text))}: {cell})"
     )
     other = Numbers(",", "", options.missing)
     if (best.decimal, best.thousands) == _WAYS[0] and sum(_read(c, other) for c in read_by) == most:
