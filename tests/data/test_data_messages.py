@@ -423,3 +423,17 @@ def test_names_of_every_kind_come_back(write: Write, mended: Mended) -> None:
     head = ",".join('"' + name.replace('"', '""') + '"' for name in [*names, "b", "y"])
     rows = [",".join([f"t{i}"] * 6 + [str(i % 7), str(i % 2)]) for i in range(60)]
     mended(write("\n".join([head, *rows])), drop=names)
+
+
+def test_a_row_of_types_may_list_values(write: Write, mended: Mended) -> None:
+    """As Orange writes them: of a discrete column the values, some of which are numbers."""
+    text = "t,p,sick,kind,y\nc,c,0 1,d,p q\n,,,,class\n" + "".join(
+        f"{i}.5,{1000 + i},{i % 2},{'rs'[i % 2]},{'pq'[i % 3 > 1]}\n" for i in range(30)
+    )
+    mended(write(text), "rows 2 and 3 look like units or types", skip_rows=[2, 3])
+
+
+def test_names_that_are_numbers_are_said(write: Write) -> None:
+    text = "150,4,tea\n" + "".join(f"{i}.5,{i % 7}.5,{i % 2}\n" for i in range(60))
+    said = "Columns whose names are numbers: '150', '4'. If row 1 holds data: --no-header."
+    assert said in load_table(write(text), "tea").notes

@@ -208,6 +208,6 @@ def _classes(
         fault = (
             Fault(f"{said}; a quantity, then", {"task": "regression"})
             if is_number
-            else Fault(f"{said}. That is a name; choose another target.")
+            else Fault(f"{said}. It looks like a name: choose another target.")
         )
     return y.astype(np.int64), classes, fault

@@ -57,6 +57,12 @@ def find_header(
     if _holds_data(head, target):
         raise TableError(file, [_no_header(number, cells, target)])
     notes = []
+    numbers = _numbers(cells, [row for _, row in head[1:]])
+    if numbers and not _are_names([*numbers.values()]):
+        names = listed([cells[j] for j in numbers])
+        notes.append(
+            f"Columns whose names are numbers: {names}. If row {number} holds data: --no-header."
+        )
     if len(cells) == width - 1 and _are_row_names([row[0] for _, row in head[1:]]):
         cells = ["", *cells]
         notes.append(
@@ -103,11 +109,11 @@ def _rows_above(head: Sequence[Row], target: Sequence[str], width: int) -> Fault
     if marks and not head[place][1][0].startswith(marks[0]):
         are = "is a comment" if place == 1 else "are comments"
         return Fault(
-            f"{which} above the names of the columns (row {head[place][0]}) and {are}: {texts}",
+            f"{which} above the table, which begins in row {head[place][0]}, and {are}: {texts}",
             {"comment": marks[0]},
         )
     return Fault(
-        f"{which} above the names of the columns (row {head[place][0]}): {texts}",
+        f"{which} above the table, which begins in row {head[place][0]}: {texts}",
         {"skip_rows": tuple(numbers)},
     )
 
@@ -140,21 +146,26 @@ def _holds_data(head: Sequence[Row], target: Sequence[str]) -> bool:
     first, body = head[0][1], [row for _, row in head[1:] if len(row) == len(head[0][1])]
     if _holds_all(first, target) or not body:
         return False
-    numbers, known, new = [], 0, 0
+    numbers = _numbers(first, body)
+    known, new = 0, 0
     for j, cell in enumerate(first):
-        if not cell.strip():
-            continue
-        number = _number(cell)
-        below = [row[j] for row in body]
-        if number is not None and 2 * sum(_number(c) is not None for c in below) >= len(below):
-            numbers.append(number)
-        elif cell.strip() in (c.strip() for c in below):
-            known += 1
-        else:
-            new += 1
-    if len(numbers) > 1 and _are_names(numbers):
+        if cell.strip() and j not in numbers:
+            is_known = cell.strip() in (row[j].strip() for row in body)
+            known, new = known + is_known, new + (not is_known)
+    if len(numbers) > 1 and _are_names([*numbers.values()]):
         return False
     return len(numbers) + known > new and (len(numbers) > 1 or not new)
+
+
+def _numbers(first: Sequence[str], body: Sequence[Sequence[str]]) -> dict[int, float]:
+    """The numbers of a first row that stand above numbers, by their place."""
+    found = {}
+    for j, cell in enumerate(first):
+        number = _number(cell)
+        below = [row[j] for row in body if j < len(row)]
+        if number is not None and 2 * sum(_number(c) is not None for c in below) >= len(below):
+            found[j] = number
+    return found
 
 
 def _are_names(numbers: Sequence[float]) -> bool:
@@ -171,7 +182,7 @@ def _no_header(number: int, cells: list[str], target: Sequence[str]) -> Fault:
     places = [cells.index(t) + 1 if cells.count(t) == 1 else last for t in target] or [last]
     return Fault(
         f"row {number} holds data ({listed(cells, 4)}), not the names of columns, which are called "
-        f"'column 1' to 'column {len(cells)}' then; put the target you mean",
+        f"'column 1' to 'column {len(cells)}' then",
         {"header": False, "target": tuple(f"column {place}" for place in places)},
     )
 

@@ -89,6 +89,9 @@ class TableOptions:
         }
         if "skip_rows" in merged:
             merged["skip_rows"] = tuple(sorted(merged["skip_rows"]))
+        if "drop" in merged:
+            kept = merged.get("categories", self.categories)
+            merged["categories"] = tuple(name for name in kept if name not in merged["drop"])
         return replace(self, **merged)
 
     def given(self) -> dict[str, Any]:

@@ -57,10 +57,10 @@ def _votes(column: Column, ends: int) -> tuple[NDArray[np.int64], NDArray[np.int
 
 
 def _run(belongs: NDArray[np.int64], foreign: NDArray[np.int64], places: range) -> list[int]:
-    """Rows from an end inward to which no column holds on; the first has two foreign cells."""
+    """Rows from an end inward in which hardly a cell belongs; the first has two foreign ones."""
     found: list[int] = []
     for i in places:
-        if belongs[i] or (not found and foreign[i] < 2):
+        if 4 * belongs[i] > foreign[i] or (not found and foreign[i] < 2):
             break
         found.append(i)
     return found
