@@ -50,13 +50,13 @@ def test_what_stands_above_the_header(write: Write, mended: Mended) -> None:
     comments = "# exported by station 4\n# units: C, hPa, none\n" + TABLE
     data = mended(
         write(comments),
-        "rows 1 and 2 stand above the names of the columns (row 3) and are comments: "
+        "rows 1 and 2 stand above the table, which begins in row 3, and are comments: "
         "'# exported by station 4', ",
         comment="#",
     )
     assert data.features == ("a", "b")
     title = "Tea of 2024\nsource:,a shop\n\n" + TABLE
-    said = "rows 1 and 2 stand above the names of the columns (row 4): 'Tea of 2024'"
+    said = "rows 1 and 2 stand above the table, which begins in row 4: 'Tea of 2024'"
     mended(write(title), said, skip_rows=[1, 2])
     mended(write("% one\n" + TABLE), "row 1 stands above", "is a comment", comment="%")
 
@@ -282,7 +282,7 @@ def test_all_faults_are_found_at_once(write: Write, mended: Mended) -> None:
     text = "# tea\ni,price,grade,who,y\nno,EUR,pt,name,class\n" + "\n".join(rows)
     data = mended(
         write(text, "tea.csv"),
-        "tea.csv cannot be used as it is:\n  row 1 stands above the names of the columns (row 2)",
+        "tea.csv cannot be used as it is:\n  row 1 stands above the table, which begins in row 2",
         "\n  row 3 looks like units or types, and no data",
         "\n  column 'price': 60 numbers are written with a comma between thousands",
         "\n  column 'grade': 1 of 59 cells holds no number: '-' (row 44); read as missing below",

@@ -61,9 +61,10 @@ def written_otherwise(
         what = f"a decimal comma{' and ' * bool(what)}{what}"
     one = len(read_by) == 1
     cell = f"{text!r} with {column.unit!r}" if column.unit else repr(text)
+    where = table.row(column.first(text))
     said = (
         f"column{'' if one else 's'} {listed([c.name for c in read_by])}: {most} "
-        f"number{'s are' if most > 1 else ' is'} written with {what} ({table.row(column.first(text))}: {cell})"
+        f"number{'s are' if most > 1 else ' is'} written with {what} ({where}: {cell})"
     )
     other = Numbers(",", "", options.missing)
     if (best.decimal, best.thousands) == _WAYS[0] and sum(_read(c, other) for c in read_by) == most:
@@ -97,7 +98,7 @@ def no_numbers(
     filled = len(column.numbers) - int(column.missing.sum())
     said = (
         f"column {column.name!r}: {cells} of {filled} cells hold{'s' * (cells == 1)} no number: "
-        f"{listed(texts, 5)} ({table.row(column.first(texts[0]))})"
+        f"{listed(texts, 5, 40)} ({table.row(column.first(texts[0]))})"
     )
     if unit_of(texts[0]):
         said += ", which carries a unit"

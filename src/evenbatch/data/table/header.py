@@ -123,11 +123,9 @@ def _words(numbers: Sequence[int]) -> str:
 
 
 def _holds_all(row: Sequence[str], target: Sequence[str]) -> bool:
-    """Whether a row may be the header: the target is in it, and fewer than half are numbers."""
+    """Whether a row may be the header: the target is in it, and is no number."""
     cells = [cell.strip() for cell in row]
-    filled = [cell for cell in cells if cell]
-    numbers = sum(_number(cell) is not None for cell in filled)
-    return bool(target) and all(t in cells for t in target) and 2 * numbers < len(filled)
+    return bool(target) and all(t in cells and _number(t) is None for t in target)
 
 
 def _number(cell: str) -> float | None:
@@ -144,7 +142,8 @@ def _holds_data(head: Sequence[Row], target: Sequence[str]) -> bool:
     numbers in columns of numbers, or texts that are met again below.
     """
     first, body = head[0][1], [row for _, row in head[1:] if len(row) == len(head[0][1])]
-    if _holds_all(first, target) or not body:
+    named = _holds_all(first, target) and not any(set(target) & set(row) for row in body)
+    if named or not body:
         return False
     numbers = _numbers(first, body)
     known, new = 0, 0

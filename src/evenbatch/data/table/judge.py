@@ -230,7 +230,9 @@ def _of_rows(made: Input, kept: NDArray[np.int64]) -> Input:
 
 
 def _no_category(name: str, labels: list[str], n: int) -> Fault:
-    said = f"column {name!r} holds {len(labels)} different texts in {n} rows ({listed(labels, 3)})"
+    said = (
+        f"column {name!r} holds {len(labels)} different texts in {n} rows ({listed(labels, 3, 40)})"
+    )
     if is_date(labels):
         return Fault(f"{said}: dates or times", {"drop": (name,)})
     if len(labels) * 10 <= n and len(labels) <= 4 * MOST_CATEGORIES:

@@ -84,7 +84,7 @@ def _fault(table: Table, columns: Sequence[Column], rows: Sequence[int], what: s
     ]
     numbers = tuple(int(table.numbers[i]) for i in rows)
     these = f"row {numbers[0]} looks" if len(rows) == 1 else f"rows {_joined(numbers)} look"
-    return Fault(f"{these} like {what} ({listed(cells, 4)})", {"skip_rows": numbers})
+    return Fault(f"{these} like {what} ({listed(cells, 4, 40)})", {"skip_rows": numbers})
 
 
 def _joined(numbers: Sequence[int]) -> str:
