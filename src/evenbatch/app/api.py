@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from evenbatch._shown import Shown
-from evenbatch.app.opening import load_data
 from evenbatch.app.parts import Part, Result, parts_for, sentence_on
+from evenbatch.app.tables import Tables
 from evenbatch.claims.speed import race_study
 from evenbatch.data import Dataset
 from evenbatch.protocol.carry_out import carry_out
@@ -132,7 +132,7 @@ def race(
     >>> verdict.answer in ("holds", "holds in part", "does not hold", "cannot tell")
     True
     """
-    dataset = data if isinstance(data, Dataset) else load_data(data, target)
+    dataset = data if isinstance(data, Dataset) else Tables().load(data, target)
     study = race_study(dataset, norm, **settings)
     return carry_out(study, store=store, runner=runner, threads=threads).verdict(study)
 

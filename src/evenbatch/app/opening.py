@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evenbatch.data import Dataset
     from evenbatch.runners import Runner
     from evenbatch.store import Store
-
-TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".npz")
 
 
 class UserError(Exception):
@@ -58,26 +55,3 @@ def opened(store: str | None) -> Iterator[Store | None]:
         return
     with found:
         yield found
-
-
-def load_data(name: str, target: str | None, data_dir: Path | None = None) -> Dataset:
-    """A data set by name, or a table if it names a file; MNIST from `data_dir`, if given."""
-    from evenbatch.data import DATASETS, load, load_table
-
-    is_file = name.endswith(TABLE_ENDINGS) or Path(name).expanduser().is_file()
-    if target is not None:
-        if name.partition(":")[0] in DATASETS and not is_file:
-            raise UserError(
-                f"--target is about a table of your own, and {name} is none: leave --target out, "
-                "or give a file with --data"
-            )
-        return load_table(name, target)
-    if is_file:
-        if not Path(name).expanduser().exists():
-            raise UserError(f"there is no file {name}")
-        raise UserError(
-            f"{name} is a table of your own: name the column to predict with --target COLUMN"
-        )
-    if data_dir is not None and name.partition(":")[0] == "mnist":
-        return load(name, data_dir=data_dir)
-    return load(name)

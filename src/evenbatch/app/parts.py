@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evenbatch.app.opening import UserError, load_data
+from evenbatch.app.opening import UserError
+from evenbatch.app.tables import Tables
 from evenbatch.claims import CLAIMS, EFFORTS, Effort
 from evenbatch.data import Dataset
 from evenbatch.data.errors import DataError, did_you_mean
@@ -83,6 +84,7 @@ def parts_of(
     target: str | None,
     data_dir: Path | None,
     effort: Effort,
+    tables: Tables,
 ) -> Iterator[Part]:
     """A claim on the data sets asked for, or on its own; skipped where it cannot be measured.
 
@@ -101,7 +103,7 @@ def parts_of(
     for wanted in asked or found.data:
         name = wanted.name if isinstance(wanted, Dataset) else wanted
         try:
-            dataset = wanted if isinstance(wanted, Dataset) else load_data(name, target, data_dir)
+            dataset = wanted if isinstance(wanted, Dataset) else tables.load(name, target, data_dir)
             yield Part(claim, found.on(dataset, effort), on=dataset.name)
         except NotHere as reason:
             yield Part(claim, None, str(reason), name)
@@ -119,6 +121,7 @@ def parts_for(
     data_dir: Path | None,
     effort: str,
     seeds: int | None,
+    tables: Tables | None = None,
 ) -> tuple[Effort, list[Part]]:
     """All that was asked for: the effort, and claims on data sets.
 
@@ -129,13 +132,14 @@ def parts_for(
         data_dir: folder with the files of MNIST.
         effort: "quick", "default" or "full".
         seeds: measurement seeds; those of the effort if None.
+        tables: reads files; as they are if None.
     """
     if effort not in EFFORTS:
         raise UserError(f"there is no effort {effort!r}; it is one of {', '.join(EFFORTS)}")
     how = EFFORTS[effort]
     how = replace(how, seeds=seeds or how.seeds)
     names = claims or tuple(CLAIMS)
-    found = [parts_of(name, data, target, data_dir, how) for name in names]
+    found = [parts_of(name, data, target, data_dir, how, tables or Tables()) for name in names]
     return how, [part for parts in found for part in parts]
 
 

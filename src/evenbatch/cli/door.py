@@ -30,7 +30,8 @@ def readable_errors() -> Iterator[None]:
     from rich.console import Console
     from rich.markup import escape
 
-    from evenbatch.data import DataError
+    from evenbatch.cli.table_options import pasteable
+    from evenbatch.data import DataError, TableError
     from evenbatch.engine import SettingError
     from evenbatch.protocol.verdict import ExperimentError
     from evenbatch.runners import RunnerError
@@ -38,6 +39,8 @@ def readable_errors() -> Iterator[None]:
 
     try:
         yield
+    except TableError as error:
+        message = error.text(pasteable(error))
     except (
         UserError, DataError, SettingError, ExperimentError, StoreError, RunnerError,
     ) as error:  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from evenbatch.app.opening import UserError
+from evenbatch.app.tables import Tables
 from evenbatch.cli.door import INTERRUPTED, app, readable_errors
 from evenbatch.cli.options import (
     Address,
@@ -24,9 +25,11 @@ from evenbatch.cli.options import (
     Target,
     Threads,
 )
+from evenbatch.cli.table_options import with_table_options
 
 
 @app.command()
+@with_table_options
 def prove(
     claims: ClaimNames = None,
     data: ProveData = None,
@@ -46,6 +49,8 @@ def prove(
     out: ReportFolder = Path("evenbatch-out"),
     report: ReportWanted = True,
     quiet: Quiet = False,
+    *,
+    tables: Tables,
 ) -> None:
     """Measure the lesson's claims on this machine, and say of each whether it held.
 
@@ -61,8 +66,9 @@ def prove(
         if len(asked) > 1:
             raise UserError(f"{' and '.join(sorted(asked))} exclude each other: give one --effort")
         how, parts = parts_for(
-            claims or (), data or (), target, data_dir, next(iter(asked), "default"), seeds
+            claims or (), data or (), target, data_dir, next(iter(asked), "default"), seeds, tables
         )
+        tables.show(quiet)
         wanted = request(parts, how) if report else ""
         outputs = Outputs(json, quiet, out if report else None, brief=True, request=wanted)
         if not carry_out_parts(parts, threads, store, outputs, on, address):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from evenbatch.app.opening import UserError
+from evenbatch.app.tables import Tables
 from evenbatch.cli.door import INTERRUPTED, app, readable_errors
 from evenbatch.cli.options import (
     JsonFile,
@@ -16,11 +17,13 @@ from evenbatch.cli.options import (
     Target,
     Threads,
 )
+from evenbatch.cli.table_options import with_table_options
 
 NET, HOW = "Network", "Training and measuring"
 
 
 @app.command()
+@with_table_options
 def race(
     data: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="digits, cookies, … or a table of your own.")
@@ -83,6 +86,8 @@ def race(
     json: JsonFile = None,
     out: OptionalReport = None,
     quiet: Quiet = False,
+    *,
+    tables: Tables,
 ) -> None:
     """Race a network without normalization against the same one with it.
 
@@ -92,12 +97,11 @@ def race(
     """
     with readable_errors():
         from evenbatch.app.job import Outputs, carry_out_parts
-        from evenbatch.app.opening import load_data
         from evenbatch.app.parts import Part
         from evenbatch.claims import race_study
 
         study = race_study(
-            load_data(data, target),
+            tables.load(data, target),
             norm,
             placement=placement,
             init=init,
@@ -112,6 +116,7 @@ def race(
             rates=parse_rates(rates),
             goal=goal,
         )
+        tables.show(quiet)
         outputs = Outputs(json, quiet, out)
         if not carry_out_parts([Part("speed", study)], threads, store, outputs):
             raise typer.Exit(INTERRUPTED)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evenbatch.app.tables import Tables, show_notes
 from evenbatch.cli.door import INTERRUPTED, app, readable_errors
-from evenbatch.cli.options import Address, On, Quiet, StoreFile, Threads
+from evenbatch.cli.options import Address, On, Quiet, StoreFile, Target, Threads
+from evenbatch.cli.table_options import with_table_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@with_table_options
 def sweep(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The grid (docs/store.md).")],
     out: Annotated[
@@ -30,11 +33,14 @@ def sweep(
             show_default=False,
         ),
     ] = None,
+    target: Target = None,
     threads: Threads = None,
     on: On = "local",
     address: Address = None,
     store: StoreFile = None,
     quiet: Quiet = False,
+    *,
+    tables: Tables,
 ) -> None:
     """Train a grid of settings of your own, and say which did best.
 
@@ -51,7 +57,9 @@ def sweep(
 
         if out is not None:
             tidy.check(out)
-        grid = read_sweep(file)
+        grid = read_sweep(file, target, tables.options)
+        if not quiet:
+            show_notes(grid.datasets.values())
         console, face = plain_console(), None if quiet else plain_console(stderr=True)
         with opened(store) as kept, chosen_runner(on, address) as chosen:
             with Watcher(face, {"sweep": len(grid)}) as watcher:

@@ -19,9 +19,18 @@ from typing import Any
 from evenbatch.data import cookies, digits, mnist, mnist1d, stories
 from evenbatch.data.dataset import Dataset, check_batch_size
 from evenbatch.data.errors import DataError, did_you_mean, listed
-from evenbatch.data.table import load_table, recall
+from evenbatch.data.table import TableError, TableOptions, load_table, recall
 
-__all__ = ["DATASETS", "DataError", "Dataset", "check_batch_size", "load", "load_table"]
+__all__ = [
+    "DATASETS",
+    "DataError",
+    "Dataset",
+    "TableError",
+    "TableOptions",
+    "check_batch_size",
+    "load",
+    "load_table",
+]
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "cookies": cookies.load,

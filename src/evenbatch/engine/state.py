@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenbatch.data.dataset import Dataset
+from evenbatch.data.dataset import Dataset, is_roomy
 from evenbatch.engine import initialize, loop, probing
 from evenbatch.engine.curve import PROBE_FIELDS, Curve, Probes, Weights
 from evenbatch.engine.landscape import Survey
@@ -42,9 +42,35 @@ class Feed:
 
 
 def _flat(matrix: Array, dtype: Any) -> Array:
+    there = _as_it_lies(matrix) if matrix.dtype == dtype else None
+    if there is not None:
+        return there
     out = np.zeros((len(matrix), padded(matrix.shape[1])), dtype)
     out[:, : matrix.shape[1]] = matrix
     return out.ravel()
+
+
+def _as_it_lies(matrix: Array) -> Array | None:
+    """The memory of a matrix, if its rows are padded with zeros already: no second copy is made.
+
+    A data set's arrays are read-only, and the loop is compiled for arrays that are not; what they
+    are views of may be written.
+    """
+    whole = matrix.base
+    if not (
+        is_roomy(matrix)
+        and isinstance(whole, np.ndarray)
+        and whole.dtype == matrix.dtype
+        and whole.flags.c_contiguous
+        and whole.flags.writeable
+    ):
+        return None
+    width = padded(matrix.shape[1])
+    start = (matrix.ctypes.data - whole.ctypes.data) // matrix.itemsize
+    flat = whole.reshape(-1)[start : start + len(matrix) * width]
+    if len(flat) != len(matrix) * width or flat.reshape(-1, width)[:, matrix.shape[1] :].any():
+        return None
+    return flat
 
 
 def _with_length(x: Array, lengths: NDArray[np.int64] | None) -> Array:

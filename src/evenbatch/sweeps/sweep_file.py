@@ -2,6 +2,7 @@
 
 data = ["digits", "mine.csv"]        names, or files beside this one
 target = "price"                     the column to predict, for files
+drop = ["id"]                        and how they are read: the options of `load_table`
 seeds = 5                            0 to 4; or a list
 
 [network]                            fields of `Network`; a list is a grid
@@ -22,8 +23,17 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from evenbatch.data import DATASETS, DataError, Dataset, load, load_table
+from evenbatch.data import (
+    DATASETS,
+    DataError,
+    Dataset,
+    TableError,
+    TableOptions,
+    load,
+    load_table,
+)
 from evenbatch.data.errors import did_you_mean, listed
+from evenbatch.data.table.options import DEFAULTS
 from evenbatch.engine import Network, SettingError, Trial
 from evenbatch.engine.state import check_fit
 from evenbatch.protocol.verdict import ExperimentError
@@ -34,7 +44,7 @@ MOST = 10_000_000
 SEEDS = 5
 """If the file does not say."""
 
-_TOP = ("data", "target", "seeds", "network", "trial")
+_TOP = ("data", "target", "seeds", "network", "trial", *DEFAULTS)
 # What the data or the head of the file says, and where to write it instead.
 _ELSEWHERE = {
     ("network", "inputs"): "it follows from the data: leave it out",
@@ -47,18 +57,24 @@ _NETWORK = Network(inputs=4, hidden=(4,), outputs=2)
 _BASE: dict[str, Any] = {"network": _NETWORK, "trial": Trial(_NETWORK)}
 
 
-def read_sweep(path: Path) -> Grid:
+def read_sweep(path: Path, target: str | None = None, options: TableOptions | None = None) -> Grid:
     """The grid a file describes, every combination of it checked.
+
+    Args:
+        path: the file.
+        target: the column to predict, instead of what the file says.
+        options: how tables are read, in addition to what the file says.
 
     Raises:
         ExperimentError: something in it cannot be trained; the message names file, line and field.
+        TableError: a table that it names cannot be used as it is.
     """
-    return _Reader(path).grid()
+    return _Reader(path, target, options or TableOptions()).grid()
 
 
 class _Reader:
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, target: str | None, options: TableOptions) -> None:
+        self.path, self.target, self.more = path, target, options
         try:
             self.text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
@@ -176,15 +192,18 @@ class _Reader:
             if dataset.name in found:
                 raise self.error(f"data holds {dataset.name!r} twice", "data")
             found[dataset.name] = dataset
-        if "target" in self.content and not any(map(self.is_file, many)):
-            raise self.error("target is about files, and data names none: leave it out", "target")
+        if not any(map(self.is_file, many)):
+            for name in ("target", *DEFAULTS):
+                if name in self.content:
+                    said = f"{name} is about files, and data names none: leave it out"
+                    raise self.error(said, name)
         return found
 
     def is_file(self, name: str) -> bool:
         return name.partition(":")[0] not in DATASETS
 
     def dataset(self, name: str) -> Dataset:
-        target = self.content.get("target")
+        target = self.target or self.content.get("target", [])
         try:
             if not self.is_file(name):
                 return load(name)
@@ -198,16 +217,27 @@ class _Reader:
             raise self.error(f"data: {error}", "data") from None
         texts: list[Any] = target if isinstance(target, list) else [target]
         if not all(isinstance(text, str) for text in texts):
-            where = ["target"] if "target" in self.content else ["data"]
             raise self.error(
                 f"target is {target!r}; it must name the column of {name} to predict: "
-                'target = "price"', *where,
+                'target = "price"', "target",
             )  # fmt: skip
         try:
-            return load_table(path, texts)
+            return load_table(path, texts, **self.options().given())
+        except TableError:
+            raise
         except DataError as error:
             named = [w for w in ("target", "data") if w in self.content]
             raise self.error(str(error), named[0]) from None
+
+    def options(self) -> TableOptions:
+        """How tables are read: what the file says, and what was said beside it."""
+        found = TableOptions()
+        for name in DEFAULTS.keys() & self.content.keys():
+            try:
+                found = found.changed(TableOptions.of(**{name: self.content[name]}).given())
+            except DataError as error:
+                raise self.error(str(error), name) from None
+        return found.changed(self.more.given())
 
     # Everything together.
 
