@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from evenbatch.app.tables import Tables
 from evenbatch.cli.door import app, readable_errors
 from evenbatch.cli.options import ClaimNames, EffortName, Target
+from evenbatch.cli.table_options import with_table_options
 
 
 @app.command()
+@with_table_options
 def claims(
     names: ClaimNames = None,
     data: Annotated[
@@ -26,6 +29,8 @@ def claims(
     json: Annotated[
         bool, typer.Option("--json", help="Print the experiment as data, for another program.")
     ] = False,
+    *,
+    tables: Tables,
 ) -> None:
     """List the claims, or explain some: what is asked, what is tried, how it is judged."""
     with readable_errors():
@@ -43,7 +48,7 @@ def claims(
         chosen = tuple(names or CLAIMS)
         for name in chosen:
             on = (data,) if data else tuple(CLAIMS[name].data[:1]) if name in CLAIMS else ()
-            _, parts = parts_for((name,), on, target, None, effort or "default", None)
+            _, parts = parts_for((name,), on, target, None, effort or "default", None, tables)
             study = parts[0].study
             if study is None:
                 console.print(f"{name}: {parts[0].skipped}", markup=False)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evenbatch.app.tables import Tables
+
 if TYPE_CHECKING:
     from evenbatch.data import TableError
 
