@@ -12,9 +12,9 @@ from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve, Trial
 from evenbatch.protocol import goals, race_shown
 from evenbatch.protocol.block import Changes
-from evenbatch.protocol.cells import make_trial
+from evenbatch.protocol.cells import make_trial, rate_at
 from evenbatch.protocol.experiment import Experiment, RacePlan
-from evenbatch.protocol.race import Finding, Race, Seconds
+from evenbatch.protocol.race import LOWEST, Finding, Race, Seconds
 from evenbatch.protocol.statement import race_setting, statement
 from evenbatch.protocol.study import sentence
 from evenbatch.protocol.verdict import CANNOT_TELL, Curves, Round, Statement, Verdict
@@ -49,6 +49,11 @@ class DataScale:
     def unit(self) -> str:
         """Of a difference, times 100 for shares."""
         return "percentage points" if self.percent else "of R²"
+
+    @property
+    def rows(self) -> int:
+        """Of the test set."""
+        return self.data.n_test
 
     def said(self, signed: float) -> str:
         """A metric in words."""
@@ -177,13 +182,15 @@ class RaceStudy:
     def timing(self, curves: Curves) -> Sequence[Trial]:
         """Both arms in turns, each pair the other way round; the first pair only warms up.
 
-        A step takes as long at any learning rate. The lowest one tried is used: at a higher one a
-        run might diverge, and then there is nothing to time.
+        A step takes as long at any learning rate, and a run that diverges cannot be timed: the
+        lowest rate is used that was tried, or that a grid may grow to if runs diverged there.
         """
         found = self.race.search(curves)
         if found.wanted or found.goal is None:
             return ()
         lowest = min(row.rate for rows in found.tried.values() for row in rows)
+        if any(row.diverged for rows in found.tried.values() for row in rows if row.rate == lowest):
+            lowest = rate_at(LOWEST)
         networks, first = self.networks, self.plan.first
         steps = networks.timed_steps()
         pair = [networks.trial(arm, lowest, first, 0, steps) for arm in networks.arms]

@@ -9,8 +9,30 @@ from dataclasses import replace
 from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Bound, Effect, Verdict
 from evenbatch.protocol.wording import digits, signed
 
-_OPPOSITE = {"fewer": "more", "less": "more"}
+_OPPOSITE = {
+    "fewer": "more",
+    "less": "more",
+    "smaller": "larger",
+    "deeper": "shallower",
+    "wider": "narrower",
+}
 _TURNED: dict[Bound, Bound] = {"at least": "at most", "at most": "at least", "": ""}
+
+
+def turned(effect: Effect) -> Effect:
+    """The effect; a ratio below 1 the other way round, so that no one has to divide.
+
+    >>> turned(Effect("", 0.5, 0.4, 0.8, "times less time")).unit
+    'times more time'
+    """
+    words = effect.unit.split()
+    if words[:1] != ["times"] or words[1:2] == [] or words[1] not in _OPPOSITE or effect.value >= 1:
+        return effect
+    ends = ((1 / end if end else math.inf) for end in (effect.high, effect.low))
+    low, high = ends
+    unit = " ".join(("times", _OPPOSITE[words[1]], *words[2:]))
+    bound = _TURNED[effect.bound]
+    return replace(effect, value=1 / effect.value, low=low, high=high, unit=unit, bound=bound)
 
 
 def times(effect: Effect, brief: bool = False) -> str:
@@ -21,19 +43,15 @@ def times(effect: Effect, brief: bool = False) -> str:
     >>> times(Effect("", 0.5, 0.4, 0.8, "times less time"))
     '2.0 times more time (95 % interval 1.2 to 2.5)'
     """
-    value, low, high, unit, bound = effect.value, effect.low, effect.high, effect.unit, effect.bound
-    if value < 1:
-        less = unit.split()[1]
-        unit = unit.replace(less, _OPPOSITE[less], 1)
-        low, high = (1 / high if high else math.inf), (1 / low if low else math.inf)
-        value, bound = 1 / value, _TURNED[bound]
+    effect = turned(effect)
+    low, high = digits(effect.low), digits(effect.high)
     interval = "" if brief else "95 % interval "
-    text = f"{digits(value)} {unit} ({interval}"
-    if bound == "at least":
-        return f"at least {text}from {digits(low)})"
-    if bound == "at most":
-        return f"at most {text}up to {digits(high)})"
-    return f"{text}{digits(low)} to {digits(high)})"
+    text = f"{digits(effect.value)} {effect.unit} ({interval}"
+    if effect.bound == "at least":
+        return f"at least {text}from {low})"
+    if effect.bound == "at most":
+        return f"at most {text}up to {high})"
+    return f"{text}{low} to {high})"
 
 
 def ratio(effect: Effect) -> str:
@@ -92,7 +110,7 @@ _VERBS = {
     HOLDS: "held",
     IN_PART: "held in part",
     FAILS: "did not hold",
-    CANNOT_TELL: "could not be told",
+    CANNOT_TELL: "was undecided",
 }
 
 

@@ -50,6 +50,7 @@ class Tried:
         level: where it ends, median over seeds.
         steps: to the goal, geometric mean over seeds; an unfinished run counts PENALTY budgets.
         reached: seeds that reached the goal.
+        diverged: seeds that diverged.
         keys: of the runs.
     """
 
@@ -57,6 +58,7 @@ class Tried:
     level: float
     steps: float
     reached: int
+    diverged: int
     keys: tuple[str, ...]
 
 
@@ -249,6 +251,7 @@ class Race:
             float(np.median([level(run, about) for run in runs])),
             math.exp(float(np.log(counted).mean())),
             int(np.isfinite(steps).sum()),
+            sum(run.diverged for run in runs),
             tuple(run.trial.key for run in runs),
         )
 

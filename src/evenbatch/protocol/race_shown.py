@@ -22,8 +22,9 @@ from evenbatch.protocol.exhibits import (
     Table,
     numbers,
 )
+from evenbatch.protocol.measures import About, level
 from evenbatch.protocol.phrases import compared, ratio, times
-from evenbatch.protocol.race import Finding, Meeting, Race
+from evenbatch.protocol.race import Finding, Meeting, Race, Search
 from evenbatch.protocol.wording import count, digits, span
 
 AHEAD = 1.45  # how far a figure goes on after the slower arm has reached the goal
@@ -231,11 +232,33 @@ def nothing_yet(race: Race, found: Finding | None) -> str:
     if found is None:
         return "goal and learning rates are not chosen yet, so nothing is measured"
     if found.search.goal is None:
-        return (
-            f"neither arm learned anything in {race.field.steps} steps at any learning rate tried, "
-            "so there is no goal to race to"
-        )
+        return nothing_learned(race, found.search)
     return "" if found.meetings else "no seed was measured with both arms yet"
+
+
+def nothing_learned(race: Race, search: Search) -> str:
+    """Why there is no goal to race to: all diverged, too few test rows to tell, or nothing learned;
+    with the numbers it rests on."""
+    field, said = race.field, race.field.scale.said
+    rows = [(row, arm) for arm, tried in search.tried.items() for row in tried]
+    best, arm = max(rows, key=lambda each: each[0].level)
+    low, high = (pick(row.rate for row, _ in rows) for pick in (min, max))
+    tried = f"at learning rates from {low:g} to {high:g}"
+    gone, runs = (sum(n) for n in zip(*((r.diverged, len(r.keys)) for r, _ in rows), strict=True))
+    if gone == runs:
+        return f"all {runs} runs diverged {tried}, so there is nothing to compare"
+    ends = (
+        f"the best, {field.name(arm)} at {best.rate:g}, ended with {said(best.level)}, and "
+        f"guessing reaches {said(search.floor)}"
+    )
+    if gone:
+        ends += f"; {gone} of {runs} runs diverged"
+    if best.level > search.floor and field.scale.rows:
+        return (
+            f"{count(field.scale.rows, 'test row')} cannot tell what was learned from luck: "
+            f"{ends}; it would take {said(search.floor + search.noise)}"
+        )
+    return f"neither arm learned anything in {field.steps} steps {tried}: {ends}"
 
 
 def happened(race: Race, found: Finding) -> str:
@@ -257,8 +280,21 @@ def happened(race: Race, found: Finding) -> str:
     end = compared(ahead, "ahead of", "behind", "level with", f"{first}")
     return (
         f"{goal} was reached {' and '.join(said)}, {' and '.join(ratios)}; after {field.steps} "
-        f"steps {other} was {end}"
+        f"steps {other} was {end}{''.join(_lost(field, found))}"
     )
+
+
+def _lost(field: Field, found: Finding) -> Iterable[str]:
+    """Arms that ended no better than a guess, or diverged."""
+    floor, noise = found.search.floor, found.search.noise
+    for place, arm in enumerate(field.arms):
+        runs = [pair[place] for pair in found.meetings[0].curves]
+        gone = sum(run.diverged for run in runs)
+        end = float(np.mean([level(run, About(floor)) for run in runs]))
+        if gone == len(runs):
+            yield f"; {field.name(arm)} diverged in every run"
+        elif end < floor + noise:
+            yield f"; {field.name(arm)} ended at chance ({field.scale.said(end)})"
 
 
 def notes(race: Race, found: Finding) -> Iterable[str]:

@@ -123,6 +123,11 @@ class Scale:
         return max(0.05 * abs(value), 1e-9)
 
     @property
+    def rows(self) -> int:
+        """Test targets that are counted; 0 if that is not known."""
+        return self.data[1] if self.data is not None and self.name == "accuracy" else 0
+
+    @property
     def percent(self) -> bool:
         """True for shares."""
         return self.name == "accuracy"
