@@ -18,7 +18,6 @@ app = typer.Typer(
     name="evenbatch",
     help="Measures what normalization buys a neural network, on your machine and your data.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
