@@ -232,7 +232,8 @@ def test_the_commit_is_told_in_a_checkout() -> None:
 
     root = Path(machine.__file__).parents[3]
     found = machine.code()
-    git = ["git", "-C", str(root), "rev-parse", "HEAD"]  # refused where another user owns the folder
+    # Refused where another user owns the folder.
+    git = ["git", "-C", str(root), "rev-parse", "HEAD"]
     is_checkout = (root / ".git").exists() and subprocess.run(git, check=False).returncode == 0
     assert re.fullmatch(r"[0-9a-f]{40}\+?", found) if is_checkout else found == ""
 
