@@ -14,6 +14,7 @@ import needs
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+collect_ignore = ["documents"]  # what the pages' Python starts from
 os.environ["EVENBATCH_STORE"] = "off"  # nothing is answered by what the user has stored
 
 # A command in the background of a script ignores Ctrl-C, and what it starts inherits that. These
