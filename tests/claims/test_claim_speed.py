@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from support.races import LOST, Arm, arms, curves_of, race_of, raced, timed_of
 from support.studies import NEEDED, by_id
 
 
-def held(without: Arm, with_norm: Arm, **settings: int) -> Verdict:
+def held(without: Arm, with_norm: Arm, **settings: Any) -> Verdict:
     return raced(race_of(**settings), arms(without, with_norm))[1]
 
 
@@ -69,14 +71,14 @@ def test_four_seeds_are_too_few() -> None:
 
 
 def test_both_arms_diverging_is_no_result() -> None:
-    study = race_of()
+    study = race_of(rates=(0.1, 1))
     verdict = study.verdict(curves_of(study, arms(LOST, LOST)), [])
     assert verdict.answer == CANNOT_TELL
     assert "neither arm learned anything in 1000 steps" in verdict.sentence
 
 
 def test_an_arm_that_never_gets_there_gives_a_bound() -> None:
-    verdict = held(LOST, Arm(50))
+    verdict = held(LOST, Arm(50), rates=(0.1, 1))
     assert verdict.answer == HOLDS
     assert by_id(verdict)["steps/best"].bound == "at least"
     assert "none of 10 runs within 1000 steps" in verdict.sentence
@@ -84,7 +86,7 @@ def test_an_arm_that_never_gets_there_gives_a_bound() -> None:
 
 
 def test_a_normalized_arm_that_never_gets_there_does_not_hold() -> None:
-    verdict = held(Arm(50), LOST)
+    verdict = held(Arm(50), LOST, rates=(0.1, 1))
     assert verdict.answer == FAILS
     steps = by_id(verdict)["steps/best"]
     assert steps.bound == "at most"
