@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -39,7 +39,7 @@ class World:
         self.base = float(rng.choice([0.0, 0.2, 0.3, 0.4]))
         self.best = float(rng.choice([0.01, 0.1, 1.0]))
         if calm:
-            self.noise, self.base, self.best = 0.002, 0.3, 0.1
+            self.noise, self.base, self.best = 0.002, 0.35, 0.1
         self.settled = lru_cache(maxsize=None)(self._settled)
 
     def __call__(self, trial: Trial) -> Curve:
@@ -51,6 +51,10 @@ class World:
         at = 0.25 * trial.steps * 10 ** (soon + 3 * own)
         diverged = gone == 2 or (gone == 1 and trial.seed % 5 == 0)
         found = curve(trial, min(top + own, 0.99), at, start=self.start, diverged=diverged)
+        if trial.evaluate_train:  # the training loss falls, below what is looked for or not
+            part = np.minimum(found.step / at, 1)
+            end = 0.02 * (1 if self.calm else 10 ** (1.5 * rough))
+            found = replace(found, train_eval_loss=math.log(2) * min(end, 1.0) ** part)
         if trial.probe_every:
             layers = np.arange(net.depth + 1)
             count = len(trial.probe_steps())
@@ -77,6 +81,8 @@ class World:
             sign = rng.choice([-1.0, 1.0], 4)
             total += sign * [rng.choice(LEVELS), *(rng.choice(DECADES) for _ in range(3))]
             gone = 0 if self.calm else max(gone, int(rng.choice([0, 0, 0, 0, 0, 0, 0, 0, 1, 2])))
+        if self.calm:
+            total[:2] = max(total[0], -0.05), min(total[1], 0.3)
         return (*(float(v) for v in total), gone)
 
 

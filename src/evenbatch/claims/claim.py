@@ -114,7 +114,9 @@ def asked(prepared: Sequence[p.Prepared], **described: Any) -> Made:
 
 def arms(*norms: str) -> p.Axis:
     """The axis of normalizers."""
-    return p.Axis("arm", "arm", tuple(p.Level(n, ARM_NAMES[n], p.changes(norm=n)) for n in norms))
+    return p.Axis(
+        "arm", "arm", tuple(p.Level(n, ARM_NAMES.get(n, n), p.changes(norm=n)) for n in norms)
+    )
 
 
 def initial(name: str, width: int) -> dict[str, Any]:

@@ -111,6 +111,8 @@ def figures(metric: str) -> tuple[p.Ways, p.Over, p.Ways]:
 
 def make(data: Dataset, effort: Effort) -> Made:
     """Steps to a goal without batch norm, with it, and with it and drift put back."""
+    if data.time_steps:
+        raise p.NotHere(f"It is about added drift, which the rows of {data.name} cannot have.")
     base = p.changes(depth=3, width=64, steps=STEPS, evaluate_every=STEPS // 50)
     plan = {
         "at": (BEST, EQUAL),

@@ -107,6 +107,11 @@ def race_study(
     for rate in rates:
         if not rate > 0:
             raise SettingError(f"the learning rate {rate:g} must be above 0")
+    if settings.get("batch_size", 0) > data.n_train:
+        raise SettingError(
+            f"batch_size is {settings['batch_size']} but data set {data.name!r} has only "
+            f"{data.n_train} training rows"
+        )
     if goal is not None and goal > 1:
         raise ExperimentError(
             f"the goal is {goal:g}, but {p.metric_name(data)} cannot exceed 1. A goal of 93 % is "

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenbatch.data.dataset import Dataset
+from evenbatch.engine import Curve
 from evenbatch.protocol import goals
 from evenbatch.protocol import values as described
 from evenbatch.protocol.block import Block, Cell, arm_axis
@@ -171,8 +172,8 @@ class Reading(Measured):
             arm = cell[place]
             if arm not in spec.levels:
                 continue
-            for keys in self._groups(block, cell, spec.at):
-                found = [level(self.curves[k], About(self.floor)) for k in keys if k in self.curves]
+            for runs in self._groups(block, cell, spec.at):
+                found = [level(run, About(self.floor)) for run in runs]
                 if found:
                     tops[arm] = max(tops.get(arm, -math.inf), float(np.median(found)))
         noise = goals.noise(self.data)
@@ -185,11 +186,11 @@ class Reading(Measured):
             return {"": None}
         return {"": goals.chosen(tops, self.floor, noise, spec.share)}
 
-    def _groups(self, block: Block, cell: Cell, at: str) -> list[tuple[str, ...]]:
+    def _groups(self, block: Block, cell: Cell, at: str) -> list[list[Curve]]:
         if at == SEARCH:
-            cells = self.cells[block.id]
-            return [cells.keys(cell, rate, search=True) for rate in block.rates]
-        return [self.keys(cell, block.id, at)]
+            keys = self.cells[block.id].keys
+            return [[self.curves[k] for k in keys(cell, rate, search=True)] for rate in block.rates]
+        return [self.runs(cell, block.id, at)]
 
     # ---- picks and effects ----
 

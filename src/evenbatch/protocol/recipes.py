@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.data.split import random_order
+from evenbatch.protocol.verdict import NotHere
 
 ALIKE = 5.0
 """Columns are of one scale if the middle half of their standard deviations lies within this
@@ -139,12 +140,18 @@ def _applied(data: Dataset, step: Step) -> dict[str, Any]:
         )
         return {"x_train": x_train, "x_test": x_test, "features": (*data.features, "constant")}
     if isinstance(step, TakeRows):
-        return {"x_train": data.x_train[step.rows], "y_train": data.y_train[step.rows]}
+        return _rows(data, "train", step.rows)
     if isinstance(step, TakeTargets):
         y = data.y_train.copy()
         y[step.rows] = y[step.targets]
         return {"y_train": y}
-    return {"x_test": data.x_test[step.order], "y_test": data.y_test[step.order]}
+    return _rows(data, "test", step.order)
+
+
+def _rows(data: Dataset, part: str, rows: list[int]) -> dict[str, Any]:
+    """These rows of a part, with the lengths of sequences."""
+    fields = {name: getattr(data, name) for name in (f"{n}_{part}" for n in ("x", "y", "lengths"))}
+    return {name: values[rows] for name, values in fields.items() if values is not None}
 
 
 def made(data: Dataset, recipe: Recipe) -> Dataset:
@@ -172,7 +179,14 @@ class Prepared:
             object.__setattr__(self, "recipe", Recipe(self.data.name))
 
     def then(self, step: Step) -> Prepared:
-        """With one more step."""
+        """With one more step.
+
+        Raises:
+            NotHere: it changes columns, and the data are sequences, whose ends are padded.
+        """
+        of_columns = isinstance(step, Standardize | Rescale | BlackAndWhite | AddColumn)
+        if of_columns and self.data.time_steps:
+            raise NotHere(f"It is about columns, and the rows of {self.data.name} are sequences.")
         return Prepared(
             made(self.data, Recipe("", (step,))), Recipe(self.recipe.of, (*self.recipe.steps, step))
         )

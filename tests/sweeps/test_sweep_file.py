@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from evenbatch.claims import ExperimentError
-from evenbatch.data import load
+from evenbatch.data import DataError, load
 from evenbatch.engine import Network, Trial
+from evenbatch.protocol.verdict import ExperimentError
 from evenbatch.sweeps.grid import Grid, Picked
 from evenbatch.sweeps.sweep_file import read_sweep
 
@@ -94,7 +94,7 @@ WRONG: dict[str, tuple[str, Any, str]] = {
     "unknown field": (HEAD + NET + 'nrom = "batch"', 4, "[network] has no field 'nrom'. Did you "
                       "mean 'norm'? Fields: 'hidden', 'activation'"),
     "unknown table": (HEAD + NET + "[trail]\nsteps = 5", 4, "there is no field 'trail'. Did you "
-                      "mean 'trial'? Fields: 'data', 'target', 'seeds', 'network', 'trial'."),
+                      "mean 'trial'? Fields: 'data', 'target', 'seeds', 'network', 'trial'"),
     "field at the top": ("steps = 5\n" + HEAD + NET, 1, "It belongs under [trial]."),
     "network field in trial": (HEAD + NET + '[trial]\nnorm = "batch"', 5, "[trial] has no field"),
     "value": (HEAD + NET + '[trial]\n\noptimizer = "adma"', 6, "optimizer is 'adma'; it must be "
@@ -125,8 +125,6 @@ WRONG: dict[str, tuple[str, Any, str]] = {
     "data twice": ('data = ["digits", "digits"]\n' + NET, 1, "data holds 'digits' twice"),
     "data option": ('data = "cookies:m=5"\n' + NET, 1, "cookies has no option 'm'"),
     "target without file": (HEAD + 'target = "x"\n' + NET, 2, "target is about files"),
-    "file without target": ('data = "tea.csv"\n' + NET, 1, "target is None; it must name the"),
-    "target wrong": ('data = "tea.csv"\ntarget = "god"\n' + NET, 2, "'good'"),
     "target a number": ('data = "tea.csv"\ntarget = 3\n' + NET, 2, "target is 3; it must name"),
     "combination": (HEAD + '[network]\nhidden = [[8], [6]]\nnorm = ["none", "group"]\n', None,
                     "a combination of the grid cannot be trained: groups is 4, which does not "
@@ -149,6 +147,16 @@ def test_errors_name_file_line_and_field(
     said = str(caught.value)
     assert said.startswith(f"{tmp_path / 'my.toml'}{f', line {line}' if line else ''}: "), said
     assert message in said
+
+
+@pytest.mark.parametrize("target", ["", 'target = "god"\n'])
+def test_a_target_that_is_none_of_a_tables_columns_is_the_tables_own_error(
+    target: str, tmp_path: Path
+) -> None:
+    """It proposes what to write for a table, wherever it is read."""
+    (tmp_path / "tea.csv").write_text("grams,milk,good\n" + "1,0,0\n2,1,1\n" * 20)
+    with pytest.raises(DataError, match=r"^tea\.csv: .* 'grams', 'milk', 'good'"):
+        read(f'data = "tea.csv"\n{target}{NET}', tmp_path)
 
 
 def test_a_file_that_is_not_text(tmp_path: Path) -> None:
