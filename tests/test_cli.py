@@ -165,7 +165,7 @@ WRONG = {
     "no file": (["--data", "no.csv", "--target", "x"], "there is no file no.csv"),
     "no file, no target": (["--data", "no.csv"], "there is no file no.csv"),
     "folder": (["--data", ".", "--target", "x"], ". is a folder, not a file"),
-    "target missing": (["--data", "a.csv"], "name the column to predict with --target COLUMN"),
+    "target missing": (["--data", "a.csv"], "the column to predict is not named (--target)"),
     "target wrong": (["--data", "a.csv", "--target", "goood"], "'good'"),
     "target of digits": (["--target", "x"], "--target is about a table of your own, and digits"),
     "binary": (["--data", "b.csv", "--target", "x"], "b.csv"),

@@ -115,7 +115,7 @@ def test_few_test_rows_and_copies(write: Write) -> None:
     )
     twice = notes(write("\n".join([*text[:151], *text[1:151]])))
     assert len(twice) == 1
-    assert twice[0].endswith("of 60 test rows stand in the training rows too.")
+    assert twice[0].endswith("of 60 test rows are copies of rows that are learned from.")
 
 
 def test_texts_that_almost_every_row_has_for_itself(write: Write) -> None:

@@ -39,6 +39,8 @@ def written_otherwise(
 ) -> Fault | None:
     """The separators that read most of the cells that are no numbers yet; None if none read any."""
     doubtful = [c for c in columns if c.codes is not None and not is_category(c)]
+    if not doubtful:
+        return None
     best, most, read_by = None, 0, list[Column]()
     ways = sorted(_WAYS, key=lambda way: way[0] != ",") if table.delimiter == ";" else _WAYS
     for decimal, thousands in ways:

@@ -141,7 +141,8 @@ def _holds_data(head: Sequence[Row], target: Sequence[str]) -> bool:
     A row of names may hold numbers (years, or pixels from 0), but these rise. A row of data holds
     numbers in columns of numbers, or texts that are met again below.
     """
-    first, body = head[0][1], [row for _, row in head[1:] if len(row) == len(head[0][1])]
+    first = head[0][1]
+    body = [row for _, row in head[1:] if len(row) == len(first) and row != first]
     named = _holds_all(first, target) and not any(set(target) & set(row) for row in body)
     if named or not body:
         return False

@@ -137,7 +137,9 @@ def of_dataset(data: Dataset, target: Sequence[str]) -> list[str]:
         notes.append(f"The same value in every training row: {listed(names)}.")
     copies = _copies(data)
     if copies > _COPIED * data.n_test:
-        notes.append(f"{copies:,} of {data.n_test:,} test rows stand in the training rows too.")
+        notes.append(
+            f"{copies:,} of {data.n_test:,} test rows are copies of rows that are learned from."
+        )
     return notes
 
 

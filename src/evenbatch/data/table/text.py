@@ -71,8 +71,7 @@ def _read(
     delimiter = options.delimiter or find_delimiter(lines)
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
-            yield from _rows(path.name, stream, delimiter, options, escape)
+        return _rows(path, encoding, delimiter, options, escape)
 
     header = find_header(path.name, list(islice(rows(), _HEAD)), target, options)
     columns, sample = _columns(path.name, rows(), header, options, seed, set(options.categories))
@@ -213,18 +212,19 @@ def _split(lines: Iterator[str], delimiter: str, escape: str | None = None) -> I
 
 
 def _rows(
-    file: str, stream: IO[str], delimiter: str, options: TableOptions, escape: str | None
+    path: Path, encoding: str, delimiter: str, options: TableOptions, escape: str | None
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not blank and not to be skipped, with their numbers."""
-    skipped, lines = set(options.skip_rows), _lines(stream, options)
-    number = 0
+    skipped, number = set(options.skip_rows), 0
     try:
-        for number, row in enumerate(_split(lines, delimiter, escape), start=1):
-            if row and (row[0] or any(row)) and any(map(str.strip, row)) and number not in skipped:
-                yield number, row
+        with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
+            lines = _lines(stream, options)
+            for number, row in enumerate(_split(lines, delimiter, escape), start=1):
+                if row and (row[0].strip() or any(map(str.strip, row))) and number not in skipped:
+                    yield number, row
     except csv.Error as error:
         raise _QuoteError(
-            f"{file}: row {number + 1} cannot be split into cells ({error}). "
+            f"{path.name}: row {number + 1} cannot be split into cells ({error}). "
             "Look for a quotation mark that is opened and never closed, or not doubled inside a "
             "quoted cell."
         ) from error
@@ -246,18 +246,14 @@ def _columns(
         for name in header.names
     ]
     used = [cells for cells in columns if cells is not None]
-    sample, ragged = _Sample(options.rows, seed), []
-    body = (row for row in rows if row[0] > header.row)
-    while chunk := list(islice(body, _CHUNK)):
-        for number, row in chunk:
-            if len(row) != width:
-                if any(cell.strip() for cell in row[width:]) or len(row) < width:
-                    ragged.append((number, len(row), row[0]))
-                row[:] = (row + [""] * width)[:width]
-        places = [number for number, _ in chunk]
-        for cells, column in zip(
-            zip(*(row for _, row in chunk), strict=True), columns, strict=True
-        ):
+    sample, ragged = _Sample(options.rows, seed), list[tuple[int, int, str]]()
+    if header.row:
+        next(rows)  # it is the first that is not skipped
+    while chunk := list(islice(rows, _CHUNK)):
+        places, body = zip(*chunk, strict=True)
+        if set(map(len, body)) != {width}:
+            ragged += _even(places, body, width)
+        for cells, column in zip(zip(*body, strict=True), columns, strict=True):
             if column is not None:
                 column.add(cells)
         _keep(used, sample.add(places))
@@ -267,6 +263,20 @@ def _columns(
     if not sample.seen:
         raise DataError(f"{file}: there are no rows below the header. Add some.")
     return used, sample
+
+
+def _even(
+    numbers: Sequence[int], rows: Sequence[list[str]], width: int
+) -> Iterator[tuple[int, int, str]]:
+    """Give every row as many cells; the number, width and first cell of those that had others.
+
+    Blank cells at the end of a row are nothing: separators too many.
+    """
+    for number, row in zip(numbers, rows, strict=True):
+        if len(row) != width:
+            if len(row) < width or any(map(str.strip, row[width:])):
+                yield number, len(row), row[0]
+            row[:] = (row + [""] * width)[:width]
 
 
 def _keep(columns: Sequence[Cells], kept: NDArray[np.bool_] | None) -> None:
@@ -289,7 +299,7 @@ class _Sample:
         self._keys: list[NDArray[np.uint64]] = []
         self._words = np.random.PCG64(seed)
 
-    def add(self, numbers: list[int]) -> NDArray[np.bool_] | None:
+    def add(self, numbers: Sequence[int]) -> NDArray[np.bool_] | None:
         """More rows; which of all rows so far are kept, when it is time to forget some."""
         self.seen += len(numbers)
         self._kept += len(numbers)
