@@ -235,8 +235,9 @@ def test_options_in_a_sweep_file_without_a_table(run: Run) -> None:
 def test_a_table_is_read_once_for_all_claims(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from evenbatch.cli.prove import parts_of
     from evenbatch.experiments.setup import QUICK
+
+    from evenbatch.cli.prove import parts_of
 
     path = tmp_path / "tea.csv"
     path.write_text("a,b,good\n" + "1,2,u\n2,1,v\n" * 30)

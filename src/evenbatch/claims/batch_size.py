@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from itertools import product
 
 from evenbatch import protocol as p
 from evenbatch.claims import batch_spread
-from evenbatch.claims.claim import Claim, Effort, Made, arms, asked, points, searched
-from evenbatch.claims.comparison import LEVEL
+from evenbatch.claims import common as c
+from evenbatch.claims.claim import Claim, Effort, Made, asked
 from evenbatch.data.dataset import Dataset
-from evenbatch.protocol.tables import mean, of_cells, of_values, rate
-from evenbatch.protocol.verdict import ExperimentError
 
 PHRASE = "works better with larger batches"
-ARMS = arms("none", "batch")
+ARMS = c.arms("none", "batch")
 SIZES = (2, 4, 8, 16, 32, 64, 128, 256)
-STEPS = 200
-SEEN = 32 * STEPS  # examples a run sees at equal examples
+STEPS, SEEN = 200, 6400  # of a run: steps at equal updates, rows seen at equal examples
 BUDGETS = {"updates": "equal updates", "examples": "equal examples"}
-STARTS = LEVEL.of("updates", arm="batch", size="$")
-MEANS, SPREADS = p.Computed("means", STARTS), p.Computed("spreads", STARTS)
 RULE = p.PerPart(
     parts=tuple(p.OnePart(f"growth/{id}/best", f"at {name}") for id, name in BUDGETS.items()),
     gain="the growth of the lead, in points,",
@@ -33,6 +27,7 @@ RULE = p.PerPart(
     alone={p.FAILS: "its lead over no normalization did not grow {where}"},
     where="best against best",
 )
+LEAD = c.LEVEL.of(arm="batch") - c.LEVEL.of(arm="none")
 WORDS = {
     "phrase": PHRASE,
     "states": "Batch norm works better with larger batches.",
@@ -45,171 +40,105 @@ WORDS = {
 }
 
 
-def lead(budget: str, size: str, at: str = p.BEST) -> p.Minus:
-    """How far batch norm is ahead."""
-    batch, none = (LEVEL.of(budget, at, arm=arm, size=size) for arm in ("batch", "none"))
-    return batch - none
-
-
-def effects(data: Dataset, sizes: tuple[int, ...]) -> Iterable[p.Mean]:
+def effects(first: str, last: str) -> p.EffectSpecs:
     """How much the lead grows with the batch, and what batch norm itself gains."""
-    first, last, unit = str(sizes[0]), str(sizes[-1]), points(data)
-    for at, words in ((p.BEST, "best against best"), ("equal", "one rate for both")):
-        for budget, name in BUDGETS.items():
-            yield p.Mean(
-                id=f"growth/{budget}/{at}",
-                label=f"lead grown, {name}, {words}",
-                unit=unit,
-                of=lead(budget, last, at) - lead(budget, first, at),
-                times=100,
-            )
+    for at, (budget, name) in product((p.BEST, "equal"), BUDGETS.items()):
+        grown = LEAD.where(budget, at, size=last) - LEAD.where(budget, at, size=first)
+        yield c.in_points(f"growth/{budget}/{at}", f"lead grown, {name}, {{at}}", grown)
     for budget, name in BUDGETS.items():
-        risen = (LEVEL.of(budget, arm="batch", size=size) for size in (last, first))
-        label = f"batch norm itself, {name}"
-        rise = next(risen) - next(risen)
-        yield p.Mean(id=f"rise/{budget}", label=label, unit=unit, of=rise, times=100)
-    label = "scatter of batch means over batch size"
-    of = p.Computed("exponent", STARTS)
-    yield p.Mean(id="exponent", label=label, unit="as power of N", of=of)
+        risen, start = (c.LEVEL.of(budget, arm="batch", size=size) for size in (last, first))
+        yield c.in_points(f"rise/{budget}", f"batch norm itself, {name}", risen - start)
+    yield batch_spread.EXPONENT
 
 
 def block(budget: str, sizes: tuple[int, ...], effort: Effort) -> p.Block:
     """All sizes at one budget, each arm at its best rate and both at the same."""
     steps = {n: STEPS if budget == "updates" else SEEN // n for n in sizes}
-    levels = (p.Level(str(n), str(n), p.changes(batch_size=n, steps=steps[n]), n) for n in sizes)
-    axes = (p.Axis("size", "batch size", tuple(levels), log=True), ARMS)
-    rates = p.rates_between(-3, 0.5, 0.5 if effort.quick else 0.25)
-    plan = {"at": (p.Best(), p.Equal(name="one rate for both")), "rates": rates, "score": LEVEL}
-    return searched(budget, effort, p.changes(depth=2, width=32), axes, **plan)
+    size = p.numbered("size", "batch size", sizes, lambda n: {"batch_size": n, "steps": steps[n]})
+    at = (p.Best(), p.Equal(name="one rate for both"))
+    plan = {"at": at, "rates": effort.rates(-3, 0.5), "score": c.LEVEL}
+    return c.searched(budget, effort, p.changes(depth=2, width=32), (size, ARMS), **plan)
 
 
-def figures(metric: str, rows: int, sizes: tuple[int, ...]) -> Iterable[p.Over]:
+def figures(law: tuple[float, ...]) -> p.FigureSpecs:
     """Each size at both budgets; and how much batch statistics vary."""
-    for budget in BUDGETS:
-        over = [p.Row(a.id, a.name, LEVEL.of(budget, arm=a.id, size="$")) for a in ARMS.levels]
-        title = f"Each batch size with {STEPS if budget == 'updates' else SEEN} {budget}"
+    for budget, amount in (("updates", STEPS), ("examples", SEEN)):
         yield p.Over(
-            id=f"sizes/{budget}", kind=p.DOTS, axis="size", show="mean", title=title,
-            alt=f"Test {metric} at the end over the batch size, each arm at its best learning "
+            id=f"sizes/{budget}", kind=p.DOTS, axis="size", show="mean", block=budget,
+            title=f"Each batch size with {amount} {budget}",
+            alt="Test {metric} at the end over the batch size, each arm at its best learning "
             "rate, with the interval of the mean.",
-            y=f"test {metric}", rows=tuple(over), marks=(p.CHANCE,), block=budget,
+            y="test {metric}", rows=c.rows(c.LEVEL.of(budget), ARMS), marks=(p.CHANCE,),
         )  # fmt: skip
-    yield p.Over(
-        id="spread", kind=p.LINES, axis="size", show="range", block="updates",
-        title="How much batch statistics vary", x="batch size N", log="xy", percent=False,
-        alt="Spread of the batch means and of the batch standard deviations of the first layer's "
-        "sums over the batch size, in units of the spread over all rows, beside 1/√N.",
-        y="spread between batches, in standard deviations",
-        y_id="scatter",
-        rows=(
-            p.Row("law", "1/√N, drawn without repeats", given=tuple(law(rows, n) for n in sizes)),
-            p.Row("means", "batch means", MEANS),
-            p.Row("spreads", "batch standard deviations", SPREADS),
-        ),
-    )  # fmt: skip
+    yield batch_spread.figure(law)
 
 
-def law(rows: int, size: int) -> float:
-    """1/√N for batches drawn without repeats."""
-    return batch_spread.drawn_without_repeats(rows, size) / math.sqrt(size)
+def tables(sizes: tuple[int, ...], law: tuple[float, ...]) -> p.TableSpecs:
+    """Every size, at both budgets; and the batch statistics."""
+    for budget, name in BUDGETS.items():
+        equal = p.Column("{metric}, one rate for both", of=c.LEVEL.of(at="equal"))
+        columns = (p.Column("{metric}"), p.Column("best rate", "rate"), equal)
+        yield p.TableSpec(f"Test {{metric}} at the end, {name}", columns, budget, "arm")
+    yield batch_spread.table(sizes, law)
 
 
 def make(data: Dataset, effort: Effort) -> Made:
-    """Batch norm and none over batch sizes, at equal updates and at equal examples.
-
-    Columns of different scale are standardized first: what scaling does is another claim's matter.
-    """
-    if data.n_train < 16:
-        raise ExperimentError(
-            f"{data.name} has {data.n_train} training rows; batch sizes are compared from 2 to 8 "
-            "or more, which takes at least 16: give a table with more rows"
-        )
-    even = p.Prepared(data).learnable().of_one_scale()
-    sizes, metric = tuple(s for s in SIZES if 2 * s <= data.n_train), p.metric_name(data)
+    """Batch norm and none over batch sizes, at equal updates and at equal examples."""
+    compared = "batch sizes are compared from 2 to 8 or more, which takes at least 16"
+    c.need_rows(data, 16, f"{compared}: give a table with more rows")
+    sizes = tuple(size for size in SIZES if 2 * size <= data.n_train)
+    law = batch_spread.law(data.n_train, sizes)
     return asked(
-        (even,),
+        c.of_one_scale(data),
         claim="batch-size",
         **WORDS,
-        question="Does batch norm gain more over no normalization with batches of "
-        f"{sizes[-1]} than with batches of {sizes[0]}? And do batch statistics get steadier as "
-        "1/√N?",
-        measure=f"Lead: test {metric} at the end with batch norm minus without, in {points(data)}, "
+        question=f"Does batch norm gain more over no normalization with batches of {sizes[-1]} "
+        f"than with batches of {sizes[0]}? And do batch statistics get steadier as 1/√N?",
+        measure="Lead: test {metric} at the end with batch norm minus without, in {points}, "
         f"with {STEPS} updates and with {SEEN} examples. Growth: lead at {sizes[-1]} minus lead at "
         f"{sizes[0]}, paired by seed, mean with 95 % interval. Scatter: standard deviation of the "
         "batch means of the first layer's sums, at the start, over 100 batches.",
-        blocks=tuple(block(budget, sizes, effort) for budget in BUDGETS),
-        effects=tuple(effects(data, sizes)),
+        blocks=(block(budget, sizes, effort) for budget in BUDGETS),
+        effects=effects(str(sizes[0]), str(sizes[-1])),
         rule=RULE,
-        figures=tuple(figures(metric, data.n_train, sizes)),
+        figures=figures(law),
+        tables=tables(sizes, law),
     )
 
 
 def happened(reading: p.Reading) -> str:
     """Both ends of the batch sizes, and how the scatter of batch means falls."""
-    sizes, said = [level.id for level in reading.block().axis("size").levels], []
+    first, *_, last = (level.id for level in reading.block().axis("size").levels)
+    said = []
     for budget, name in BUDGETS.items():
-        ahead = [
-            p.compared(_lead(reading, budget, size), "ahead", "behind", "level")
-            for size in (sizes[0], sizes[-1])
-        ]
+        small, large = (
+            p.ahead(reading.points(LEAD.where(budget, size=size))) for size in (first, last)
+        )
         said.append(
-            f"at {name}, batch norm was {ahead[0]} with batches of {sizes[0]} and {ahead[1]} with "
-            f"batches of {sizes[-1]}"
+            f"at {name}, batch norm was {small} with batches of {first} and {large} with batches "
+            f"of {last}"
         )
     power = p.signed(reading.effects["exponent"].value)
     return f"{'; '.join(said)}; the scatter of batch means fell as N to the power of {power}"
 
 
-def _lead(reading: p.Reading, budget: str, size: str) -> p.Effect:
-    unit, of = points(reading.data), lead(budget, size)
-    return reading.effect(p.Mean(id="lead", label="lead", unit=unit, of=of, times=100))
-
-
-def notes(reading: p.Reading) -> Iterable[str]:
+def notes(reading: p.Reading) -> p.Notes:
     """From which size on batch norm is ahead; what a batch of two leaves."""
     sizes = [level.id for level in reading.block().axis("size").levels]
     for budget, name in BUDGETS.items():
-        leads = [_lead(reading, budget, size).low > 0 for size in sizes]
-        since = next((s for i, s in enumerate(sizes) if all(leads[i:])), None)
-        means = [reading.mean(LEVEL.of(budget, arm="batch", size=size)) for size in sizes]
-        ahead = (
-            f"clearly ahead with batches of {since} or more" if since else "nowhere clearly ahead"
-        )
-        yield f"At {name}, batch norm was {ahead}; it did best with batches of " + (
-            f"{sizes[means.index(max(means))]}."
-        )
-    if sizes[0] == "2":
+        leads = [reading.points(LEAD.where(budget, size=size)).low > 0 for size in sizes]
+        since = next((size for i, size in enumerate(sizes) if all(leads[i:])), None)
+        where = f"clearly ahead with batches of {since} or more"
+        means = {size: reading.mean(c.LEVEL.of(budget, arm="batch", size=size)) for size in sizes}
+        best = max(means, key=lambda size: means[size])
         yield (
-            "In a batch of 2 the two values of a unit always become −1 and +1, or nearly so: which "
-            "of them is larger is all that is left."
+            f"At {name}, batch norm was {where if since else 'nowhere clearly ahead'}; it "
+            f"did best with batches of {best}."
         )
+    yield (
+        "In a batch of 2 the two values of a unit always become −1 and +1, or nearly so: which of "
+        "them is larger is all that is left."
+    )
 
 
-def tables(reading: p.Reading) -> Iterable[p.Table]:
-    """Every size, at both budgets; and the batch statistics."""
-    metric = reading.experiment.metric
-    for budget, name in BUDGETS.items():
-        columns = {
-            metric: mean(LEVEL),
-            "best rate": rate(),
-            f"{metric}, one rate for both": mean(LEVEL, "equal"),
-        }
-        title = f"Test {metric} at the end, {name}"
-        yield of_cells(reading, title, columns, block=budget, across="arm")
-    rows: dict[tuple[str, ...], list[p.Expr]] = {}
-    for level in reading.block().axis("size").levels:
-        n = int(level.id)
-        known = f"{1 / math.sqrt(n):.3f}", f"{law(reading.data.n_train, n):.3f}"
-        rows[level.id, *known] = [p.with_level(of, "$", level.id) for of in (MEANS, SPREADS)]
-    title = "Batch statistics of the first layer at the start, in standard deviations over all rows"
-    heads = ("batch size N", "1/√N", "1/√N, drawn without repeats")
-    found = ("spread of batch means", "spread of batch standard deviations")
-    yield of_values(reading, title, heads, rows, found, lambda values: f"{values.mean():.3f}")
-
-
-COMPUTED = {
-    "exponent": batch_spread.exponents,
-    "means": batch_spread.means,
-    "spreads": batch_spread.spreads,
-}
-CLAIM = Claim("batch-size", PHRASE, make, p.Telling(happened, notes, tables, COMPUTED))
+CLAIM = Claim("batch-size", PHRASE, make, p.Telling(happened, notes, batch_spread.COMPUTED))

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from evenbatch import protocol as p
 from evenbatch.data.dataset import Dataset
 from evenbatch.protocol.networks import RaceStudy
-from evenbatch.protocol.phrases import listed_answers
+from evenbatch.protocol.phrases import by_name, listed_answers
 from evenbatch.protocol.study import ClaimStudy, Telling
 from evenbatch.protocol.verdict import Verdict
-
-ARM_NAMES = {
-    "none": "no normalization",
-    "batch": "batch norm",
-    "layer": "layer norm",
-    "rms": "RMS norm",
-    "group": "group norm",
-}
-"""Arms as tables and figures call them; a figure draws an arm of this id the same everywhere."""
-
-INITS = {
-    "torch": ("PyTorch init", "PyTorch's initialization"),
-    "he": ("He init", "He initialization"),
-    "large": ("twice He", "weights twice He's"),
-}
-"""Initial weights in tables and in sentences."""
-
-
-TWO_POINTS = 2.0
-"""The difference that matters where another kind of normalizer is recommended: twice the point that
-matters elsewhere, because whoever follows the advice also gives up what the first one has to offer
-(no cost in evaluation, and folding into the layer before)."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +33,15 @@ class Effort:
     @property
     def quick(self) -> bool:
         return self.name == "quick"
+
+    def rates(self, low: float, high: float, spacing: float = 0.25) -> tuple[float, ...]:
+        """Learning rates from 10 to the power of `low` to that of `high`, `spacing` decades apart;
+        a quick effort tries every other one.
+
+        >>> QUICK.rates(-1, 0), DEFAULT.rates(-1, 0)
+        ((0.1, 0.316, 1.0), (0.1, 0.178, 0.316, 0.562, 1.0))
+        """
+        return p.rates_between(low, high, 2 * spacing if self.quick else spacing)
 
 
 QUICK, DEFAULT, FULL = Effort("quick", 5, 2), Effort("default", 10, 3), Effort("full", 20, 5)
@@ -85,7 +73,7 @@ class Claim:
     data: tuple[str, ...] = ("digits", "cookies")
     absent: str = ""
     alone: Callable[[Effort], Dataset] | None = None
-    named: Callable[[str, Verdict], str] = lambda name, _verdict: name
+    named: Callable[[str, Verdict], str] = by_name
 
     def on(self, data: Dataset, effort: Effort = DEFAULT) -> ClaimStudy | RaceStudy:
         """The experiment on a data set, as `evenbatch prove` carries it out.
@@ -104,65 +92,30 @@ class Claim:
         return f"“{self.phrase}” {listed_answers(verdicts, self.named)}."
 
 
-def asked(prepared: Sequence[p.Prepared], **described: Any) -> Made:
-    """An experiment on data sets, of which the first is the one it is about."""
-    data = prepared[0].data
-    recipes = {one.data.name: one.recipe for one in prepared}
+def asked(*prepared: p.Prepared, **described: Any) -> Made:
+    """An experiment on data sets, of which the first is the one it is about.
+
+    In every text, {metric} stands for what its metric is called, and {points} for the unit of a
+    difference of metrics times 100.
+    """
+    data, recipes = prepared[0].data, {one.data.name: one.recipe for one in prepared}
     metric = p.metric_name(data)
-    return p.Experiment(data=data.name, metric=metric, recipes=recipes, **described), prepared
+    words = {"{metric}": metric, "{points}": p.points_unit(data)}
+    filled = {name: _filled(part, words) for name, part in described.items()}
+    return p.Experiment(data=data.name, metric=metric, recipes=recipes, **filled), prepared
 
 
-def arms(*norms: str) -> p.Axis:
-    """The axis of normalizers."""
-    return p.Axis(
-        "arm", "arm", tuple(p.Level(n, ARM_NAMES.get(n, n), p.changes(norm=n)) for n in norms)
-    )
-
-
-def initial(name: str, width: int) -> dict[str, Any]:
-    """Settings of an initialization in `INITS` for a network of this width.
-
-    >>> initial("he", 32)
-    {'init': 'he'}
-    >>> initial("large", 32)
-    {'init': 'gaussian', 'sigma': 0.5}
-    """
-    if name == "large":
-        return {"init": "gaussian", "sigma": round(2 * math.sqrt(2 / width), 6)}
-    return {"init": name}
-
-
-def inits(width: int, *names: str) -> p.Axis:
-    """The axis of initializations."""
-    levels = (p.Level(n, INITS[n][0], p.changes(**initial(n, width))) for n in names)
-    return p.Axis("init", "initialization", tuple(levels))
-
-
-def points(data: Dataset) -> str:
-    """The unit of a difference of metrics times 100.
-
-    >>> from evenbatch.data import load
-    >>> points(load("digits")), points(load("cookies-taste"))
-    ('percentage points', 'points (0.01) of R²')
-    """
-    return "points (0.01) of R²" if data.task == "regression" else "percentage points"
-
-
-def rows(axis: p.Axis, of: Callable[[str], p.Expr]) -> tuple[p.Row, ...]:
-    """A row of a figure for each level of an axis."""
-    return tuple(p.Row(level.id, level.name, of(level.id)) for level in axis.levels)
-
-
-def ways(axis: p.Axis, **cell: str) -> tuple[p.Row, ...]:
-    """The same for paths of runs; `cell` names the levels of the other axes."""
-    return tuple(
-        p.Row(level.id, level.name, cell={axis.id: level.id, **cell}) for level in axis.levels
-    )
-
-
-def searched(
-    id: str, effort: Effort, base: p.Changes, axes: tuple[p.Axis, ...], **described: Any
-) -> p.Block:
-    """A block with the seeds of an effort; each cell at its own best learning rate unless said."""
-    usual: dict[str, Any] = {"at": (p.Best(),), "seeds": effort.seeds, "tuning": effort.tuning}
-    return p.Block(id=id, base=base, axes=axes, **usual | described)
+def _filled(part: Any, words: Mapping[str, str]) -> Any:
+    """Part of a description with names in braces filled in."""
+    made = part
+    if isinstance(part, str):
+        for name, word in words.items():
+            made = made.replace(name, word)
+    elif isinstance(part, (tuple, Iterator)):
+        made = tuple(_filled(one, words) for one in part)
+    elif isinstance(part, dict):
+        made = {name: _filled(one, words) for name, one in part.items()}
+    elif isinstance(part, msgspec.Struct):
+        own = {name: _filled(getattr(part, name), words) for name in part.__struct_fields__}
+        made = msgspec.structs.replace(part, **own)
+    return part if made == part else made

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import ARM_NAMES, Claim, Effort, Made, asked, searched, ways
-from evenbatch.claims.comparison import AVERAGE
+from evenbatch.claims import common as c
+from evenbatch.claims.claim import Claim, Effort, Made, asked
 from evenbatch.data.dataset import Dataset
-from evenbatch.protocol.tables import number, of_cells, rate
 
 PHRASE = "it works by steadying what layers receive"
 HALF, STEPS = 0.5, 500
@@ -19,9 +16,7 @@ BACK = {f"drift-{s:g}": s for s in (1.0, 2.0, 3.0, 4.0)}  # 1 is that of Santurk
 ADDED = (
     p.Level(id, f"drift {s:g} put back", p.changes(norm="batch", drift=s)) for id, s in BACK.items()
 )
-PLAIN = (p.Level(id, ARM_NAMES[id], p.changes(norm=id)) for id in ("none", "batch"))
-ARMS = p.Axis("arm", "arm", (*PLAIN, *ADDED))
-BEST, EQUAL = p.Best(name="best rates"), p.Equal(levels=("none", "batch"), name="equal rates")
+ARMS = p.Axis("arm", "arm", (*c.arms("none", "batch").levels, *ADDED))
 WORDS = {
     "phrase": PHRASE,
     "states": "Batch norm speeds training up because it keeps what the layers receive from "
@@ -40,73 +35,63 @@ WORDS = {
     "change": "Stronger drift stops any training (see the table). Mean and standard deviation over "
     "all units are what is measured here; drift of single units is larger.",
 }
-NAMES = {
-    "gain": "the factor of steps saved",
-    "steadier": "the factor by which inputs drift less",
-    "lost": "the share of the gain lost with added drift",
-    "restored": "that drift as a multiple of the one without batch norm",
-}
+ENOUGH, PUT_BACK = p.above("restored", 1), "with as much drift put back,"
+RULE = p.Rule(
+    clauses=(
+        p.undecided(~p.beyond("gain", 1), "it is not clear that batch norm saves steps here, so "
+                    "there is nothing to explain"),
+        p.fails(p.up_to("steadier", 1), "with batch norm the layers' inputs drift no less"),
+        p.undecided(~p.beyond("steadier", 1), "whether the layers' inputs drift less with batch "
+                    "norm is not settled"),
+        p.holds(p.above("lost", HALF), f"{PUT_BACK} half of the gain or more is gone"),
+        p.fails(ENOUGH & p.below("lost", HALF), f"{PUT_BACK} more than half of the gain remains"),
+        p.in_part(ENOUGH & p.beyond("lost"), f"{PUT_BACK} a part of it is gone"),
+        p.undecided(~ENOUGH, "no amount of added drift is clearly as "
+                    "large as that without batch norm"),
+    ),
+    names={"gain": "the factor of steps saved", "steadier": "the factor by which inputs drift less",
+           "lost": "the share of the gain lost with added drift",
+           "restored": "that drift as a multiple of the one without batch norm"},
+    otherwise="how much of the gain the drift takes away is not settled", where="best against best",
+)  # fmt: skip
 
 
 def more_drift(arm: str, label: str = "") -> p.Ratio:
     """How many times more the layers' inputs drift in an arm than without batch norm."""
-    above, below = DRIFT.of(arm=arm), DRIFT.of(arm="none")
-    return p.Ratio(id="restored", label=label, unit="times more drift", above=above, below=below)
+    return p.Ratio("restored", label, "times more drift", DRIFT.of(arm=arm), DRIFT.of(arm="none"))
 
 
-def effects() -> Iterable[p.Fewer | p.Ratio | p.Part]:
+def effects() -> p.EffectSpecs:
     """What the rule looks at, at the best rates; share and gain at equal rates too."""
-    for at, end in ((BEST, ""), (EQUAL, "/equal")):
-        none, batch, back = (REACHED.of(at=at.id, arm=a) for a in ("none", "batch", "$drifted"))
+    for at, end in ((p.BEST, ""), ("equal", "/equal")):
+        none, batch, back = (REACHED.of(at=at, arm=a) for a in ("none", "batch", "$drifted"))
         part, whole = (p.LogSteps(slow) - p.LogSteps(batch) for slow in (back, none))
-        label, unit = f"{{drifted}}, {at.name}", "of the gain gone"
-        yield p.Part(id=f"lost{end}", label=label, unit=unit, part=part, whole=whole)
-        label, unit = f"batch norm against none, {at.name}", "times fewer steps"
-        yield p.Fewer(id=f"gain{end}", label=label, unit=unit, slow=none, fast=batch)
-    label, unit = "batch norm against none, best rates", "times less drift"
-    above, below = DRIFT.of(arm="none"), DRIFT.of(arm="batch")
-    yield p.Ratio(id="steadier", label=label, unit=unit, above=above, below=below)
+        yield p.Part(f"lost{end}", "{drifted}, {at}", "of the gain gone", part, whole)
+        label = "batch norm against none, {at}"
+        yield p.Fewer(f"gain{end}", label, "times fewer steps", none, batch)
+    steadier = "batch norm against none, {at}", "times less drift"
+    yield p.Ratio("steadier", *steadier, *c.both(DRIFT.of()))
     yield more_drift("$drifted", "batch norm and {drifted} against none")
 
 
-def rule() -> p.Rule:
-    """Is there a gain, are the inputs steadier, and is the gain lost when the drift is back?"""
-    enough, put_back = p.above("restored", 1), "with as much drift put back,"
-    no_gain = "it is not clear that batch norm saves steps here, so there is nothing to explain"
-    steadier = "whether the layers' inputs drift less with batch norm is not settled"
-    most = p.Both((enough, p.below("lost", HALF)))
-    no_drift = "no amount of added drift is clearly as large as that without batch norm"
-    return p.Rule(
-        clauses=(
-            p.undecided(p.not_beyond("gain", 1), no_gain),
-            p.fails(p.up_to("steadier", 1), "with batch norm the layers' inputs drift no less"),
-            p.undecided(p.not_beyond("steadier", 1), steadier),
-            p.holds(p.above("lost", HALF), f"{put_back} half of the gain or more is gone"),
-            p.fails(most, f"{put_back} more than half of the gain remains"),
-            p.in_part(p.Both((enough, p.beyond("lost"))), f"{put_back} a part of it is gone"),
-            p.undecided(p.Interval("restored", "low", "<", 1), no_drift),
-        ),
-        names=NAMES,
-        otherwise="how much of the gain the drift takes away is not settled",
-        where="best against best",
-    )
-
-
-def figures(metric: str) -> tuple[p.Ways, p.Over, p.Ways]:
-    """Learning; steps to the goal by strength of drift; and the drift itself."""
-    steps = (p.Row("steps", "steps", p.LogSteps(REACHED.of(arm="$"))),)
-    lines = "A line for each arm at its best learning rate"
-    dots = "A dot with its interval for each arm; runs that never got there count as the budget."
-    moved = "how far mean and standard deviation of the layers' inputs move from step to step"
-    return (
-        p.Ways(id="ways", title="Learning with drift put back", alt=f"{lines}: the test metric.",
-               rows=ways(ARMS), y=f"test {metric}"),
-        p.Over(id="steps", kind=p.DOTS, axis="arm", show="exp", title="Steps to the goal", alt=dots,
-               y="steps", y_id="steps", log="y", percent=False, rows=steps),
-        p.Ways(id="drift", title="How much the layers' inputs drift", alt=f"{lines}: {moved}.",
-               rows=ways(ARMS), y="drift a step", y_id="drift", log="y", percent=False,
-               path="drift"),
-    )  # fmt: skip
+LINES = "A line for each arm at its best learning rate"
+FIGURES = (
+    p.Ways(id="ways", title="Learning with drift put back", alt=f"{LINES}: the test metric.",
+           y="test {metric}", rows=c.ways(ARMS)),
+    p.Over(id="steps", kind=p.DOTS, axis="arm", show="exp", title="Steps to the goal",
+           alt="A dot with its interval for each arm; runs that never got there count as the "
+           "budget.", y="steps", y_id="steps", log="y", percent=False,
+           rows=(p.Row("steps", "steps", p.LogSteps(REACHED.of())),)),
+    p.Ways(id="drift", path="drift", title="How much the layers' inputs drift",
+           alt=f"{LINES}: how far mean and standard deviation of the layers' inputs move from step "
+           "to step.", y="drift a step", y_id="drift", log="y", percent=False, rows=c.ways(ARMS)),
+)  # fmt: skip
+COLUMNS = c.at_each(
+    p.Column("rate ({at})", "rate"),
+    p.Column("steps to the goal ({at})", "median", REACHED.of(), "steps"),
+    p.Column("drift a step ({at})", "mean", DRIFT.of(), "digits"),
+)
+TABLE = p.TableSpec(f"Steps to the goal (median) and drift, {STEPS} steps", COLUMNS)
 
 
 def make(data: Dataset, effort: Effort) -> Made:
@@ -114,40 +99,22 @@ def make(data: Dataset, effort: Effort) -> Made:
     if data.time_steps:
         raise p.NotHere(f"It is about added drift, which the rows of {data.name} cannot have.")
     base = p.changes(depth=3, width=64, steps=STEPS, evaluate_every=STEPS // 50)
-    plan = {
-        "at": (BEST, EQUAL),
-        "rates": p.rates_between(-3 if effort.quick else -4, 0, 0.5),
-        "score": AVERAGE,
-        "measuring": p.changes(probe_every=1),  # the search needs none: each costs a step
-    }
+    at = p.Best(name="best rates"), p.Equal(levels=("none", "batch"), name="equal rates")
+    plan = {"at": at, "rates": p.rates_between(-3 if effort.quick else -4, 0, 0.5)}
+    probing = p.changes(probe_every=1)  # of measured runs alone: each probe costs a step
+    block = c.searched("arms", effort, base, (ARMS,), score=c.AVERAGE, measuring=probing, **plan)
     return asked(
-        (p.Prepared(data),),
-        claim="covariate-shift",
-        **WORDS,
-        blocks=(searched("arms", effort, base, (ARMS,), **plan),),
+        p.Prepared(data), claim="covariate-shift", **WORDS, blocks=(block,),
         goals=(p.Goal(levels=("none", "batch"), at="search"),),
         picks=(p.Pick(id="drifted", levels=tuple(BACK), effect=more_drift("$"), least=1),),
-        effects=tuple(effects()),
-        rule=rule(),
-        figures=figures(p.metric_name(data)),
-    )
-
-
-def median_steps(middle: float) -> str:
-    """Median steps to the goal, in words.
-
-    >>> median_steps(22.0), median_steps(np.inf)
-    ('22', 'over 500')
-    """
-    return f"{middle:.0f}" if np.isfinite(middle) else f"over {STEPS}"
+        effects=effects(), rule=RULE, figures=FIGURES, tables=(TABLE,),
+    )  # fmt: skip
 
 
 def happened(reading: p.Reading) -> str:
     """Steps to the goal of three arms."""
-    none, batch, back = (
-        median_steps(float(np.median(reading.values(REACHED.of(arm=arm)))))
-        for arm in ("none", "batch", "$drifted")
-    )
+    reached = (REACHED.of(arm=arm) for arm in ("none", "batch", "$drifted"))
+    none, batch, back = (reading.shown(of, "median", "steps") for of in reached)
     goal, more = p.amount(reading.data, reading.goal()), reading.effects["restored"].value
     return (
         f"steps to {goal} were {none} without normalization, {batch} with batch norm, and {back} "
@@ -155,7 +122,7 @@ def happened(reading: p.Reading) -> str:
     )
 
 
-def notes(reading: p.Reading) -> Iterable[str]:
+def notes(reading: p.Reading) -> p.Notes:
     """What added drift is besides; runs that never got there or died; equal learning rates."""
     yield (
         "Added drift is noise, too, and noise slows training by itself: what it takes away is at "
@@ -174,14 +141,4 @@ def notes(reading: p.Reading) -> Iterable[str]:
         yield f"At equal learning rates batch norm needs {p.times(gain)}, and {gone}."
 
 
-def tables(reading: p.Reading) -> Iterable[p.Table]:
-    """Every arm at both kinds of learning rates."""
-    columns = {}
-    for at in (BEST, EQUAL):
-        columns[f"rate ({at.name})"] = rate(at.id)
-        columns[f"steps to the goal ({at.name})"] = number(REACHED, median_steps, at.id, True)
-        columns[f"drift a step ({at.name})"] = number(DRIFT, p.digits, at.id)
-    yield of_cells(reading, f"Steps to the goal (median) and drift, {STEPS} steps", columns)
-
-
-CLAIM = Claim("covariate-shift", PHRASE, make, p.Telling(happened, notes, tables))
+CLAIM = Claim("covariate-shift", PHRASE, make, p.Telling(happened, notes))

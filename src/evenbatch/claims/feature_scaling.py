@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import Claim, Effort, Made, asked, points
-from evenbatch.claims.comparison import AVERAGE, Comparison, arms_table
+from evenbatch.claims import common as c
+from evenbatch.claims.claim import Claim, Effort, Made, asked
+from evenbatch.claims.comparison import Comparison
 from evenbatch.data.dataset import Dataset
 from evenbatch.data.split import random_order
 from evenbatch.protocol.recipes import alike, deviations
@@ -21,14 +20,13 @@ NAMES = {
     "both": "standardized input, batch norm",
     "input": "raw input, batch norm on the input only",
 }
-PAIRS = {"none": ("raw", "standardized"), "batch": ("batch", "both")}
 MIXED = 1.5  # decades up and down that alike columns are rescaled by
 STEPS = 500  # the same at every effort: the average over the run depends on it
 WITHOUT, WITH = "gain/arms/best/standardized/raw", "gain/arms/best/both/batch"
 RULE = p.Rule(
     clauses=(
         p.undecided(
-            p.Interval(WITHOUT, "low", "<", p.POINT),
+            ~p.above(WITHOUT, p.POINT),
             "it is not clear that scaling gains a point here without batch norm",
         ),
         p.holds(p.below(WITH, 1), "with batch norm scaling gained less than 1 point"),
@@ -46,6 +44,18 @@ RULE = p.Rule(
     otherwise="what scaling gained with batch norm is not settled",
     where="best against best",
 )
+PAIRS = p.Over(
+    id="pairs", kind=p.DOTS, show="mean", title="What standardizing changes", x="input",
+    alt="Average test {metric} with raw and with standardized input, without and with batch "
+    "norm. Flat is even; steep is a network that needs its input scaled.",
+    y="test {metric}, average of the run", y_id="average", x_id="input",
+    places=tuple(p.Level(id, id) for id in ("raw", "standardized")),
+    rows=(
+        p.Row("none", "no normalization",
+              each=(c.AVERAGE.of(arm="raw"), c.AVERAGE.of(arm="standardized"))),
+        p.Row("batch", "batch norm", each=(c.AVERAGE.of(arm="batch"), c.AVERAGE.of(arm="both"))),
+    ),
+)  # fmt: skip
 
 
 def uneven(plain: p.Prepared) -> p.Prepared:
@@ -70,19 +80,18 @@ def compared(raw: p.Prepared, even: p.Prepared, effort: Effort) -> Comparison:
     on = {id: (even if id in ("standardized", "both") else raw).data.name for id in NAMES}
     levels = tuple(p.Level(id, NAMES[id], p.changes(on[id], **norms[id])) for id in NAMES)
     base = p.changes(depth=3, width=64, steps=STEPS, evaluate_every=STEPS // 20)
-    rates = p.rates_between(-5, 1, 0.5 if effort.quick else 0.25)
-    seeds, hosts = (effort.seeds, effort.tuning), ("batch", "standardized")
-    return Comparison(raw.data, p.Axis("arm", "arm", levels), base, rates, *seeds, hosts)
+    arms, hosts = p.Axis("arm", "arm", levels), ("batch", "standardized")
+    return Comparison(arms, effort, base, effort.rates(-5, 1), hosts)
 
 
-def effects(arms: Comparison) -> Iterable[p.Mean]:
+def effects(arms: Comparison) -> p.EffectSpecs:
     """What standardizing gains with and without batch norm, and what of that batch norm saves."""
     for at in arms.kinds:
         without, with_norm = arms.gain("standardized", "raw", at), arms.gain("both", "batch", at)
-        saved, label = without.of - with_norm.of, "gain without minus gain with, {at}"
         yield with_norm
         yield without
-        yield p.Mean(id=f"saved/{at}", label=label, unit=points(arms.data), of=saved, times=100)
+        label = "gain without minus gain with, {at}"
+        yield c.in_points(f"saved/{at}", label, without.of - with_norm.of)
     yield arms.gain("batch", "standardized")
     yield arms.gain("input", "standardized")
 
@@ -90,28 +99,18 @@ def effects(arms: Comparison) -> Iterable[p.Mean]:
 def make(data: Dataset, effort: Effort) -> Made:
     """What standardizing is worth without batch norm and with it."""
     raw = uneven(p.Prepared(data).learnable())
-    even, metric, sizes = raw.standardized(), p.metric_name(data), deviations(raw.data)
+    even, sizes = raw.standardized(), deviations(raw.data)
     arms = compared(raw, even, effort)
     apart = f"{float(f'{sizes[-1] / sizes[0]:.1g}'):,.0f}"
-    pairs = p.Over(
-        id="pairs", kind=p.DOTS, show="mean", title="What standardizing changes", x="input",
-        alt=f"Average test {metric} with raw and with standardized input, without and with batch "
-        "norm. Flat is even; steep is a network that needs its input scaled.",
-        y=f"test {metric}, average of the run", y_id="average", x_id="input",
-        places=tuple(p.Level(id, id) for id in ("raw", "standardized")),
-        rows=tuple(
-            p.Row(id, name, each=tuple(AVERAGE.of(arm=arm) for arm in PAIRS[id]))
-            for id, name in (("none", "no normalization"), ("batch", "batch norm"))
-        ),
-    )  # fmt: skip
     return asked(
-        (raw, even),
+        raw,
+        even,
         claim="feature-scaling",
         phrase=PHRASE,
         states="Batch norm makes ingredients of very different size even, as feature scaling does.",
         question=f"On {raw.data.name}, whose columns' standard deviations differ by factors of up "
         f"to {apart}: is standardizing the input still of use once the network has batch norm?",
-        measure=f"Test {metric} averaged over the run, in {points(data)}: what standardizing gains "
+        measure="Test {metric} averaged over the run, in {points}: what standardizing gains "
         "without batch norm, what it gains with it, and the difference of the two; paired by seed, "
         "mean with 95 % interval.",
         fairness="Means and deviations for standardizing come from the training rows only.",
@@ -120,9 +119,10 @@ def make(data: Dataset, effort: Effort) -> Made:
         change="Columns of one scale leave nothing to even out. Batch norm put on the input is "
         "itself feature scaling, batch by batch: the last arm shows what that is worth.",
         blocks=(arms.block,),
-        effects=tuple(effects(arms)),
+        effects=effects(arms),
         rule=RULE,
-        figures=(arms.ways("Raw and standardized input"), pairs),
+        figures=(arms.ways("Raw and standardized input"), PAIRS),
+        tables=(arms.table("Test {metric} of each arm", "average"),),
     )
 
 
@@ -138,17 +138,12 @@ def happened(reading: p.Reading) -> str:
 def ahead(reading: p.Reading, arm: str) -> str:
     """An arm against standardized input alone."""
     found = reading.effects[f"gain/arms/best/{arm}/standardized"]
-    return p.compared(found, "ahead of", "behind", "level with", "standardized input without")
+    return p.ahead(found, "standardized input without")
 
 
-def notes(reading: p.Reading) -> Iterable[str]:
+def notes(reading: p.Reading) -> p.Notes:
     """What batch norm on the input alone is worth."""
     yield f"Batch norm on the raw input only was {ahead(reading, 'input')}."
 
 
-def tables(reading: p.Reading) -> Iterable[p.Table]:
-    """All arms."""
-    yield arms_table(reading, "arms", f"Test {reading.experiment.metric} of each arm", "average")
-
-
-CLAIM = Claim("feature-scaling", PHRASE, make, p.Telling(happened, notes, tables))
+CLAIM = Claim("feature-scaling", PHRASE, make, p.Telling(happened, notes))

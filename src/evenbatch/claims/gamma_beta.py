@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import Claim, Effort, Made, asked, points
-from evenbatch.claims.comparison import AVERAGE, Comparison, arms_table
+from evenbatch.claims import common as c
+from evenbatch.claims.claim import Claim, Effort, Made, asked
+from evenbatch.claims.comparison import Comparison
 from evenbatch.data.dataset import Dataset
 
 PHRASE = "learned gamma and beta help"
@@ -38,13 +38,12 @@ def rule(block: str) -> p.PerPart:
     )
 
 
-def compared(data: Dataset, effort: Effort, block: str) -> Comparison:
+def compared(effort: Effort, block: str) -> Comparison:
     """Both learned, one of them, and none, in layers of one width."""
-    rates, every = p.rates_between(-2, 0.5, 0.5 if effort.quick else 0.25), STEPS // 20
+    every = STEPS // 20
     steps = {"steps": STEPS, "evaluate_every": every, "probe_every": every}
     base = p.changes(depth=3, width=WIDTHS[block], norm="batch", **steps)
-    seeds, hosts = (effort.seeds, effort.tuning), ("both", "none")
-    return Comparison(data, AXIS, base, rates, *seeds, hosts, id=block)
+    return Comparison(AXIS, effort, base, effort.rates(-2, 0.5), ("both", "none"), id=block)
 
 
 def moved(block: str) -> tuple[p.Mean, p.Mean]:
@@ -52,41 +51,35 @@ def moved(block: str) -> tuple[p.Mean, p.Mean]:
     unit = "root mean square"
     gamma, beta = (p.Measure(f"{n}-moved").of(block, arm="both") for n in ("gamma", "beta"))
     return (
-        p.Mean(id=f"gamma/{block}", label="gamma from 1", unit=unit, of=gamma),
-        p.Mean(id=f"beta/{block}", label="beta from 0", unit=unit, of=beta),
+        p.Mean(f"gamma/{block}", "gamma from 1", unit, gamma),
+        p.Mean(f"beta/{block}", "beta from 0", unit, beta),
     )
 
 
-def figures(metric: str) -> tuple[p.Over, p.Ways]:
-    """Every arm in both widths; and how far both move over the run."""
-    arms = (p.Row(b, f"layers of {w} units", AVERAGE.of(b, arm="$")) for b, w in WIDTHS.items())
-    paths = (
-        p.Row(f"{name}/{block}", f"{name}, {width} units", block=block, number=place,
-              cell={"arm": "both"})
-        for block, width in WIDTHS.items() for place, name in enumerate(("gamma", "beta"))
-    )  # fmt: skip
-    return (
-        p.Over(id="arms", kind=p.DOTS, axis="arm", show="mean", rows=tuple(arms),
-               title="Frozen and learned affine parameters", y=f"test {metric}, average of the run",
-               y_id="average",
-               alt=f"Test {metric} averaged over the run for each arm at its best learning rate, "
-               "with the interval of the mean, in wide and in narrow layers."),
-        p.Ways(id="moved", path="affine", rows=tuple(paths), percent=False,
-               title="How far gamma and beta move", y="moved by (root mean square)", y_id="moved",
-               alt="Distance of gamma from 1 and of beta from 0 over the steps, root mean square "
-               "over a layer, mean over layers, for both widths."),
-    )  # fmt: skip
+ARMS = (p.Row(id, f"layers of {n} units", c.AVERAGE.of(id)) for id, n in WIDTHS.items())
+MOVED = (
+    p.Row(f"{name}/{id}", f"{name}, {n} units", block=id, number=place, cell={"arm": "both"})
+    for id, n in WIDTHS.items()
+    for place, name in enumerate(("gamma", "beta"))
+)
+FIGURES = (
+    p.Over(id="arms", kind=p.DOTS, axis="arm", show="mean",
+           title="Frozen and learned affine parameters",
+           alt="Test {metric} averaged over the run for each arm at its best learning rate, with "
+           "the interval of the mean, in wide and in narrow layers.",
+           y="test {metric}, average of the run", y_id="average", rows=tuple(ARMS)),
+    p.Ways(id="moved", path="affine", title="How far gamma and beta move",
+           alt="Distance of gamma from 1 and of beta from 0 over the steps, root mean square over "
+           "a layer, mean over layers, for both widths.",
+           y="moved by (root mean square)", y_id="moved", percent=False, rows=tuple(MOVED)),
+)  # fmt: skip
 
 
 def make(data: Dataset, effort: Effort) -> Made:
-    """A network of usual width and a narrow one, where every unit counts.
-
-    Columns of different scale are standardized first: what scaling does is another claim's matter.
-    """
-    even, metric = p.Prepared(data).learnable().of_one_scale(), p.metric_name(data)
-    wide, narrow = (compared(even.data, effort, block) for block in WIDTHS)
+    """A network of usual width and a narrow one, where every unit counts."""
+    wide, narrow = (compared(effort, block) for block in WIDTHS)
     return asked(
-        (even,),
+        c.of_one_scale(data),
         claim="gamma-beta",
         phrase=PHRASE,
         states="Gamma, the strength knob, and beta, the adjustment dial, are learned, and make the "
@@ -94,9 +87,9 @@ def make(data: Dataset, effort: Effort) -> Made:
         question="What does a network with batch norm lose when gamma stays 1 and beta stays 0, "
         f"and how far do they move when they may? Layers of {WIDTHS['wide']} units, and for "
         f"comparison of {WIDTHS['narrow']}.",
-        measure=f"Test {metric} averaged over the run; both learned minus both frozen in "
-        f"{points(data)}, paired by seed, mean with 95 % interval. Movement: root mean square of "
-        "gamma − 1 and of beta over a layer's units, mean over layers.",
+        measure="Test {metric} averaged over the run; both learned minus both frozen in {points}, "
+        "paired by seed, mean with 95 % interval. Movement: root mean square of gamma − 1 and of "
+        "beta over a layer's units, mean over layers.",
         source="Ioffe & Szegedy 2015, arXiv:1502.03167, section 3; Frankle, Schwab & Morcos 2021, "
         "arXiv:2003.00152 (what gamma and beta alone can learn).",
         change="The width: the second table has the same for a narrow network, in which the "
@@ -106,7 +99,9 @@ def make(data: Dataset, effort: Effort) -> Made:
                  wide.gain("beta", "none"), *moved("wide"),
                  narrow.gain("both", "none"), *moved("narrow")),
         rule=rule("wide"),
-        figures=figures(metric),
+        figures=FIGURES,
+        tables=(one.table(f"Layers of {WIDTHS[one.id]} units", "average")
+                for one in (wide, narrow)),
     )  # fmt: skip
 
 
@@ -121,29 +116,21 @@ def far(reading: p.Reading, block: str) -> str:
 
 def happened(reading: p.Reading) -> str:
     """Learned and frozen, and how far they move."""
-    means = (reading.mean(AVERAGE.of(arm=arm)) for arm in ("both", "none"))
-    both, none = (p.share(reading.data, mean) for mean in means)
+    both, none = (reading.shown(c.AVERAGE.of(arm=arm)) for arm in ("both", "none"))
     return (
         f"averaged over the run, test {reading.experiment.metric} was {both} with gamma and beta "
         f"learned and {none} with both frozen; {far(reading, 'wide')}"
     )
 
 
-def notes(reading: p.Reading) -> Iterable[str]:
+def notes(reading: p.Reading) -> p.Notes:
     """What the same rule says of a narrow network."""
     verdict = p.verdict_on(PHRASE, rule("narrow").apply(reading.effects))
     gain = reading.effects["gain/narrow/best/both/none"]
-    ahead = p.compared(gain, "ahead of", "behind", "level with", "both frozen")
     yield (
-        f"With {WIDTHS['narrow']} units a layer {verdict} (both learned was {ahead}); "
-        f"{far(reading, 'narrow')}."
+        f"With {WIDTHS['narrow']} units a layer {verdict} (both learned was "
+        f"{p.ahead(gain, 'both frozen')}); {far(reading, 'narrow')}."
     )
 
 
-def tables(reading: p.Reading) -> Iterable[p.Table]:
-    """Both widths."""
-    for id, width in WIDTHS.items():
-        yield arms_table(reading, id, f"Layers of {width} units", "average")
-
-
-CLAIM = Claim("gamma-beta", PHRASE, make, p.Telling(happened, notes, tables))
+CLAIM = Claim("gamma-beta", PHRASE, make, p.Telling(happened, notes))

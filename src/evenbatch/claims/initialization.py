@@ -3,121 +3,101 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import ARM_NAMES, Claim, Effort, Made, arms, asked, rows
-from evenbatch.claims.comparison import LEVEL
+from evenbatch.claims import common as c
+from evenbatch.claims.claim import Claim, Effort, Made, asked
 from evenbatch.claims.learning_rate import open_ends, wider_by
 from evenbatch.data.dataset import Dataset
-from evenbatch.protocol.tables import median, of_cells, reached
 
 PHRASE = "less sensitive to the initial weights"
-ARMS = arms("none", "batch", "layer")
+ARMS = c.arms("none", "batch", "layer")
 SPACING = 0.5  # decades between scales
+SCALES = p.numbered(
+    "scale", "standard deviation of the initial weights", p.rates_between(-4, 2, SPACING),
+    lambda deviation: {"init": "gaussian", "sigma": deviation},
+)  # fmt: skip
 WIDER = 1.0  # decades: He's and PyTorch's initial weights lie less than that apart
 WIDTH = 64
+RANGE, OWN = (p.Along(c.LEVEL.of(), "scale", "width", goal, SPACING) for goal in ("goal", "own"))
+"""Decades of scale with which an arm reaches the common goal, and its own."""
+WORDS = {
+    "phrase": PHRASE,
+    "states": "With normalization the scale of the initial weights matters less.",
+    "question": "Over how many decades can the standard deviation of the initial weights vary so "
+    "that the network still reaches the same {metric}?",
+    "measure": "Width of the usable range in decades: standard deviations (of all layers, biases "
+    "0) that end at or above the goal, times their distance. Batch norm's less that without "
+    "normalization, paired by seed, mean with 95 % interval.",
+    "source": "Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.3: the output of a normalized "
+    "layer does not change if its weights are scaled.",
+    "change": "More layers: without normalization a wrong scale counts once for each of them. A "
+    "smaller eps lets batch norm begin with smaller weights.",
+}
+FIGURE = p.Over(
+    id="scales", kind=p.STRIPS, axis="scale", show="median", title="Which initial weights train",
+    alt="A strip for each arm; the stronger the shade of a scale of the initial weights, the "
+    "better the network trained from it, at its best learning rate. Outlined: it reached the goal.",
+    y="{metric}", rows=c.rows(c.LEVEL.of(), ARMS),
+    marks=(p.GOAL, p.MarkSpec("He initialization", math.sqrt(2 / WIDTH), axis="x", id="he")),
+)  # fmt: skip
 
 
-def width(arm: str, at: str = p.BEST, goal: str = "goal") -> p.Along:
-    """Decades of scale with which an arm reaches a goal."""
-    return p.Along(LEVEL.of(at=at, arm=arm), "scale", "width", goal, SPACING)
-
-
-def wider(id: str, arm: str, label: str = "", at: str = p.BEST, goal: str = "goal") -> p.Mean:
+def wider(id: str, of: p.Along, arm: str, label: str = "") -> p.Mean:
     """By how much wider the range of an arm is than that without normalization."""
-    of = width(arm, at, goal) - width("none", at, goal)
-    label = f"{ARM_NAMES[arm]} against none{label}"
-    return p.Mean(id=id, label=label, unit="decades wider", of=of)
+    label = f"{c.ARM_NAMES[arm]} against none{label}"
+    return p.Mean(id, label, "decades wider", of.where(arm=arm) - of.where(arm="none"))
+
+
+def table(at: str, words: str) -> p.TableSpec:
+    """Every scale, at one kind of learning rates."""
+    columns = (p.Column("{metric}", "median"), p.Column("reached", "reached"))
+    title = f"{{metric}} at the end, at {words} learning rates: median, seeds at the goal"
+    return p.TableSpec(title, c.at_each(*columns, kinds=(at,)), across="arm")
 
 
 def make(data: Dataset, effort: Effort) -> Made:
     """How wide the range of initial scales is that reaches the goal."""
-    metric = p.metric_name(data)
-    deviation = "standard deviation of the initial weights"
-    scale = p.numbered("scale", deviation, p.rates_between(-4, 2, SPACING), lambda s: initial(s))
     # The rate falls to 0, so that one evaluation at the end is enough.
-    steps = {"steps": 300 if effort.quick else 500, "schedule": "cosine"}
+    base = p.changes(depth=3, width=WIDTH, steps=300 if effort.quick else 500, schedule="cosine")
+    rates = p.rates_between(-3, 0, 1) if effort.quick else p.rates_between(-4, 0, 0.5)
+    plan = {"at": (p.Best(), p.Equal()), "rates": rates, "score": c.LEVEL}
+    tuning = min(2, effort.tuning)
     return asked(
-        (p.Prepared(data),),
-        claim="initialization",
-        phrase=PHRASE,
-        states="With normalization the scale of the initial weights matters less.",
-        question="Over how many decades can the standard deviation of the initial weights vary so "
-        f"that the network still reaches the same {metric}?",
-        measure="Width of the usable range in decades: standard deviations (of all layers, biases "
-        "0) that end at or above the goal, times their distance. Batch norm's less that without "
-        "normalization, paired by seed, mean with 95 % interval.",
-        source="Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.3: the output of a normalized "
-        "layer does not change if its weights are scaled.",
-        change="More layers: without normalization a wrong scale counts once for each of them. A "
-        "smaller eps lets batch norm begin with smaller weights.",
-        blocks=(
-            p.Block(
-                id="scales",
-                base=p.changes(depth=3, width=WIDTH, **steps),
-                axes=(scale, ARMS),
-                at=(p.Best(), p.Equal()),
-                rates=p.rates_between(-3, 0, 1) if effort.quick else p.rates_between(-4, 0, 0.5),
-                score=LEVEL,
-                seeds=effort.seeds,
-                tuning=min(2, effort.tuning),
-            ),
-        ),
+        p.Prepared(data), claim="initialization", **WORDS,
+        blocks=(c.searched("scales", effort, base, (SCALES, ARMS), tuning=tuning, **plan),),
         goals=(
             p.Goal(levels=("none", "batch")),
             p.Goal(id="own", levels=("none", "batch", "layer"), own=True),
         ),
         effects=(
-            wider("wider", "batch"),
-            wider("wider-equal", "batch", ", equal learning rates", at="equal"),
-            wider("wider-own", "batch", ", each to its own goal", goal="own"),
-            wider("wider-layer", "layer"),
+            wider("wider", RANGE, "batch"),
+            wider("wider-equal", RANGE.where(at="equal"), "batch", ", equal learning rates"),
+            wider("wider-own", OWN, "batch", ", each to its own goal"),
+            wider("wider-layer", RANGE, "layer"),
         ),
         rule=wider_by(WIDER, "scales", "a factor of ten"),
-        figures=(
-            p.Over(
-                id="scales",
-                kind=p.STRIPS,
-                axis="scale",
-                show="median",
-                title="Which initial weights train",
-                alt="A strip for each arm; the stronger the shade of a scale of the initial "
-                "weights, the better the network trained from it, at its best learning rate. "
-                "Outlined: it reached the goal.",
-                y=metric,
-                rows=rows(ARMS, lambda arm: LEVEL.of(arm=arm, scale="$")),
-                marks=(
-                    p.GOAL,
-                    p.MarkSpec("He initialization", math.sqrt(2 / WIDTH), axis="x", id="he"),
-                ),
-            ),
-        ),
-    )
-
-
-def initial(deviation: float) -> dict[str, object]:
-    """Normal initial weights."""
-    return {"init": "gaussian", "sigma": deviation}
+        figures=(FIGURE,), tables=(table("best", "its own best"), table("equal", "equal")),
+    )  # fmt: skip
 
 
 def happened(reading: p.Reading) -> str:
     """The range of each arm: the scales at which most seeds reach the goal."""
     said = []
     for arm in ARMS.levels:
-        often = [
-            level.name
-            for level in reading.block().axis("scale").levels
-            if (reading.values(LEVEL.of(arm=arm.id, scale=level.id)) >= reading.goal()).mean() > 0.5
-        ]
-        decades = p.digits(reading.mean(width(arm.id)))
+        levels = {one.name: c.LEVEL.of(arm=arm.id, scale=one.id) for one in SCALES.levels}
+        shares = {
+            name: (reading.values(of) >= reading.goal()).mean() for name, of in levels.items()
+        }
+        often = [name for name, share in shares.items() if share > 0.5]
+        decades = reading.shown(RANGE.where(arm=arm.id), "mean", "digits")
         found = f"{often[0]} to {often[-1]} ({decades} decades)" if often else "at none"
         said.append(f"{arm.name} {found}")
     goal = p.amount(reading.data, reading.goal())
     return f"{goal} was reached with initial weights of standard deviation: {'; '.join(said)}"
 
 
-def notes(reading: p.Reading) -> Iterable[str]:
+def notes(reading: p.Reading) -> p.Notes:
     """Where a range may be wider; and what is not normalized."""
     yield from open_ends(reading, "scale", "scale")
     yield (
@@ -126,13 +106,4 @@ def notes(reading: p.Reading) -> Iterable[str]:
     )
 
 
-def tables(reading: p.Reading) -> Iterable[p.Table]:
-    """Every scale, at both kinds of learning rates."""
-    metric = reading.experiment.metric
-    for at, words in ((p.BEST, "its own best"), ("equal", "equal")):
-        title = f"{metric} at the end, at {words} learning rates: median, seeds at the goal"
-        columns = {metric: median(LEVEL, at), "reached": reached(at=at)}
-        yield of_cells(reading, title, columns, across="arm", at=(at,))
-
-
-CLAIM = Claim("initialization", PHRASE, make, p.Telling(happened, notes, tables))
+CLAIM = Claim("initialization", PHRASE, make, p.Telling(happened, notes))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import ARM_NAMES, Claim, Effort, Made, asked, points, ways
-from evenbatch.claims.comparison import LEVEL, Comparison
+from evenbatch.claims import common as c
+from evenbatch.claims.claim import Claim, Effort, Made, asked
+from evenbatch.claims.comparison import Comparison
 from evenbatch.data.dataset import Dataset
-from evenbatch.protocol.tables import mean, of_cells, rate
-from evenbatch.protocol.verdict import ExperimentError
 
 PHRASE = "acts as a gentle regularizer"
 DROPPED, FEW, NOISY_ROWS, NOISE, STEPS = 0.2, 200, 500, 0.3, 800
@@ -21,16 +18,9 @@ SHARES = {"little": 0.1, "noisy": 0.5}
 the input. With 30 % of the labels wrong, a network that believes none of them ends near 0.5."""
 TEST = {id: p.Measure("at-loss", share=share) for id, share in SHARES.items()}
 GAP = {id: p.Measure("gap-at-loss", share=share) for id, share in SHARES.items()}
-ARMS = p.Axis(
-    "arm",
-    "arm",
-    (
-        p.Level("none", ARM_NAMES["none"], p.changes(norm="none")),
-        p.Level("dropout", "dropout of 20 %", p.changes(norm="none", dropout=DROPPED)),
-        p.Level("batch", ARM_NAMES["batch"], p.changes(norm="batch")),
-    ),
-)
-
+NONE, BATCH = c.arms("none", "batch").levels
+DROPOUT = p.Level("dropout", "dropout of 20 %", p.changes(norm="none", dropout=DROPPED))
+ARMS = p.Axis("arm", "arm", (NONE, DROPOUT, BATCH))
 RULE = p.PerPart(
     parts=tuple(p.OnePart(f"gain/{id}/best/batch/none", where) for id, where in WHERE.items()),
     gain="the gain over no normalization, in points,",
@@ -56,83 +46,76 @@ WORDS = {
 }
 
 
-def conditions(data: Dataset, effort: Effort) -> dict[str, tuple[p.Prepared, Comparison]]:
-    """Data on which a network may learn by heart, and the three arms on them.
-
-    Columns of different scale are standardized first: what scaling does is another claim's matter.
-    """
+def conditions(data: Dataset) -> dict[str, p.Prepared]:
+    """Data on which a network may learn by heart."""
     few = min(FEW, data.n_train // 3)
-    if few < 32:
-        raise ExperimentError(
-            f"{data.name} has {data.n_train} training rows; regularization is measured on a third "
-            "of them, which must fill a batch of 32: give a table with at least 120 rows"
-        )
-    plain = p.Prepared(data).learnable().of_one_scale()
+    third = "regularization is measured on a third of them, which must fill a batch of 32"
+    c.need_rows(data, 3 * 32, f"{third}: give a table with at least 120 rows")
+    plain = c.of_one_scale(data)
     some = plain if data.n_train <= NOISY_ROWS else plain.fewer_rows(NOISY_ROWS)
-    on = {"little": plain.fewer_rows(few), "noisy": some.shuffled_targets(NOISE)}
-    rates = p.rates_between(-1.5, 0.5, 0.5 if effort.quick else 0.25)
+    return {"little": plain.fewer_rows(few), "noisy": some.shuffled_targets(NOISE)}
+
+
+def compared(id: str, on: p.Prepared, effort: Effort) -> Comparison:
+    """The three arms on one of them."""
     evaluated = {"evaluate_every": STEPS // 50, "evaluate_train": True, "statistics": "population"}
-    found = {}
-    for id, made in on.items():
-        base = p.changes(made.data.name, depth=3, width=64, steps=STEPS, **evaluated)
-        seeds, hosts = (effort.seeds, effort.tuning), ("none",)
-        compared = Comparison(made.data, ARMS, base, rates, *seeds, hosts, TEST[id], id)
-        found[id] = (made, compared)
-    return found
+    base = p.changes(on.data.name, depth=3, width=64, steps=STEPS, **evaluated)
+    return Comparison(ARMS, effort, base, effort.rates(-1.5, 0.5), ("none",), TEST[id], id)
 
 
-def narrower(data: Dataset, block: str) -> p.Mean:
-    """How much smaller the gap between train and test is with batch norm."""
-    gap = GAP[block].of(block, arm="none") - GAP[block].of(block, arm="batch")
-    label = f"narrower train–test gap, {WHERE[block]}"
-    return p.Mean(id=f"gap/{block}", label=label, unit=points(data), of=gap, times=100)
+def effects(both: list[Comparison]) -> p.EffectSpecs:
+    """What batch norm gains over none and over dropout, and how much narrower the gap is."""
+    yield from (one.gain("batch", "none") for one in both)
+    for id, where in WHERE.items():
+        none, batch = c.both(GAP[id].of(id))
+        yield c.in_points(f"gap/{id}", f"narrower train–test gap, {where}", none - batch)
+    yield from (one.gain("batch", "dropout") for one in both)
+    yield from (one.gain("batch", "none", "at-none") for one in both)
 
 
-def figure(compared: Comparison) -> p.Ways:
+def figure(id: str) -> p.Ways:
     """Test metric over training loss: what is learned by heart costs height on the way right."""
-    metric = p.metric_name(compared.data)
     return p.Ways(
-        id=f"heart/{compared.id}",
-        path="by-loss",
-        title=f"Learned against learned by heart, {WHERE[compared.id]}",
-        alt=f"A line for each arm: test {metric} over the training loss it has reached, at its "
+        id=f"heart/{id}", path="by-loss", block=id,
+        title=f"Learned against learned by heart, {WHERE[id]}",
+        alt="A line for each arm: test {metric} over the training loss it has reached, at its "
         "best learning rate. Training goes from right to left; a line that is higher at the same "
         "training loss predicts unseen rows better.",
-        rows=ways(ARMS),
-        x="training loss, as a share of a guess's",
-        x_id="loss",
-        y=f"test {metric}",
-        log="x",
-        marks=(p.MarkSpec("compared here", SHARES[compared.id], axis="x", id="compared"), p.CHANCE),
-        block=compared.id,
+        x="training loss, as a share of a guess's", x_id="loss", y="test {metric}", log="x",
+        rows=c.ways(ARMS),
+        marks=(p.MarkSpec("compared here", SHARES[id], axis="x", id="compared"), p.CHANCE),
+    )  # fmt: skip
+
+
+def table(id: str, name: str) -> p.TableSpec:
+    """All arms on one kind of data."""
+    columns = (
+        p.Column("learning rate", "rate"),
+        p.Column("test {metric} there", of=TEST[id].of()),
+        p.Column("train minus test", of=GAP[id].of()),
+        p.Column("at the end"),
     )
+    there = f"at {100 * SHARES[id]:.0f} % of a guess's training loss"
+    wrong = "; training labels are partly wrong" if id == "noisy" else ""
+    return p.TableSpec(f"{name}: test {{metric}} {there}{wrong}", columns, id)
 
 
 def make(data: Dataset, effort: Effort) -> Made:
     """Batch norm, dropout and nothing, on little data and on data with wrong labels."""
-    found, metric = conditions(data, effort), p.metric_name(data)
-    both = [compared for _, compared in found.values()]
-    names = {id: made.data.name for id, (made, _) in found.items()}
-    levels = " and ".join(f"{100 * SHARES[id]:.0f} % ({names[id]})" for id in WHERE)
+    on = conditions(data)
+    both = [compared(id, made, effort) for id, made in on.items()]
+    names = {id: made.data.name for id, made in on.items()}
+    levels = " and ".join(f"{100 * SHARES[id]:.0f} % ({name})" for id, name in names.items())
     return asked(
-        tuple(made for made, _ in found.values()),
-        claim="regularization",
-        **WORDS,
+        *on.values(), claim="regularization", **WORDS,
         question="When the training examples are learned equally well, are unseen ones predicted "
         f"better with batch norm? Asked on {names['little']} and on {names['noisy']}.",
-        measure=f"Test {metric} where the loss on the training set first falls to a share of what "
-        f"a guess has: {levels}. Difference of batch norm and none in {points(data)}, paired by "
-        "seed, mean with 95 % interval; also the gap between train and test.",
-        blocks=tuple(compared.block for compared in both),
-        effects=(
-            *(compared.gain("batch", "none") for compared in both),
-            *(narrower(data, id) for id in WHERE),
-            *(compared.gain("batch", "dropout") for compared in both),
-            *(compared.gain("batch", "none", "at-none") for compared in both),
-        ),
-        rule=RULE,
-        figures=tuple(map(figure, both)),
-    )
+        measure="Test {metric} where the loss on the training set first falls to a share of what "
+        f"a guess has: {levels}. Difference of batch norm and none in {{points}}, paired by seed, "
+        "mean with 95 % interval; also the gap between train and test.",
+        blocks=(one.block for one in both), effects=effects(both), rule=RULE,
+        figures=map(figure, on), tables=(table(id, name) for id, name in names.items()),
+    )  # fmt: skip
 
 
 def happened(reading: p.Reading) -> str:
@@ -145,7 +128,7 @@ def happened(reading: p.Reading) -> str:
     return f"at equal training loss, test {metric} with batch norm was {' and '.join(said)}"
 
 
-def notes(reading: p.Reading) -> Iterable[str]:
+def notes(reading: p.Reading) -> p.Notes:
     """The gap between train and test, dropout, and runs that did not get so far."""
     metric = reading.experiment.metric
     for block in reading.experiment.blocks:
@@ -154,32 +137,14 @@ def notes(reading: p.Reading) -> Iterable[str]:
         wide = p.compared(gap, "narrower", "wider", "as wide", "with batch norm")
         yield (
             f"On {block.base.data}, the gap between train and test was {wide}; its test {metric} "
-            f"was {p.compared(ahead, 'ahead of', 'behind', 'level with', 'that of dropout')}."
+            f"was {p.ahead(ahead, 'that of dropout')}."
         )
         for level in ARMS.levels:
             values = reading.values(TEST[block.id].of(block.id, arm=level.id))
-            late, runs = int(np.isnan(values).sum()), p.count(len(values), "run")
-            if late:
-                yield (
-                    f"{late} of {runs} of {level.name} did not get down to the training loss on "
-                    f"{block.base.data}: left out."
-                )
+            if late := int(np.isnan(values).sum()):
+                runs = f"{late} of {p.count(len(values), 'run')} of {level.name}"
+                loss = f"the training loss on {block.base.data}"
+                yield f"{runs} did not get down to {loss}: left out."
 
 
-def tables(reading: p.Reading) -> Iterable[p.Table]:
-    """All arms on both kinds of data."""
-    metric = reading.experiment.metric
-    for block in reading.experiment.blocks:
-        columns = {
-            "learning rate": rate(),
-            f"test {metric} there": mean(TEST[block.id]),
-            "train minus test": mean(GAP[block.id]),
-            "at the end": mean(LEVEL),
-        }
-        there = f"at {100 * SHARES[block.id]:.0f} % of a guess's training loss"
-        wrong = "; training labels are partly wrong" if block.id == "noisy" else ""
-        title = f"{block.base.data}: test {metric} {there}{wrong}"
-        yield of_cells(reading, title, columns, block=block.id, at=(p.BEST,))
-
-
-CLAIM = Claim("regularization", PHRASE, make, p.Telling(happened, notes, tables))
+CLAIM = Claim("regularization", PHRASE, make, p.Telling(happened, notes))

@@ -6,36 +6,53 @@ each word's place, from the stories of the batch that are still going on; layer 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from evenbatch import protocol as p
-from evenbatch.claims.claim import ARM_NAMES, TWO_POINTS, Claim, Effort, Made, arms, asked, points
-from evenbatch.claims.comparison import AVERAGE, LEVEL, Comparison, arms_table
+from evenbatch.claims import common as c
+from evenbatch.claims.claim import Claim, Effort, Made, asked
+from evenbatch.claims.comparison import Comparison
 from evenbatch.data.dataset import Dataset
 
 PHRASE = "layer norm suits sequences better"
 BATCH, NONE = "gain/arms/best/layer/batch", "gain/arms/best/layer/none"
+
+RULE = p.Rule(
+    clauses=(
+        p.holds(
+            p.above(BATCH, c.TWO_POINTS) & p.above(NONE, c.TWO_POINTS),
+            "better than batch norm and than no normalization",
+        ),
+        p.in_part(
+            p.above(BATCH, c.TWO_POINTS),
+            "better than batch norm, but not clearly better than no normalization",
+        ),
+        p.fails(p.below(BATCH, c.TWO_POINTS), "not better than batch norm by 2 points"),
+    ),
+    names={
+        BATCH: "the points gained over batch norm",
+        NONE: "those gained over no normalization",
+    },
+    otherwise="the interval includes both no difference and one of 2 points",
+)
 
 
 def make(data: Dataset, effort: Effort) -> Made:
     """A recurrent network on sequences of varying length, three arms."""
     if not data.time_steps:
         raise p.NotHere(f"It is about sequences, and the rows of {data.name} are not.")
-    steps, metric = 400 if effort.quick else 800, p.metric_name(data)
+    steps = 400 if effort.quick else 800
     network = {"depth": 1, "width": 32, "activation": "tanh"}
     base = p.changes(steps=steps, evaluate_every=steps // 25, optimizer="adam", **network)
     rates = p.rates_between(-2.5, -1.5, 0.5) if effort.quick else p.rates_between(-3, -1, 0.5)
-    axis = arms("none", "batch", "layer")
-    compared = Comparison(data, axis, base, rates, effort.seeds, effort.tuning)
+    compared = Comparison(c.arms("none", "batch", "layer"), effort, base, rates)
     return asked(
-        (p.Prepared(data),),
+        p.Prepared(data),
         claim="sequences",
         phrase=PHRASE,
         states="For sequences, like reading a story word by word, layer norm is the better one.",
         question="How much better does a recurrent network learn with layer norm than with batch "
         f"norm, and than without, on {data.name}?",
-        measure=f"Test {metric} averaged over the run, which rewards learning early and ending "
-        f"high; layer norm minus the other arm in {points(data)}, paired by seed, mean with 95 % "
+        measure="Test {metric} averaged over the run, which rewards learning early and ending "
+        "high; layer norm minus the other arm in {points}, paired by seed, mean with 95 % "
         "interval.",
         fairness="Padding is masked: a story that has ended changes neither the state nor the "
         "batch's statistics.",
@@ -45,36 +62,20 @@ def make(data: Dataset, effort: Effort) -> Made:
         "differs. Stories that all have one length spare batch norm the thinning batch.",
         blocks=(compared.block,),
         effects=(compared.gain("layer", "batch"), compared.gain("layer", "none")),
-        rule=p.Rule(
-            clauses=(
-                p.holds(
-                    p.Both((p.above(BATCH, TWO_POINTS), p.above(NONE, TWO_POINTS))),
-                    "better than batch norm and than no normalization",
-                ),
-                p.in_part(
-                    p.above(BATCH, TWO_POINTS),
-                    "better than batch norm, but not clearly better than no normalization",
-                ),
-                p.fails(p.below(BATCH, TWO_POINTS), "not better than batch norm by 2 points"),
-            ),
-            names={
-                BATCH: "the points gained over batch norm",
-                NONE: "those gained over no normalization",
-            },
-            otherwise="the interval includes both no difference and one of 2 points",
-        ),
+        rule=RULE,
         figures=(compared.ways("Learning to read"),),
+        tables=(compared.table("Each arm at its best learning rate", "average"),),
     )
 
 
 def happened(reading: p.Reading) -> str:
     """How far layer norm is ahead, and how all end."""
     batch, none = (
-        p.compared(reading.effects[id], "ahead of", "behind", "level with", ARM_NAMES[arm])
+        p.ahead(reading.effects[id], c.ARM_NAMES[arm])
         for id, arm in ((BATCH, "batch"), (NONE, "none"))
     )
     ends = (
-        f"{p.amount(reading.data, reading.mean(LEVEL.of(arm=arm)))} with {ARM_NAMES[arm]}"
+        f"{reading.shown(c.LEVEL.of(arm=arm), words='amount')} with {c.ARM_NAMES[arm]}"
         for arm in ("none", "batch", "layer")
     )
     return (
@@ -82,15 +83,5 @@ def happened(reading: p.Reading) -> str:
     )
 
 
-def tables(reading: p.Reading) -> Iterable[p.Table]:
-    """All arms."""
-    yield arms_table(reading, "arms", "Each arm at its best learning rate", AVERAGE.name)
-
-
-CLAIM = Claim(
-    "sequences",
-    PHRASE,
-    make,
-    p.Telling(happened, tables=tables),
-    data=("stories", "stories:longest=12"),
-)
+DATA = ("stories", "stories:longest=12")
+CLAIM = Claim("sequences", PHRASE, make, p.Telling(happened), data=DATA)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import product
 
-import numpy as np
-
 from evenbatch import protocol as p
-from evenbatch.claims.claim import INITS, Claim, Effort, Made, arms, asked, inits, searched, ways
-from evenbatch.claims.comparison import LEVEL
+from evenbatch.claims import common as c
+from evenbatch.claims.claim import Claim, Effort, Made, asked
 from evenbatch.data.dataset import Dataset
-from evenbatch.protocol.measures import KEPT
-from evenbatch.protocol.tables import mean, number, of_cells, rate
 
 PHRASE = "a smoother loss"
-ARMS, WHERE = arms("none", "batch"), ("torch", "he")
+ARMS, INITS = c.arms("none", "batch"), c.inits(64, "torch", "he")
 MEASURES = {"loss": p.Measure("loss-change"), "gradient": p.Measure("gradient-change")}
 KINDS: tuple[p.Equal | p.Best, ...] = (
     p.Equal(by="min", name="equal learning rates"),
     p.Best(name="best learning rates"),
 )
-
 WORDS = {
     "phrase": PHRASE,
     "states": "With normalization the loss is smoother, so that the gradient can be trusted "
@@ -38,141 +32,95 @@ WORDS = {
     "change": "Other learning rates: they say how far along the gradient is looked. A network that "
     "learns nothing lies on a plain, which is smooth too.",
 }
+SMOOTHER = "smoother/*"
+NEVER_ROUGHER = p.Interval(SMOOTHER, "high", "<", 1, "always")
+RULE = p.Rule(
+    clauses=(
+        p.holds(p.beyond(SMOOTHER, 1), "smoother in every case"),
+        p.in_part(p.beyond(SMOOTHER, 1, "any") & NEVER_ROUGHER, "smoother in {0.n} of {0.of} "
+                  "cases, and rougher in {1.n}"),
+        p.fails(p.below(SMOOTHER, 2), "smoother in no case; twice as smooth is ruled out"),
+    ),
+    names={SMOOTHER: "the factors by which loss and gradient change less"},
+    otherwise="the intervals include both no gain and twice as smooth",
+)  # fmt: skip
 
 
-def effects() -> Iterable[p.Ratio]:
+def effects() -> p.EffectSpecs:
     """How many times less loss and gradient change, at both kinds of learning rates."""
-    for at, init, (name, measure) in product(KINDS, WHERE, MEASURES.items()):
-        none, batch = (measure.of(at=at.id, init=init, arm=arm) for arm in ("none", "batch"))
+    for at, init, (name, measure) in product(KINDS, INITS.levels, MEASURES.items()):
+        none, batch = c.both(measure.of(at=at.id, init=init.id))
         yield p.Ratio(
-            id=f"smoother/{at.id}/{init}/{name}",
-            label=f"{at.name}, {INITS[init][0]}",
-            unit=f"times smaller change of the {name}",
-            above=none,
-            below=batch,
-            learned=True,
-        )
+            f"smoother/{at.id}/{init.id}/{name}", f"{{at}}, {init.name}",
+            f"times smaller change of the {name}", none, batch, learned=True,
+        )  # fmt: skip
 
 
-def rule() -> p.Rule:
-    """From the factors by which loss and gradient change less."""
-    smoother = "smoother/*"
-    never_rougher = p.Interval(smoother, "high", "<", 1, "always")
-    some = p.Both((p.beyond(smoother, 1, "any"), never_rougher))
-    return p.Rule(
-        clauses=(
-            p.holds(p.beyond(smoother, 1), "smoother in every case"),
-            p.in_part(some, "smoother in {0.n} of {0.of} cases, and rougher in {1.n}"),
-            p.fails(p.below(smoother, 2), "smoother in no case; twice as smooth is ruled out"),
-        ),
-        names={smoother: "the factors by which loss and gradient change less"},
-        otherwise="the intervals include both no gain and twice as smooth",
-    )
-
-
-def figures() -> Iterable[p.Ways]:
+def figures() -> p.FigureSpecs:
     """For each initialization the loss along the gradient; and how far the gradient changes."""
-    for init in WHERE:
+    for init in INITS.levels:
         yield p.Ways(
-            id=f"loss/{init}",
-            path="loss-along",
-            title=f"The loss along the gradient, {INITS[init][1]}",
+            id=f"loss/{init.id}", path="loss-along", at="equal",
+            title=f"The loss along the gradient, {c.INITS[init.id][1]}",
             alt="The line is the loss of the minibatch, the band what it becomes between half and "
             "four times the step along the gradient, median over seeds; a wide band is a rough "
             "way. Both arms have the same learning rate.",
-            rows=ways(ARMS, init=init),
-            y="loss",
-            y_id="loss",
-            log="y",
-            percent=False,
-            at="equal",
-        )
+            y="loss", y_id="loss", log="y", percent=False, rows=c.ways(ARMS, init=init.id),
+        )  # fmt: skip
     yield p.Ways(
-        id="gradient",
-        path="gradient-along",
+        id="gradient", path="gradient-along", at="equal",
         title="How far the gradient changes along its own direction",
         alt="A line for each arm and initialization, at equal learning rates: the lower, the "
         "longer a gradient stays true.",
-        rows=tuple(
-            p.Row(
-                f"{arm.id}/{init}",
-                f"{arm.name}, {INITS[init][0]}",
-                cell={"init": init, "arm": arm.id},
-            )
-            for init, arm in product(WHERE, ARMS.levels)
-        ),
-        y="largest change of the gradient",
-        y_id="gradient-change",
-        log="y",
-        percent=False,
-        at="equal",
+        y="largest change of the gradient", y_id="gradient-change", log="y", percent=False,
+        rows=c.ways(ARMS, INITS),
+    )  # fmt: skip
+
+
+def table(at: p.Equal | p.Best) -> p.TableSpec:
+    """Every arm at one kind of learning rates."""
+    columns = (
+        p.Column("learning rate", "rate"),
+        p.Column("change of the loss (nats)", "median", MEASURES["loss"].of(), "cut"),
+        p.Column("change of the gradient", "median", MEASURES["gradient"].of(), "cut"),
+        p.Column("change ÷ gradient", "median", p.Measure("relative-change").of(), "cut"),
+        p.Column("{metric} at the end"),
     )
+    title = f"Along the gradient, half to four times a step, at {at.name}: medians"
+    return p.TableSpec(title, c.at_each(*columns, kinds=(at.id,)))
 
 
 def make(data: Dataset, effort: Effort) -> Made:
     """Loss and gradient along the gradient's direction, with and without batch norm."""
     steps, every = (300, 15) if effort.quick else (1000, 50)
-    surveys = {"steps": steps, "evaluate_every": every, "landscape_every": every}
-    rates = p.rates_between(-4, 0, 1.0 if effort.quick else 0.5)
-    plan = {"at": KINDS, "rates": rates, "score": LEVEL}
-    base, axes = p.changes(depth=3, width=64, **surveys), (inits(64, *WHERE), ARMS)
+    surveyed = {"steps": steps, "evaluate_every": every, "landscape_every": every}
+    base = p.changes(depth=3, width=64, **surveyed)
+    plan = {"at": KINDS, "rates": effort.rates(-4, 0, 0.5), "score": c.LEVEL}
     return asked(
-        (p.Prepared(data),),
-        claim="smoothness",
-        **WORDS,
-        blocks=(searched("surveyed", effort, base, axes, **plan),),
-        effects=tuple(effects()),
-        rule=rule(),
-        figures=tuple(figures()),
-    )
-
-
-def said(value: float) -> str:
-    """A change in a few digits; one that is not finite was cut.
-
-    >>> said(0.0123), said(1e9)
-    ('0.012', 'without limit')
-    """
-    return "without limit" if value >= KEPT[1] else p.digits(value)
+        p.Prepared(data), claim="smoothness", **WORDS,
+        blocks=(c.searched("surveyed", effort, base, (INITS, ARMS), **plan),),
+        effects=effects(), rule=RULE, figures=figures(), tables=map(table, KINDS),
+    )  # fmt: skip
 
 
 def happened(reading: p.Reading) -> str:
     """Both measures at equal learning rates."""
     found = []
-    for init in WHERE:
-        loss, gradient = (
-            [
-                said(float(np.median(reading.values(measure.of(at="equal", init=init, arm=arm)))))
-                for arm in ("none", "batch")
-            ]
-            for measure in MEASURES.values()
-        )
+    for init in INITS.levels:
+        values = (c.both(of.of(at="equal", init=init.id)) for of in MEASURES.values())
+        loss, gradient = ([reading.shown(of, "median", "cut") for of in both] for both in values)
         found.append(
             f"the loss changes by {loss[0]} without and {loss[1]} with batch norm, the gradient by "
-            f"{gradient[0]} and {gradient[1]} ({INITS[init][1]})"
+            f"{gradient[0]} and {gradient[1]} ({c.INITS[init.id][1]})"
         )
     return f"along the gradient, at equal learning rates, {'; '.join(found)}"
 
 
-def notes(reading: p.Reading) -> Iterable[str]:
+def notes(reading: p.Reading) -> p.Notes:
     """What is left out, and where both comparisons are one."""
-    left_out = [spec.label for spec in effects() if not reading.judged(spec)]
-    for label in dict.fromkeys(left_out):
+    left_out = [spec for spec in reading.experiment.effects if not reading.judged(spec)]
+    for label in dict.fromkeys(reading.effect(spec).label for spec in left_out):
         yield f"Left out, because an arm learned nothing there, or it is the same case: {label}."
 
 
-def tables(reading: p.Reading) -> Iterable[p.Table]:
-    """Every arm at both kinds of learning rates."""
-    for at in KINDS:
-        columns = {
-            "learning rate": rate(at.id),
-            "change of the loss (nats)": number(MEASURES["loss"], said, at.id, middle=True),
-            "change of the gradient": number(MEASURES["gradient"], said, at.id, middle=True),
-            "change ÷ gradient": number(p.Measure("relative-change"), said, at.id, middle=True),
-            f"{reading.experiment.metric} at the end": mean(LEVEL, at.id),
-        }
-        title = f"Along the gradient, half to four times a step, at {at.name}: medians"
-        yield of_cells(reading, title, columns, at=(at.id,))
-
-
-CLAIM = Claim("smoothness", PHRASE, make, p.Telling(happened, notes, tables))
+CLAIM = Claim("smoothness", PHRASE, make, p.Telling(happened, notes))

@@ -13,7 +13,8 @@ import math
 from typing import Any
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import ARM_NAMES, Claim, Effort, Made, arms
+from evenbatch.claims import common as c
+from evenbatch.claims.claim import Claim, Effort, Made, asked
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import SettingError
 from evenbatch.engine.state import check_fit
@@ -25,38 +26,36 @@ from evenbatch.protocol.verdict import ExperimentError, Verdict
 PHRASE = "3–5 times faster"
 LOW, HIGH = 3.0, 5.0
 MOST_SEEDS = 10_000
-
-
-def rule() -> p.Rule:
-    """From both ratios with their 95 % intervals to an answer.
-
-    >>> rule().clauses[0].note
-    'more than claimed'
-    """
-    steps, time = "steps/best", "time/best"
-    return p.Rule(
-        clauses=(
-            p.holds(
-                p.Both((p.beyond(steps, HIGH), p.beyond(time, HIGH))),
-                "at least 3 times, in steps and in time",
-                "more than claimed",
-            ),
-            p.holds(p.Both((p.above(steps, LOW), p.above(time, LOW))), "in steps and in time"),
-            p.in_part(p.above(steps, LOW), "3 times in steps, but not clearly in time"),
-            p.in_part(
-                p.Both((p.beyond(time, 1), p.below(time, LOW))), "faster, but less than 3 times"
-            ),
-            p.in_part(p.beyond(time, 1), "faster, but whether 3 times is not settled"),
-            p.fails(
-                p.Either((p.below(steps, LOW), p.below(time, LOW))),
-                "it is not clear that any time is saved, and 3 times is ruled out",
-            ),
-        ),
-        names={steps: "the ratio of steps", time: "the ratio of time"},
-        otherwise="the intervals include both no gain and 3 times",
-        where="best against best",
-        needs={time: "the steps were not timed"},
-    )
+STEPS, TIME = "steps/best", "time/best"
+RULE = p.Rule(
+    clauses=(
+        p.holds(p.beyond(STEPS, HIGH) & p.beyond(TIME, HIGH),
+                "at least 3 times, in steps and in time", "more than claimed"),
+        p.holds(p.above(STEPS, LOW) & p.above(TIME, LOW), "in steps and in time"),
+        p.in_part(p.above(STEPS, LOW), "3 times in steps, but not clearly in time"),
+        p.in_part(p.beyond(TIME, 1) & p.below(TIME, LOW), "faster, but less than 3 times"),
+        p.in_part(p.beyond(TIME, 1), "faster, but whether 3 times is not settled"),
+        p.fails(p.below(STEPS, LOW) | p.below(TIME, LOW),
+                "it is not clear that any time is saved, and 3 times is ruled out"),
+    ),
+    names={STEPS: "the ratio of steps", TIME: "the ratio of time"},
+    otherwise="the intervals include both no gain and 3 times",
+    where="best against best",
+    needs={TIME: "the steps were not timed"},
+)  # fmt: skip
+WORDS = {
+    "phrase": PHRASE,
+    "states": f"With normalization a network trains {PHRASE}.",
+    "measure": "Ratio of the steps and of the seconds to the goal, without divided by with: "
+    "geometric mean over seeds, 95 % paired bootstrap interval. Seconds are steps times what a "
+    "step costs, timed with both arms taking turns, alone. A run that never gets there counts "
+    f"as 1 to {PENALTY} budgets, whichever is worse for that end of the interval.",
+    "source": "Ioffe & Szegedy 2015, arXiv:1502.03167, section 4.2 (14 times fewer steps on "
+    "ImageNet, with higher learning rates and other changes).",
+    "change": "Another initialization or optimizer does part of what normalization does, and a "
+    "deeper network or unscaled input gives it more to do: docs/race.md measures both. A "
+    "framework that pays for each operation makes a normalized step dearer.",
+}
 
 
 def race_study(
@@ -118,48 +117,20 @@ def race_study(
             "written 0.93"
         )
     plan = p.RacePlan(
-        base=p.changes(depth=depth, width=width, **settings),
-        arms=arms("none", norm),
-        steps=steps,
-        rates=tuple(sorted(set(rates))) or START,
-        growing=not rates,
-        seeds=seeds,
-        tuning=tuning,
-        first=seed,
-        goal=goal,
-    )
-    study = RaceStudy(described(data, norm, plan), data)
+        base=p.changes(depth=depth, width=width, **settings), arms=c.arms("none", norm),
+        steps=steps, rates=tuple(sorted(set(rates))) or START, growing=not rates,
+        seeds=seeds, tuning=tuning, first=seed, goal=goal,
+    )  # fmt: skip
+    experiment, _ = asked(
+        p.Prepared(data), claim="speed", **WORDS, race=plan, blocks=(), effects=(), rule=RULE,
+        question="How many times fewer steps, and how many times less time, does a network need "
+        f"with {c.ARM_NAMES.get(norm, norm)} to reach the same {{metric}} as without?",
+    )  # fmt: skip
+    study = RaceStudy(experiment, data)
     for arm in study.networks.arms:
         for rate in plan.rates:
             check_fit(study.networks.trial(arm, rate, seed, 0), data)
     return study
-
-
-def described(data: Dataset, norm: str, plan: p.RacePlan) -> p.Experiment:
-    """The question as data."""
-    metric = p.metric_name(data)
-    return p.Experiment(
-        claim="speed",
-        phrase=PHRASE,
-        states=f"With normalization a network trains {PHRASE}.",
-        question="How many times fewer steps, and how many times less time, does a network need "
-        f"with {ARM_NAMES.get(norm, norm)} to reach the same {metric} as without?",
-        measure="Ratio of the steps and of the seconds to the goal, without divided by with: "
-        "geometric mean over seeds, 95 % paired bootstrap interval. Seconds are steps times what a "
-        "step costs, timed with both arms taking turns, alone. A run that never gets there counts "
-        f"as 1 to {PENALTY} budgets, whichever is worse for that end of the interval.",
-        source="Ioffe & Szegedy 2015, arXiv:1502.03167, section 4.2 (14 times fewer steps on "
-        "ImageNet, with higher learning rates and other changes).",
-        change="Another initialization or optimizer does part of what normalization does, and a "
-        "deeper network or unscaled input gives it more to do: docs/race.md measures both. A "
-        "framework that pays for each operation makes a normalized step dearer.",
-        data=data.name,
-        metric=metric,
-        blocks=(),
-        effects=(),
-        rule=rule(),
-        race=plan,
-    )
 
 
 def make(data: Dataset, effort: Effort) -> Made:
@@ -170,7 +141,7 @@ def make(data: Dataset, effort: Effort) -> Made:
 
 def named(name: str, verdict: Verdict) -> str:
     """A data set with both ratios."""
-    ratios = [e for e in verdict.effects[:2] if e.id in ("steps/best", "time/best")]
+    ratios = [e for e in verdict.effects[:2] if e.id in (STEPS, TIME)]
     if len(ratios) < 2 or math.isnan(ratios[0].value):
         return name
     steps, time = (f"{e.bound} {p.digits(e.value)}".strip() for e in ratios)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import asked, points
+from evenbatch.claims import common as c
+from evenbatch.claims.claim import asked
 from evenbatch.data import Dataset
 from evenbatch.protocol.study import ClaimStudy
-from evenbatch.protocol.tables import diverged, effect, mean, of_cells
 
 POINTS = 50  # of a curve
 LAST = p.Measure("finished")
@@ -29,11 +29,19 @@ def bench(data: Dataset, arms: Sequence[Mapping[str, Any]], steps: int, seeds: i
         p.Level(str(place), f"arm {place}", p.changes(**given))
         for place, given in enumerate(arms, 1)
     )
-    prepared = p.Prepared(data)
-    ahead = [_ahead(data, level.id) for level in levels[1:]]
+    ahead = LAST.of() - LAST.of(arm="1")
+    effects = (
+        c.in_points(f"ahead/{level.id}", f"{level.name} − arm 1", ahead.where(arm=level.id))
+        for level in levels[1:]
+    )
+    columns = (
+        p.Column("mean", of=LAST.of()),
+        p.Column("against arm 1", "points", ahead),
+        p.Column("diverged", "diverged"),
+    )
     last = f"ahead/{len(levels)}"
     experiment, _ = asked(
-        (prepared,),
+        p.Prepared(data),
         claim="bench",
         phrase=PHRASE,
         states="The last arm ends higher than the first.",
@@ -49,7 +57,7 @@ def bench(data: Dataset, arms: Sequence[Mapping[str, Any]], steps: int, seeds: i
                 seeds=seeds,
             ),
         ),
-        effects=tuple(ahead),
+        effects=effects,
         rule=p.Rule(
             clauses=(
                 p.holds(p.beyond(last), "the interval lies above zero"),
@@ -59,26 +67,15 @@ def bench(data: Dataset, arms: Sequence[Mapping[str, Any]], steps: int, seeds: i
             otherwise="the interval includes zero",
             needs={last: "there is one arm alone"},
         ),
+        tables=(p.TableSpec("Test metric at the end", columns),),
         trained=False,
     )
-    return ClaimStudy(experiment, {data.name: data}, p.Telling(_happened, tables=_tables))
-
-
-def _ahead(data: Dataset, arm: str) -> p.Mean:
-    of = LAST.of(arm=arm) - LAST.of(arm="1")
-    label = f"arm {arm} − arm 1"
-    return p.Mean(id=f"ahead/{arm}", label=label, unit=points(data), of=of, times=100)
+    return ClaimStudy(experiment, {data.name: data}, p.Telling(_happened))
 
 
 def _happened(reading: p.Reading) -> str:
     said = (
-        f"{level.name} {p.share(reading.data, reading.mean(LAST.of(arm=level.id)))}"
+        f"{level.name} {reading.shown(LAST.of(arm=level.id))}"
         for level in reading.block().axis("arm").levels
     )
     return f"at the end: {'; '.join(said)}"
-
-
-def _tables(reading: p.Reading) -> Iterable[p.Table]:
-    against = effect(lambda cell: None if cell[0] == "1" else _ahead(reading.data, cell[0]))
-    columns = {"mean": mean(LAST), "against arm 1": against, "diverged": diverged()}
-    yield of_cells(reading, "Test metric at the end", columns)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from evenbatch import protocol as p
-from evenbatch.claims.claim import arms, asked, ways
+from evenbatch.claims import common as c
+from evenbatch.claims.claim import asked
 from evenbatch.data import Dataset
 from evenbatch.engine import Session, Trial
 from evenbatch.lesson.layers import ArmShown, Layers, histogram, layer_inputs
@@ -21,7 +22,7 @@ SAMPLE = 400  # rows whose way through the network is shown
 FRAMES = 40  # pictures of a run
 STEPS = 400
 PHRASE = "normalization keeps what a layer receives steady"
-ARMS, FURTHEST = arms("none", "batch"), p.Measure("furthest")
+ARMS, FURTHEST = c.arms("none", "batch"), p.Measure("furthest")
 
 
 def with_amounts(data: Dataset, amounts: Mapping[str, float]) -> p.Prepared:
@@ -42,7 +43,7 @@ def factory(prepared: p.Prepared, rate: float, seeds: int) -> ClaimStudy:
     none, batch = (FURTHEST.of(arm=arm) for arm in ("none", "batch"))
     every = STEPS // 20
     experiment, _ = asked(
-        (prepared,),
+        prepared,
         claim="factory",
         phrase=PHRASE,
         states="What a layer receives keeps changing while the network learns, and normalization "
@@ -65,9 +66,7 @@ def factory(prepared: p.Prepared, rate: float, seeds: int) -> ClaimStudy:
             ),
         ),
         effects=(
-            p.Ratio(
-                id="drift", label="without / with", unit="times less drift", above=none, below=batch
-            ),
+            p.Ratio("drift", "without / with", "times less drift", none, batch),
         ),
         rule=p.Rule(
             clauses=(
@@ -85,7 +84,7 @@ def factory(prepared: p.Prepared, rate: float, seeds: int) -> ClaimStudy:
                 title="How far what the layers receive has moved",
                 alt="Distance of the mean from where it started, in standard deviations at the "
                 "start, mean over the layers; median and middle half of the seeds.",
-                rows=ways(ARMS),
+                rows=c.ways(ARMS),
                 y="standard deviations from the start",
                 y_id="moved",
                 percent=False,

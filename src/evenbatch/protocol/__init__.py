@@ -10,7 +10,8 @@
     cells        a block's trials and best learning rates
     reading      what the curves show: values, goals, effects
     study        an experiment on its data: rounds of trials, then the verdict
-    tables       tables of cells
+    tables       tables as data; listed: how they get their values
+    shown        values over seeds in words
     race         two arms to a goal, in steps and in seconds; networks: those of the engine
     carry_out    looks up what is stored, has the rest trained, round after round
     verdict      the types of answers; exhibits: of figures and tables
@@ -18,6 +19,8 @@
 
 The names below are what a claim's file uses.
 """
+
+from collections.abc import Iterable
 
 from evenbatch.protocol.block import (
     Among,
@@ -33,26 +36,15 @@ from evenbatch.protocol.block import (
     numbered,
 )
 from evenbatch.protocol.cells import rates_between
-from evenbatch.protocol.conditions import (
-    Both,
-    Each,
-    Either,
-    Interval,
-    above,
-    below,
-    beyond,
-    not_beyond,
-    up_to,
-)
-from evenbatch.protocol.exhibits import DOTS, LINES, STRIPS, Figure, Table
+from evenbatch.protocol.conditions import Each, Interval, above, below, beyond, up_to
+from evenbatch.protocol.exhibits import DOTS, LINES, STRIPS
 from evenbatch.protocol.experiment import Experiment, Goal, Pick, RacePlan
-from evenbatch.protocol.figures import CHANCE, GOAL, MarkSpec, Over, Rates, Row, Ways
-from evenbatch.protocol.phrases import compared, gain, times
+from evenbatch.protocol.figures import CHANCE, GOAL, FigureSpec, MarkSpec, Over, Rates, Row, Ways
+from evenbatch.protocol.phrases import ahead, compared, gain, times
 from evenbatch.protocol.reading import Floats, Reading
 from evenbatch.protocol.recipes import Prepared
 from evenbatch.protocol.rule import (
     POINT,
-    Clause,
     OnePart,
     PerPart,
     Rule,
@@ -62,12 +54,13 @@ from evenbatch.protocol.rule import (
     undecided,
 )
 from evenbatch.protocol.study import Telling, verdict_on
+from evenbatch.protocol.tables import Column, TableSpec
 from evenbatch.protocol.values import (
     BEST,
-    Abs,
     Along,
     Clip,
     Computed,
+    EffectSpec,
     Expr,
     Fewer,
     LogSteps,
@@ -78,9 +71,8 @@ from evenbatch.protocol.values import (
     Ratio,
     Value,
     WayToGoal,
-    with_level,
 )
-from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect, NotHere
+from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, NotHere
 from evenbatch.protocol.wording import (
     amount,
     count,
@@ -88,9 +80,15 @@ from evenbatch.protocol.wording import (
     fold,
     listed,
     metric_name,
-    share,
+    points_unit,
     signed,
 )
+
+EffectSpecs = Iterable[EffectSpec]
+FigureSpecs = Iterable[FigureSpec]
+TableSpecs = Iterable[TableSpec]
+Notes = Iterable[str]
+"""What the functions of a claim give."""
 
 __all__ = [
     "BEST",
@@ -104,25 +102,22 @@ __all__ = [
     "LINES",
     "POINT",
     "STRIPS",
-    "Abs",
     "Along",
     "Among",
     "Axis",
     "Best",
     "Block",
-    "Both",
     "Changes",
-    "Clause",
     "Clip",
+    "Column",
     "Computed",
     "Each",
-    "Effect",
-    "Either",
+    "EffectSpecs",
     "Equal",
     "Experiment",
     "Expr",
     "Fewer",
-    "Figure",
+    "FigureSpecs",
     "Floats",
     "Goal",
     "HostRate",
@@ -134,6 +129,7 @@ __all__ = [
     "Measure",
     "Minus",
     "NotHere",
+    "Notes",
     "OnePart",
     "Over",
     "Part",
@@ -147,12 +143,14 @@ __all__ = [
     "Reading",
     "Row",
     "Rule",
-    "Table",
+    "TableSpec",
+    "TableSpecs",
     "Telling",
     "Value",
     "WayToGoal",
     "Ways",
     "above",
+    "ahead",
     "amount",
     "below",
     "beyond",
@@ -167,14 +165,12 @@ __all__ = [
     "in_part",
     "listed",
     "metric_name",
-    "not_beyond",
     "numbered",
+    "points_unit",
     "rates_between",
-    "share",
     "signed",
     "times",
     "undecided",
     "up_to",
     "verdict_on",
-    "with_level",
 ]

@@ -11,6 +11,7 @@ from evenbatch.protocol.verdict import Effect
 
 Effects = Mapping[str, Effect]
 _SIGNS: Mapping[str, Callable[[float, float], bool]] = {">=": ge, ">": gt, "<": lt, "<=": le}
+_OPPOSITE = {">=": "<", ">": "<=", "<": ">=", "<=": ">"}
 _WORDS = {
     ("low", ">="): "at or above",
     ("low", ">"): "above",
@@ -24,7 +25,21 @@ _WORDS = {
 """Where an interval lies, by its end and the sign."""
 
 
-class Interval(msgspec.Struct, frozen=True, tag="interval", omit_defaults=True):
+class _Condition(msgspec.Struct, frozen=True):
+    """Conditions are joined by & and |, and turned round by ~.
+
+    >>> (~(above("off", 1) & below("off", 2))).words({"off": "it"})
+    'it not at or above 1, or it not below 2'
+    """
+
+    def __and__(self, other: Condition) -> Both:
+        return Both((*(self.of if isinstance(self, Both) else (self,)), other))
+
+    def __or__(self, other: Condition) -> Either:
+        return Either((*(self.of if isinstance(self, Either) else (self,)), other))
+
+
+class Interval(_Condition, frozen=True, tag="interval", omit_defaults=True):
     """Where an end of the 95 % interval lies, of an effect or of all whose id begins so.
 
     Attributes:
@@ -57,6 +72,10 @@ class Interval(msgspec.Struct, frozen=True, tag="interval", omit_defaults=True):
         beyond: float = getattr(effect, self.end) - self.bound
         return beyond if self.sign in (">=", ">") else -beyond
 
+    def __invert__(self) -> Interval:
+        how = {"all": "any", "any": "all"}[self.how] if self.effects.endswith("*") else self.how
+        return Interval(self.effects, self.end, _OPPOSITE[self.sign], self.bound, how)
+
     def holds(self, effects: Effects) -> bool:
         """Whether it is true."""
         found = self.true_of(effects)
@@ -74,10 +93,13 @@ class Interval(msgspec.Struct, frozen=True, tag="interval", omit_defaults=True):
         return (self,)
 
 
-class Both(msgspec.Struct, frozen=True, tag="both"):
+class Both(_Condition, frozen=True, tag="both"):
     """All of several conditions."""
 
     of: tuple[Condition, ...]
+
+    def __invert__(self) -> Either:
+        return Either(tuple(~one for one in self.of))
 
     def holds(self, effects: Effects) -> bool:
         """Whether all are true."""
@@ -93,10 +115,13 @@ class Both(msgspec.Struct, frozen=True, tag="both"):
         return (found for one in self.of for found in one.intervals())
 
 
-class Either(msgspec.Struct, frozen=True, tag="either"):
+class Either(_Condition, frozen=True, tag="either"):
     """At least one of several conditions."""
 
     of: tuple[Condition, ...]
+
+    def __invert__(self) -> Both:
+        return Both(tuple(~one for one in self.of))
 
     def holds(self, effects: Effects) -> bool:
         """Whether one is true."""
@@ -111,7 +136,7 @@ class Either(msgspec.Struct, frozen=True, tag="either"):
         return (found for one in self.of for found in one.intervals())
 
 
-class Each(msgspec.Struct, frozen=True, tag="each", omit_defaults=True):
+class Each(_Condition, frozen=True, tag="each", omit_defaults=True):
     """A condition for several cases: "$" in the ids of its effects stands for the case.
 
     Attributes:
@@ -123,6 +148,9 @@ class Each(msgspec.Struct, frozen=True, tag="each", omit_defaults=True):
     cases: dict[str, str]
     when: Condition
     how: str = "all"
+
+    def __invert__(self) -> Each:
+        return Each(self.cases, ~self.when, "any" if self.how == "all" else "all")
 
     def holds(self, effects: Effects) -> bool:
         """Whether it is true of all cases, or of any."""
@@ -174,8 +202,3 @@ def below(effects: str, bound: float, how: str = "all") -> Interval:
 def up_to(effects: str, bound: float, how: str = "all") -> Interval:
     """The whole interval lies at or below a number."""
     return Interval(effects, "high", "<=", bound, how)
-
-
-def not_beyond(effects: str, bound: float = 0.0, how: str = "all") -> Interval:
-    """The interval does not lie above a number."""
-    return Interval(effects, "low", "<=", bound, how)

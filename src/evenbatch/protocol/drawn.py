@@ -24,7 +24,6 @@ from evenbatch.protocol.figures import FigureSpec, MarkSpec, Over, Rates, Row, W
 from evenbatch.protocol.measures import About
 from evenbatch.protocol.paths import PATHS
 from evenbatch.protocol.reading import Reading
-from evenbatch.protocol.values import with_level
 
 
 def figure(spec: FigureSpec, reading: Reading) -> Figure:
@@ -90,7 +89,7 @@ def _rates(row: Row, spec: Rates, reading: Reading) -> Series:
 def _over(spec: Over, reading: Reading) -> tuple[Axis, list[Series]]:
     if spec.axis:
         axis = reading.block(spec.block).axis(spec.axis)
-        shown = [level for level in axis.levels if level.id in (spec.levels or (level.id,))]
+        shown = [level for level in axis.levels if level.at is not None] or list(axis.levels)
         log, id = axis.log or "x" in spec.log, spec.x_id or axis.id
     else:
         axis, shown, log, id = None, list(spec.places), False, spec.x_id
@@ -105,7 +104,9 @@ def _over(spec: Over, reading: Reading) -> tuple[Axis, list[Series]]:
         if row.given:
             made.append(Series(row.name, where, row.given, id=row.id))
             continue
-        values = row.each or tuple(with_level(row.of, "$", level) for level in levels)
+        values = row.each
+        if row.of is not None:
+            values = tuple(row.of.where(**{spec.axis: level}) for level in levels)
         made.append(_shown(row, spec.show, where, [reading.values(value) for value in values]))
     return x, made
 

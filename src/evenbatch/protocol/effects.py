@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evenbatch.protocol.exhibits import Series
 from evenbatch.protocol.intervals import mean_interval, median_interval, ratio_of_means_interval
 from evenbatch.protocol.verdict import Bound, Effect
 
@@ -33,21 +31,6 @@ def mean_effect(label: str, values: ArrayLike, unit: str) -> Effect:
         return Effect(label, math.nan, -math.inf, math.inf, unit)
     low, high = mean_interval(found)
     return Effect(label, float(found.mean()), low, high, unit, seeds=len(found))
-
-
-def intervals(name: str, x: Iterable[float], effects: Sequence[Effect]) -> Series:
-    """Estimates with their intervals, one for each position.
-
-    >>> intervals("batch norm", [8], [Effect("", 0.5, 0.4, 0.7, "")]).high
-    (0.7,)
-    """
-    return Series(
-        name,
-        tuple(float(place) for place in x),
-        tuple(effect.value for effect in effects),
-        tuple(effect.low for effect in effects),
-        tuple(effect.high for effect in effects),
-    )
 
 
 def ratio_effect(label: str, above: ArrayLike, below: ArrayLike, unit: str) -> Effect:
@@ -81,14 +64,6 @@ def share_effect(label: str, part: ArrayLike, whole: ArrayLike, unit: str) -> Ef
     low, high = ratio_of_means_interval(parts, wholes)
     value = float(parts.mean() / wholes.mean())
     return Effect(label, value, low, high, unit, seeds=len(parts))
-
-
-def seeds_told(*values: ArrayLike) -> int:
-    """Seeds at which every one of these has a value."""
-    told = np.isfinite(np.asarray(values[0], float))
-    for more in values[1:]:
-        told &= np.isfinite(np.asarray(more, float))
-    return int(told.sum())
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,14 +7,12 @@ carried out by another program: `written` and `read`. `study` carries it out her
     Goal       a metric to be reached, chosen from curves by a rule that does not know the arms
     Effect     what is computed from the measured values (`values`), with its 95 % interval
     Rule       from effects to an answer; what is printed is what is applied (`rule`)
-    Figure     what is drawn of it
+    Figure     what is drawn of it, and listed (`drawn`, `tables`)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -22,6 +20,7 @@ from evenbatch.protocol.block import Axis, Block, Changes
 from evenbatch.protocol.figures import FigureSpec
 from evenbatch.protocol.recipes import Recipe
 from evenbatch.protocol.rule import AnyRule
+from evenbatch.protocol.tables import TableSpec
 from evenbatch.protocol.values import BEST, EffectSpec
 
 
@@ -109,7 +108,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         blocks: what is trained.
         race: two arms to a goal, in place of blocks and effects.
         goals, picks, effects, rule: from curves to an answer.
-        figures: what is drawn.
+        figures, tables: what is drawn, and what is listed.
         trained: False if nothing is trained, so that nothing can be learned.
     """
 
@@ -130,6 +129,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     goals: tuple[Goal, ...] = ()
     picks: tuple[Pick, ...] = ()
     figures: tuple[FigureSpec, ...] = ()
+    tables: tuple[TableSpec, ...] = ()
     trained: bool = True
     race: RacePlan | None = None
 
@@ -158,6 +158,3 @@ def read(text: bytes) -> Experiment:
         msgspec.ValidationError: it is none; the message says where.
     """
     return msgspec.json.decode(text, type=Experiment)
-
-
-Datasets = Mapping[str, Any]

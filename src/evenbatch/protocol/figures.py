@@ -21,7 +21,7 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         id, name: of the series.
-        of: its value, in which "$" stands for the level of the axis.
+        of: its value, whose cell leaves the axis out.
         cell: of `Ways` and `Rates`, the levels of its cell.
         each: in place of `of`, a value for each place.
         given: in place of values, numbers known beforehand.
@@ -109,17 +109,16 @@ class Over(_Figure, frozen=True, kw_only=True, tag="over", omit_defaults=True):
 
     Attributes:
         kind: "lines", "dots" or "strips".
-        axis: id of the axis; "" for places of its own.
+        axis: id of the axis; "" for places of its own. Of an axis on which some levels are numbers,
+            those alone are shown.
         show: "mean" with its interval; "exp" of a mean of logarithms; "geometric" mean; "median";
             "band" (median and middle half) or "range" (lower median, least and most).
-        levels: ids of those shown; all if left out.
         places: in place of an axis.
     """
 
     kind: Kind
     show: str
     axis: str = ""
-    levels: tuple[str, ...] = ()
     places: tuple[Level, ...] = ()
 
 

@@ -106,6 +106,17 @@ def compared(effect: Effect, more: str, less: str, same: str, than: str = "") ->
     return f"{same}{than} ({gain(effect).replace(' (', ', ', 1)}"
 
 
+def ahead(effect: Effect, than: str = "") -> str:
+    """A gain in words: ahead or behind, of whom if that is to be said.
+
+    >>> ahead(Effect("", 2, 1, 3, "points")), ahead(Effect("", 2, 1, 3, "points"), "dropout")[-16:]
+    ('2.0 points (95 % interval 1.0 to 3.0) ahead', 'ahead of dropout')
+    """
+    if not than:
+        return compared(effect, "ahead", "behind", "level")
+    return compared(effect, "ahead of", "behind", "level with", than)
+
+
 _VERBS = {
     HOLDS: "held",
     IN_PART: "held in part",
@@ -114,9 +125,13 @@ _VERBS = {
 }
 
 
+def by_name(name: str, _verdict: Verdict) -> str:
+    """A data set by its name alone."""
+    return name
+
+
 def listed_answers(
-    verdicts: Mapping[str, Verdict],
-    named: Callable[[str, Verdict], str] = lambda name, _verdict: name,
+    verdicts: Mapping[str, Verdict], named: Callable[[str, Verdict], str] = by_name
 ) -> str:
     """What came out on which data set.
 

@@ -20,8 +20,18 @@ from evenbatch.protocol.effects import Pairs, mean_effect, ratio_effect, share_e
 from evenbatch.protocol.experiment import Experiment, Goal
 from evenbatch.protocol.measured import Measured
 from evenbatch.protocol.measures import MEASURES, About
-from evenbatch.protocol.values import BEST, EffectSpec, Expr, Measure, Value, with_level
+from evenbatch.protocol.shown import STATISTICS, in_words
+from evenbatch.protocol.values import (
+    BEST,
+    EffectSpec,
+    Expr,
+    Measure,
+    Value,
+    values_in,
+    with_level,
+)
 from evenbatch.protocol.verdict import Curves, Effect
+from evenbatch.protocol.wording import points_unit
 
 Floats = NDArray[np.float64]
 SEARCH = "search"
@@ -61,12 +71,11 @@ class Reading(Measured):
     def keys_of(self, of: Expr) -> tuple[str, ...]:
         """Keys of all trials that a value is read from."""
         found: list[str] = []
-        for value in _values_in(of):
-            known = {axis: level for axis, level in value.cell.items() if level != "$"}
+        for value in values_in(of):
             block = self.block(value.block)
             for cell in self.cells[block.id].settings:
                 named = dict(zip((axis.id for axis in block.axes), cell, strict=True))
-                if known.items() <= named.items():
+                if value.cell.items() <= named.items():
                     found += self.keys(cell, block.id, value.at)
         return tuple(dict.fromkeys(found))
 
@@ -100,7 +109,7 @@ class Reading(Measured):
         if isinstance(of, described.WayToGoal):
             return (self.values(of.of) - self.floor) / (self.goal(of.goal) - self.floor)
         if isinstance(of, described.LogSteps):
-            steps, budget = self.values(of.of), self._budget(of.of)
+            steps, budget = self.values(of.of), self.budget(of.of)
             return np.asarray(np.log(np.where(np.isfinite(steps), np.maximum(steps, 1), budget)))
         if isinstance(of, described.Computed):
             return self.computed[of.by](self, of.of)
@@ -111,6 +120,20 @@ class Reading(Measured):
         found = self.values(of)
         found = found[np.isfinite(found)]
         return float(found.mean()) if len(found) else math.nan
+
+    def shown(self, of: Expr, how: str = "mean", words: str = "share") -> str:
+        """A value over seeds as it is written: a statistic and a way of writing, by their names
+        (`shown`); a dash where no seed has the value."""
+        found = self.values(of)
+        found = found[~np.isnan(found)]
+        if not len(found):
+            return "–"
+        budget = self.budget(values_in(of)[0]) if words == "steps" else 0
+        return in_words(float(STATISTICS[how](found)), words, self.data, budget)
+
+    def points(self, of: Expr) -> Effect:
+        """A difference of metrics, in points."""
+        return mean_effect("", 100 * self.values(of), points_unit(self.data))
 
     def of_cell(self, measure: Measure, cell: Cell, block: str = "", at: str = BEST) -> Floats:
         """(seeds,) a measure of a cell's curves; NaN where a run has none."""
@@ -124,7 +147,8 @@ class Reading(Measured):
         loss = measure.share * goals.guess_loss(data) if measure.share else math.nan
         return About(goals.chance(data), goal, loss)
 
-    def _budget(self, of: Value) -> int:
+    def budget(self, of: Value) -> int:
+        """The steps of a value's runs."""
         found = self.block(of.block)
         cell = self.cell(of.block, of.cell)
         return self.cells[found.id].trials(cell, self.rates(found.id, of.at)[cell])[0].steps
@@ -213,7 +237,7 @@ class Reading(Measured):
         return {
             spec.id: self.effect(spec)
             for spec in self.experiment.effects
-            if all(of.at in self.kinds(of.block) for of in _values_in(spec))
+            if all(of.at in self.kinds(of.block) for of in values_in(spec))
         }
 
     @cached_property
@@ -226,7 +250,7 @@ class Reading(Measured):
         """Whether an effect counts: see its `learned`."""
         if not spec.learned:
             return True
-        level, found = Measure("level"), _values_in(spec)
+        level, found = Measure("level"), values_in(spec)
         for value in found:
             cell = self.cell(value.block, value.cell)
             if np.nanmedian(self.of_cell(level, cell, value.block, value.at)) < self.least:
@@ -239,21 +263,17 @@ class Reading(Measured):
         return all(self._keys_in(other) != self._keys_in(spec) for other in earlier)
 
     def _keys_in(self, spec: EffectSpec) -> list[tuple[str, ...]]:
-        return [self.keys_of(value) for value in _values_in(spec)]
+        return [self.keys_of(value) for value in values_in(spec)]
 
     def effect(self, spec: EffectSpec) -> Effect:
         """One effect with its interval."""
         found = self._effect(spec)
         names = {pick: self._pick_name(pick) for pick in self._named(spec)}
-        of = _values_in(spec)
+        of = values_in(spec)
         at = self.kinds(of[0].block).get(of[0].at, of[0].at) if of else ""
-        return replace(
-            found,
-            label=spec.label.format(at=at, **names),
-            unit=spec.unit,
-            id=spec.id,
-            about=spec.about or spec.label,
-        )
+        label = spec.label.format(at=at, **names)
+        about = spec.about or label
+        return replace(found, label=label, unit=spec.unit, id=spec.id, about=about)
 
     def _named(self, spec: EffectSpec) -> list[str]:
         return [pick.id for pick in self.experiment.picks if "{" + pick.id + "}" in spec.label]
@@ -275,18 +295,10 @@ class Reading(Measured):
         slow, fast = self.values(spec.slow), self.values(spec.fast)
         there = ~np.isnan(slow) & ~np.isnan(fast)
         steps = Pairs(
-            np.maximum(slow[there], 1), np.maximum(fast[there], 1), self._budget(spec.slow)
+            np.maximum(slow[there], 1), np.maximum(fast[there], 1), self.budget(spec.slow)
         )
         return steps.ratio(spec.unit, spec.label)
 
 
 def _in(of: Value, cell: dict[str, str]) -> Value:
     return Value(of.measure, cell, of.block, of.at)
-
-
-def _values_in(found: object) -> list[Value]:
-    """Every `Value` in an effect."""
-    if isinstance(found, Value):
-        return [found]
-    names: tuple[str, ...] = getattr(found, "__struct_fields__", ())
-    return [value for name in names for value in _values_in(getattr(found, name))]

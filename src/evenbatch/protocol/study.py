@@ -6,45 +6,38 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve, Trial
-from evenbatch.protocol import drawn
+from evenbatch.protocol import drawn, listed
 from evenbatch.protocol.block import HostRate
 from evenbatch.protocol.cells import Cells, Floats, key
-from evenbatch.protocol.exhibits import Table
 from evenbatch.protocol.experiment import Experiment
 from evenbatch.protocol.measures import MEASURES
 from evenbatch.protocol.reading import Reading
 from evenbatch.protocol.rule import Decision
 from evenbatch.protocol.statement import setting, statement
-from evenbatch.protocol.values import Measure, Value
-from evenbatch.protocol.verdict import CANNOT_TELL, Curves, Effect, Round, Statement, Verdict
+from evenbatch.protocol.values import Value
+from evenbatch.protocol.verdict import CANNOT_TELL, Curves, Round, Statement, Verdict
 from evenbatch.protocol.wording import amount, count
 
-Shown = Callable[[Reading], Iterable[object]]
 
-
-def nothing(_reading: Reading) -> Iterable[object]:
-    """Shows nothing more."""
+def nothing(_reading: Reading) -> Iterable[str]:
+    """Says nothing more."""
     return ()
 
 
 @dataclass(frozen=True)
 class Telling:
-    """How a claim's result is put: everything about it that is prose or pictures of its own.
+    """How a claim's result is put: everything about it that is prose of its own.
 
     Attributes:
         happened: what was measured, in a clause without a full stop.
         notes: what a sceptic should know besides, one sentence each.
-        tables: tables.
         computed: values that no expression describes, by name.
     """
 
     happened: Callable[[Reading], str]
-    notes: Callable[[Reading], Iterable[str]] = nothing  # type: ignore[assignment]
-    tables: Callable[[Reading], Iterable[Table]] = nothing  # type: ignore[assignment]
+    notes: Callable[[Reading], Iterable[str]] = nothing
     computed: Mapping[str, Callable[[Reading, Value], Floats]] = field(default_factory=dict)
 
 
@@ -133,7 +126,7 @@ class ClaimStudy:
             measured_on=words,
             notes=(*self.telling.notes(reading), *standard_notes(reading)),
             figures=(*(drawn.figure(spec, reading) for spec in self.experiment.figures),),
-            tables=tuple(self.telling.tables(reading)),
+            tables=(*(listed.table(spec, reading) for spec in self.experiment.tables),),
             change=self.experiment.change,
             note=decided.note,
         )
@@ -241,12 +234,3 @@ def _diverged(reading: Reading, block: str) -> Iterable[str]:
             f"{number} of {count(len(runs[cell]), 'run')}{named} diverged; such a run counts as "
             "chance."
         )
-
-
-def median_level(reading: Reading, cell: tuple[str, ...], block: str = "") -> float:
-    """The median metric at the end of a cell's runs."""
-    named = dict(zip((axis.id for axis in reading.block(block).axes), cell, strict=True))
-    return float(np.median(reading.values(Measure("level").of(block, **named))))
-
-
-EffectsById = Mapping[str, Effect]

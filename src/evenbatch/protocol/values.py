@@ -10,7 +10,8 @@ A value is an array over seeds, NaN where a seed has none. It is written as arit
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 import msgspec
 
@@ -41,6 +42,23 @@ class _Arithmetic(msgspec.Struct, frozen=True):
 
     def __abs__(self) -> Abs:
         return Abs(self)  # type: ignore[arg-type]
+
+    def where(self, block: str = "", at: str = "", **cell: str) -> Self:
+        """The same in a block and a cell, as far as its values name no other block and level; and
+        at some learning rates.
+
+        >>> level = Measure("level")
+        >>> lead = (level.of(arm="batch") - level.of(arm="none")).where(size="8")
+        >>> lead.a.cell, lead.b.cell
+        ({'size': '8', 'arm': 'batch'}, {'size': '8', 'arm': 'none'})
+        """
+
+        def change(value: Value) -> Value:
+            own = {**cell, **value.cell}
+            return Value(value.measure, own, value.block or block, at or value.at)
+
+        changed: Self = with_values(self, change)
+        return changed
 
 
 class Value(_Arithmetic, frozen=True, tag="value", omit_defaults=True):
@@ -127,33 +145,37 @@ class Computed(_Arithmetic, frozen=True, tag="computed"):
 Expr = Value | Minus | Abs | Clip | WayToGoal | Along | LogSteps | Computed
 
 
-class _Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _Named(msgspec.Struct, frozen=True):
+    id: str
+    label: str
+    unit: str
+
+
+class _Effect(_Named, frozen=True, kw_only=True, omit_defaults=True):
     """What all effects have.
 
     Attributes:
         id: its name in rules, pages and tests.
-        label: under which settings, for readers; {x} stands for what was picked as x.
+        label: under which settings, for readers; {x} stands for what was picked as x, {at} for the
+            learning rates.
         unit: "times fewer steps".
         about: what it is about, in a rule's reason; the label if left out.
         learned: it is judged only if all its cells have learned something, and only once where
             another one rests on the same runs.
     """
 
-    id: str
-    label: str
-    unit: str
     about: str = ""
     learned: bool = False
 
 
-class Mean(_Effect, frozen=True, kw_only=True, tag="mean"):
+class Mean(_Effect, frozen=True, tag="mean"):
     """The mean over seeds of a value, times a number."""
 
     of: Expr
     times: float = 1.0
 
 
-class Ratio(_Effect, frozen=True, kw_only=True, tag="ratio"):
+class Ratio(_Effect, frozen=True, tag="ratio"):
     """The geometric mean over seeds of above / below; of above alone if below is left out."""
 
     above: Expr
@@ -161,14 +183,14 @@ class Ratio(_Effect, frozen=True, kw_only=True, tag="ratio"):
     by: float = 1.0
 
 
-class Part(_Effect, frozen=True, kw_only=True, tag="part"):
+class Part(_Effect, frozen=True, tag="part"):
     """mean(part) / mean(whole), both resampled together."""
 
     part: Expr
     whole: Expr
 
 
-class Fewer(_Effect, frozen=True, kw_only=True, tag="fewer"):
+class Fewer(_Effect, frozen=True, tag="fewer"):
     """How many times fewer steps one cell needs to a goal than another, where some runs may never
     get there (`effects.Pairs`)."""
 
@@ -179,16 +201,33 @@ class Fewer(_Effect, frozen=True, kw_only=True, tag="fewer"):
 EffectSpec = Mean | Ratio | Part | Fewer
 
 
+def values_in(found: object) -> list[Value]:
+    """Every `Value` in an expression or effect."""
+    if isinstance(found, Value):
+        return [found]
+    names: tuple[str, ...] = getattr(found, "__struct_fields__", ())
+    return [value for name in names for value in values_in(getattr(found, name))]
+
+
+def with_values(found: Any, change: Callable[[Value], Value]) -> Any:
+    """An expression or effect with every `Value` in it changed."""
+    if isinstance(found, Value):
+        return change(found)
+    if not isinstance(found, msgspec.Struct):
+        return found
+    parts = {name: with_values(getattr(found, name), change) for name in found.__struct_fields__}
+    return msgspec.structs.replace(found, **parts)
+
+
 def with_level(found: Any, name: str, level: str) -> Any:
     """An expression or effect in which a level stands where `name` stood.
 
     >>> with_level(Measure("level").of(arm="$"), "$", "batch").cell
     {'arm': 'batch'}
     """
-    if isinstance(found, Value):
-        cell = {axis: level if own == name else own for axis, own in found.cell.items()}
-        return msgspec.structs.replace(found, cell=cell)
-    if not isinstance(found, msgspec.Struct):
-        return found
-    parts = {f: with_level(getattr(found, f), name, level) for f in found.__struct_fields__}
-    return msgspec.structs.replace(found, **parts)
+
+    def change(value: Value) -> Value:
+        cell = {axis: level if own == name else own for axis, own in value.cell.items()}
+        return msgspec.structs.replace(value, cell=cell)
+
+    return with_values(found, change)

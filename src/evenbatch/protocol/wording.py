@@ -36,27 +36,14 @@ def amount(data: Dataset, metric: float) -> str:
     return f"R² {metric:.3f}" if data.task == "regression" else f"{100 * metric:.1f} %"
 
 
-def points(difference: float, data: Dataset) -> str:
-    """A difference of metrics: accuracy in points of percent, R² as it is.
-
-    >>> from evenbatch.data import load
-    >>> points(0.0312, load("digits")), points(-0.05, load("cookies-taste"))
-    ('+3.1 points', '−0.050')
-    """
-    sign = "−" if difference < 0 else "+"
-    if data.task == "regression":
-        return f"{sign}{abs(difference):.3f}"
-    return f"{sign}{100 * abs(difference):.1f} points"
-
-
 def points_unit(data: Dataset) -> str:
     """The unit of a difference of metrics times 100.
 
     >>> from evenbatch.data import load
-    >>> points_unit(load("digits"))
-    'points of accuracy'
+    >>> points_unit(load("digits")), points_unit(load("cookies-taste"))
+    ('percentage points', 'points (0.01) of R²')
     """
-    return f"points of {metric_name(data)}"
+    return "points (0.01) of R²" if data.task == "regression" else "percentage points"
 
 
 def signed(value: float) -> str:
