@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from evenbatch import cli
-from evenbatch.cli.table_options import Tables
+from evenbatch.app.tables import Tables
 from evenbatch.data import Dataset
 from evenbatch.data.table.options import DEFAULTS
 
@@ -173,7 +173,7 @@ def test_notes_are_shown_before_anything_is_trained(
     rows = "".join(f"{i},{i % 7}.5,{'ok' if i % 10 else 'fraud'}\n" for i in range(400))
     (tmp_path / "tea.csv").write_text("customer_id,b,y\n" + rows)
     small = ["--width", "4", "--depth", "1", "--steps", "50", "--lr-grid", "0.1", "--seeds", "1"]
-    arguments = ["race", "--data", "tea.csv", "--target", "y", *small, "--no-picture"]
+    arguments = ["race", "--data", "tea.csv", "--target", "y", *small]
     result = CliRunner().invoke(cli.app, arguments)
     said = result.stderr.splitlines()
     assert said[0] == "Your table tea.csv, 400 rows, target 'y'."
@@ -235,15 +235,14 @@ def test_options_in_a_sweep_file_without_a_table(run: Run) -> None:
 def test_a_table_is_read_once_for_all_claims(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from evenbatch.experiments.setup import QUICK
-
-    from evenbatch.cli.prove import parts_of
+    from evenbatch.app.parts import parts_of
+    from evenbatch.claims.claim import QUICK
 
     path = tmp_path / "tea.csv"
     path.write_text("a,b,good\n" + "1,2,u\n2,1,v\n" * 30)
     tables = Tables()
     for claim in ("layer-norm", "batch-size"):
         (part,) = parts_of(claim, (str(path),), "good", None, QUICK, tables)
-        assert part.experiment is not None
+        assert part.study is not None
         os.utime(path)
         path.write_text("gone")  # were it read again, it would be refused

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from evenbatch.protocol.cells import TUNING_SEED
-from evenbatch.protocol.race import Search, Tried
+from evenbatch.protocol.tuning import Search, Tried
 from evenbatch.protocol.verdict import ExperimentError
 from support.curves import CHANCE
 from support.races import Arm, arms, curves_of, race_of, raced
@@ -19,7 +20,7 @@ def searched(*rows: Tried, learned: bool = True) -> Search:
 
 
 def tried(rate: float, steps: float, level: float = 0.9) -> Tried:
-    return Tried(rate, level, steps, 5, ())
+    return Tried(rate, level, steps, 5, 0, ())
 
 
 # The goal.
@@ -50,7 +51,10 @@ def test_no_goal_if_nothing_was_learned() -> None:
     found, verdict = raced(race_of(), arms(Arm(100, top=0.51), Arm(40, top=0.52)))
     assert found.search.goal is None
     assert found.meetings == ()
-    assert "no goal to race to" in verdict.reason
+    assert verdict.reason.startswith(
+        "400 test rows cannot tell what was learned from luck: the best"
+    )
+    assert verdict.reason.endswith("it would take 57.5 %")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +90,7 @@ def test_a_goal_that_was_asked_for_is_taken() -> None:
 
 
 def grown(*rows: Tried, learned: bool = True) -> list[float]:
-    from evenbatch.protocol.race import _grown
+    from evenbatch.protocol.tuning import _grown
 
     return _grown(searched(*rows, learned=learned), rows)
 
@@ -95,9 +99,17 @@ def test_a_grid_grows_towards_its_best_end() -> None:
     assert grown(tried(0.1, 10), tried(0.316, 20)) == [0.0316]
     assert grown(tried(0.1, 20), tried(0.316, 10)) == [1.0]
     assert grown(tried(0.1, 20), tried(0.316, 10), tried(1, 20)) == []
-    assert grown(tried(0.1, 10), tried(0.316, 20), learned=False) == [0.0316, 1.0]
-    assert grown(tried(1e-6, 10), tried(3.16e-6, 20)) == []
+    assert grown(tried(1e-12, 10), tried(3.16e-12, 20)) == []
     assert grown(tried(31.6, 20), tried(100, 10)) == []
+
+
+def test_a_grid_grows_for_an_arm_that_learned_nothing_where_that_may_help() -> None:
+    calm = [tried(0.1, 10), tried(0.316, 20)]
+    assert grown(*calm, learned=False) == [1.0]
+    wild = [replace(row, diverged=2) for row in calm]
+    assert grown(*wild, learned=False) == [0.0316]
+    assert grown(tried(0.001, 10), *wild, learned=False) == [0.000316]
+    assert grown(tried(0.000316, 10), *wild, learned=False) == []
 
 
 def test_equal_steps_are_decided_by_the_level_then_by_the_lower_rate() -> None:

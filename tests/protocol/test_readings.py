@@ -11,7 +11,6 @@ import pytest
 
 from evenbatch.engine import Curve, Trial
 from evenbatch.protocol import (
-    Abs,
     Along,
     Axis,
     Best,
@@ -105,7 +104,7 @@ def test_arithmetic_goes_seed_by_seed() -> None:
     lead = of("batch") - of("none")
     assert reading.values(lead) == pytest.approx([0.1] * 5)
     assert reading.values(of("none") - of("batch")) == pytest.approx([-0.1] * 5)
-    assert reading.values(Abs(of("none") - of("batch"))) == pytest.approx([0.1] * 5)
+    assert reading.values(abs(of("none") - of("batch"))) == pytest.approx([0.1] * 5)
     assert reading.values(Clip(of("none") - of("batch"), 0.05)) == pytest.approx([-0.05] * 5)
 
 

@@ -125,7 +125,7 @@ def race(
         target: column to predict, if the data are a file.
         store, runner, threads: as `prove` has them.
         settings: those of `evenbatch race` by the same names: depth, width, steps, seeds, seed,
-            rates, goal, activation, init, optimizer, batch_size, placement.
+            rates, goal, raw_target, activation, init, optimizer, batch_size, placement.
 
     >>> import evenbatch
     >>> verdict = evenbatch.race("digits", depth=1, steps=100, seeds=5, rates=(0.1, 1.0))

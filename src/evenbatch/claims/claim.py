@@ -84,7 +84,7 @@ class Claim:
         """
         experiment, prepared = self.make(data, effort)
         if experiment.race is not None:
-            return RaceStudy(experiment, data)
+            return RaceStudy(experiment, prepared[0].data)
         return ClaimStudy(experiment, {one.data.name: one.data for one in prepared}, self.telling)
 
     def conclude(self, verdicts: Mapping[str, Verdict]) -> str:

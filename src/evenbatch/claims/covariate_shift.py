@@ -104,7 +104,7 @@ def make(data: Dataset, effort: Effort) -> Made:
     probing = p.changes(probe_every=1)  # of measured runs alone: each probe costs a step
     block = c.searched("arms", effort, base, (ARMS,), score=c.AVERAGE, measuring=probing, **plan)
     return asked(
-        p.Prepared(data), claim="covariate-shift", **WORDS, blocks=(block,),
+        p.Prepared(data).learnable(), claim="covariate-shift", **WORDS, blocks=(block,),
         goals=(p.Goal(levels=("none", "batch"), at="search"),),
         picks=(p.Pick(id="drifted", levels=tuple(BACK), effect=more_drift("$"), least=1),),
         effects=effects(), rule=RULE, figures=FIGURES, tables=(TABLE,),

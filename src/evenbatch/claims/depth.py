@@ -107,7 +107,7 @@ def make(data: Dataset, effort: Effort) -> Made:
     rates, few = p.rates_between(-4 if effort.quick else -5, 0, 1.0), min(2, effort.tuning)
     plan = {"at": KINDS, "rates": rates, "score": c.LEVEL, "tuning": few}
     return asked(
-        p.Prepared(data), claim="depth", **WORDS,
+        p.Prepared(data).learnable(), claim="depth", **WORDS,
         blocks=(c.searched("depths", effort, base, axes, **plan),),
         goals=(p.Goal(levels=("none", "batch"), share=SHARE),),
         effects=effects(), rule=RULE, figures=FIGURES, tables=TABLES,

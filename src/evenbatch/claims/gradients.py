@@ -113,7 +113,7 @@ def make(data: Dataset, effort: Effort) -> Made:
     base = p.changes(depth=DEEP, width=WIDTH, steps=steps, **probed)
     plan = {"at": (p.Best(), p.Equal()), "rates": effort.rates(-5, 0, 0.5), "score": c.LEVEL}
     return asked(
-        p.Prepared(data), claim="gradients", **WORDS,
+        p.Prepared(data).learnable(), claim="gradients", **WORDS,
         blocks=(
             c.searched("trained", effort, base, (INITS, ARMS), **plan),
             p.Block(id="start", base=once, axes=(INITS, ARMS, DEPTH), seeds=effort.seeds),

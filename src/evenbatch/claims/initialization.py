@@ -64,7 +64,7 @@ def make(data: Dataset, effort: Effort) -> Made:
     plan = {"at": (p.Best(), p.Equal()), "rates": rates, "score": c.LEVEL}
     tuning = min(2, effort.tuning)
     return asked(
-        p.Prepared(data), claim="initialization", **WORDS,
+        p.Prepared(data).learnable(), claim="initialization", **WORDS,
         blocks=(c.searched("scales", effort, base, (SCALES, ARMS), tuning=tuning, **plan),),
         goals=(
             p.Goal(levels=("none", "batch")),

@@ -97,7 +97,7 @@ def make(data: Dataset, effort: Effort) -> Made:
         for id, words in BLOCKS.items()
     )  # fmt: skip
     return asked(
-        p.Prepared(data), claim="layer-norm", **WORDS,
+        p.Prepared(data).learnable(), claim="layer-norm", **WORDS,
         measure="Fall of the test {metric} from the largest batch to the smallest, batch norm's "
         "minus layer norm's in {points}, paired by seed, mean with 95 % interval: once for "
         f"the batches trained with, once for those in which networks trained with batches of {at} "

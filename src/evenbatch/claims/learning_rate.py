@@ -43,7 +43,7 @@ def width(spacing: float) -> p.Along:
 def make(data: Dataset, effort: Effort) -> Made:
     """How wide the range of learning rates is that reaches the goal, for both arms."""
     spacing, steps = (0.5, 500) if effort.quick else (0.25, 1000)
-    return with_spacing(p.Prepared(data), spacing, steps, effort.seeds)
+    return with_spacing(p.Prepared(data).learnable(), spacing, steps, effort.seeds)
 
 
 def with_spacing(prepared: p.Prepared, spacing: float, steps: int, seeds: int) -> Made:

@@ -97,7 +97,7 @@ def make(data: Dataset, effort: Effort) -> Made:
     base = p.changes(depth=3, width=64, **surveyed)
     plan = {"at": KINDS, "rates": effort.rates(-4, 0, 0.5), "score": c.LEVEL}
     return asked(
-        p.Prepared(data), claim="smoothness", **WORDS,
+        p.Prepared(data).learnable(), claim="smoothness", **WORDS,
         blocks=(c.searched("surveyed", effort, base, (INITS, ARMS), **plan),),
         effects=effects(), rule=RULE, figures=figures(), tables=map(table, KINDS),
     )  # fmt: skip

@@ -1,10 +1,6 @@
 """Claim "speed": with batch normalization a network trains 3–5 times faster.
 
-    evenbatch prove speed            on digits and cookies
-    evenbatch race --data FILE …     the same race on any data and network
-
-How the race is run, and why so, is in `evenbatch.protocol.race` and docs/race.md; here are the
-claim and the rule that was fixed beforehand.
+How the race is run, and why so, is in `evenbatch.protocol.race` and docs/race.md.
 """
 
 from __future__ import annotations
@@ -20,7 +16,7 @@ from evenbatch.engine import SettingError
 from evenbatch.engine.state import check_fit
 from evenbatch.protocol.effects import PENALTY
 from evenbatch.protocol.networks import RaceStudy
-from evenbatch.protocol.race import START
+from evenbatch.protocol.tuning import START
 from evenbatch.protocol.verdict import ExperimentError, Verdict
 
 PHRASE = "3–5 times faster"
@@ -70,6 +66,7 @@ def race_study(
     seed: int = 0,
     rates: tuple[float, ...] = (),
     goal: float | None = None,
+    raw_target: bool = False,
     **settings: Any,
 ) -> RaceStudy:
     """A network without normalization against the same one with it.
@@ -84,6 +81,8 @@ def race_study(
         rates: learning rates to try; if left out, half decades from 0.001 to 1, continued until
             each arm's best lies inside, then quarter decades around it.
         goal: the metric to reach; if left out, chosen by a rule that does not know the arms.
+        raw_target: leave a regression's target as it is. Else one whose size is far from 1 is
+            standardized: R² stays what it is, and usual learning rates fit.
         settings: further fields of `Network` and `Trial`: placement, init, activation, optimizer,
             batch_size.
 
@@ -95,6 +94,8 @@ def race_study(
     >>> race_study(load("digits"), "layer", depth=1).networks.arms
     ('none', 'layer')
     """
+    prepared = p.Prepared(data) if raw_target else p.Prepared(data).learnable()
+    data = prepared.data
     if norm == "none":
         raise SettingError(
             "norm is 'none', which is what the other arm has; use batch, layer, rms or group"
@@ -122,7 +123,7 @@ def race_study(
         seeds=seeds, tuning=tuning, first=seed, goal=goal,
     )  # fmt: skip
     experiment, _ = asked(
-        p.Prepared(data), claim="speed", **WORDS, race=plan, blocks=(), effects=(), rule=RULE,
+        prepared, claim="speed", **WORDS, race=plan, blocks=(), effects=(), rule=RULE,
         question="How many times fewer steps, and how many times less time, does a network need "
         f"with {c.ARM_NAMES.get(norm, norm)} to reach the same {{metric}} as without?",
     )  # fmt: skip
@@ -136,16 +137,14 @@ def race_study(
 def make(data: Dataset, effort: Effort) -> Made:
     """The race on a data set, as `evenbatch prove` runs it."""
     study = race_study(data, seeds=effort.seeds, tuning=3 if effort.quick else 5)
-    return study.experiment, (p.Prepared(data),)
+    return study.experiment, (p.Prepared(study.data),)
 
 
 def named(name: str, verdict: Verdict) -> str:
     """A data set with both ratios."""
-    ratios = [e for e in verdict.effects[:2] if e.id in (STEPS, TIME)]
-    if len(ratios) < 2 or math.isnan(ratios[0].value):
-        return name
-    steps, time = (f"{e.bound} {p.digits(e.value)}".strip() for e in ratios)
-    return f"{name} ({steps} times in steps, {time} in time)"
+    said = [p.times(e).split(" (")[0] for e in verdict.effects[:2] if e.id in (STEPS, TIME)]
+    known = len(said) == 2 and not math.isnan(verdict.effects[0].value)
+    return f"{name} ({', '.join(said)})" if known else name
 
 
 CLAIM = Claim("speed", PHRASE, make, p.Telling(str), named=named)

@@ -81,6 +81,15 @@ def race(
             rich_help_panel=HOW,
         ),
     ] = None,
+    raw_target: Annotated[
+        bool,
+        typer.Option(
+            "--raw-target",
+            help="Leave the target of a regression as it is. (default: standardized, if its size "
+            "is far from 1)",
+            rich_help_panel=HOW,
+        ),
+    ] = False,
     threads: Threads = None,
     store: StoreFile = None,
     json: JsonFile = None,
@@ -115,6 +124,7 @@ def race(
             seed=seed,
             rates=parse_rates(rates),
             goal=goal,
+            raw_target=raw_target,
         )
         tables.show(quiet)
         outputs = Outputs(json, quiet, out)

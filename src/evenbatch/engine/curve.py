@@ -194,8 +194,9 @@ class Curve(Shown):
         until = step + HELD * self.trial.steps
         stop = np.maximum(np.searchsorted(step, until, "right"), np.arange(len(step)) + 3)
         whole = int(((until <= step[-1:]) & (stop <= len(step))).sum())  # stretches that are over
-        sums = np.concatenate([[0.0], np.cumsum(metric)])
-        means = (sums[stop[:whole]] - sums[:whole]) / (stop[:whole] - np.arange(whole))
+        with np.errstate(all="ignore"):  # of a run that diverged
+            sums = np.concatenate([[0.0], np.cumsum(metric)])
+            means = (sums[stop[:whole]] - sums[:whole]) / (stop[:whole] - np.arange(whole))
         lost = np.flatnonzero(~(means >= (target if keep is None else keep)))
         since = int(lost[-1]) + 1 if len(lost) else 0
         reached = np.flatnonzero((metric[since:whole] >= target) & (means[since:] >= target))

@@ -12,7 +12,8 @@
     study        an experiment on its data: rounds of trials, then the verdict
     tables       tables as data; listed: how they get their values
     shown        values over seeds in words
-    race         two arms to a goal, in steps and in seconds; networks: those of the engine
+    race         two arms to a goal, in steps and in seconds (tuning, contestants); networks: those
+                 of the engine
     carry_out    looks up what is stored, has the rest trained, round after round
     verdict      the types of answers; exhibits: of figures and tables
     wording      numbers in words; phrases: effects and answers in words

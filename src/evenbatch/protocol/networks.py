@@ -14,14 +14,15 @@ from evenbatch.protocol import goals, race_shown
 from evenbatch.protocol.block import Changes
 from evenbatch.protocol.cells import make_trial, rate_at
 from evenbatch.protocol.experiment import Experiment, RacePlan
-from evenbatch.protocol.race import LOWEST, Finding, Race, Seconds
+from evenbatch.protocol.race import Finding, Race, Seconds
 from evenbatch.protocol.statement import race_setting, statement
 from evenbatch.protocol.study import sentence
+from evenbatch.protocol.tuning import LOWEST
 from evenbatch.protocol.verdict import CANNOT_TELL, Curves, Round, Statement, Verdict
 from evenbatch.protocol.wording import amount, metric_name
 
 TIMED_PAIRS = 51
-GROWTHS = 9  # enough for a grid that begins at 0.001 to 1 to reach both its limits
+GROWTHS = 18  # enough for a grid that begins at 0.001 to 1 to reach both its limits
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from evenbatch.protocol.exhibits import (
 )
 from evenbatch.protocol.measures import About, level
 from evenbatch.protocol.phrases import compared, ratio, times
-from evenbatch.protocol.race import Finding, Meeting, Race, Search
+from evenbatch.protocol.race import Finding, Meeting, Race
+from evenbatch.protocol.tuning import Search
 from evenbatch.protocol.wording import count, digits, span
 
 AHEAD = 1.45  # how far a figure goes on after the slower arm has reached the goal

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from evenbatch.protocol.cells import rate_at
-from evenbatch.protocol.race import START
+from evenbatch.protocol.tuning import START
 from evenbatch.protocol.verdict import MIN_SEEDS
 from evenbatch.store import Store
 from evenbatch.torch.comparing.batches import Feed
