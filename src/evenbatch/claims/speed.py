@@ -20,8 +20,7 @@ from evenbatch.protocol.tuning import START
 from evenbatch.protocol.verdict import ExperimentError, Verdict
 
 PHRASE = "3–5 times faster"
-LOW, HIGH = 3.0, 5.0
-MOST_SEEDS = 10_000
+LOW, HIGH, MOST_SEEDS = 3.0, 5.0, 10_000
 STEPS, TIME = "steps/best", "time/best"
 RULE = p.Rule(
     clauses=(

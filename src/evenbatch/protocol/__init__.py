@@ -10,7 +10,7 @@
     cells        a block's trials and best learning rates
     reading      what the curves show: values, goals, effects
     study        an experiment on its data: rounds of trials, then the verdict
-    tables       tables as data; listed: how they get their values
+    tables       tables as data; tabled: how they get their values
     shown        values over seeds in words
     race         two arms to a goal, in steps and in seconds (tuning, contestants); networks: those
                  of the engine

@@ -231,14 +231,23 @@ class Reading(Measured):
             found[pick.id] = next(good, pick.levels[-1])
         return found
 
+    def there(self, of: object) -> bool:
+        """Whether an expression or effect is measured: not where it is at a host's learning rate
+        that is another host's, too.
+
+        Raises:
+            ValueError: its block has no such learning rates.
+        """
+        for value in values_in(of):
+            block = self.block(value.block)
+            if value.at not in [at.id for at in block.at]:
+                raise ValueError(f"block {block.id!r} is not measured at {value.at!r}")
+        return all(value.at in self.kinds(value.block) for value in values_in(of))
+
     @cached_property
     def effects(self) -> dict[str, Effect]:
         """All effects by their ids; those at learning rates that are left out are too."""
-        return {
-            spec.id: self.effect(spec)
-            for spec in self.experiment.effects
-            if all(of.at in self.kinds(of.block) for of in values_in(spec))
-        }
+        return {spec.id: self.effect(spec) for spec in self.experiment.effects if self.there(spec)}
 
     @cached_property
     def to_judge(self) -> dict[str, Effect]:

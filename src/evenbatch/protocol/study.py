@@ -8,7 +8,7 @@ from functools import cached_property
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve, Trial
-from evenbatch.protocol import drawn, listed
+from evenbatch.protocol import drawn, tabled
 from evenbatch.protocol.block import HostRate
 from evenbatch.protocol.cells import Cells, Floats, key
 from evenbatch.protocol.experiment import Experiment
@@ -126,7 +126,7 @@ class ClaimStudy:
             measured_on=words,
             notes=(*self.telling.notes(reading), *standard_notes(reading)),
             figures=(*(drawn.figure(spec, reading) for spec in self.experiment.figures),),
-            tables=(*(listed.table(spec, reading) for spec in self.experiment.tables),),
+            tables=(*(tabled.table(spec, reading) for spec in self.experiment.tables),),
             change=self.experiment.change,
             note=decided.note,
         )

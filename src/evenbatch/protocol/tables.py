@@ -1,4 +1,4 @@
-"""Tables as data: a row for each level of some axes, and what stands in it; `listed` makes a
+"""Tables as data: a row for each level of some axes, and what stands in it; `tabled` makes a
 `Table` of each."""
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from evenbatch.protocol.values import Expr, Minus, values_in
 def table(spec: TableSpec, reading: Reading) -> Table:
     """The table with its values."""
     block = reading.block(spec.block)
-    columns = [column for column in spec.columns if _measured(column, reading, block.id)]
+    columns = [column for column in spec.columns if reading.there(column.of.where(block.id))]
     beside = block.axis(spec.across).levels if spec.across else (Level("", ""),)
     heads = [_head(level, column, reading, block.id) for level in beside for column in columns]
     several = [axis for axis in block.axes if len(axis.levels) > 1 and axis.id != spec.across]
@@ -37,10 +37,6 @@ def table(spec: TableSpec, reading: Reading) -> Table:
         rows.append(tuple(row))
         keys.append(tuple(used))
     return Table(spec.title, (*(axis.name for axis in axes), *heads), tuple(rows), tuple(keys))
-
-
-def _measured(column: Column, reading: Reading, block: str) -> bool:
-    return all(of.at in reading.kinds(of.block or block) for of in values_in(column.of))
 
 
 def _head(beside: Level, column: Column, reading: Reading, block: str) -> str:
