@@ -16,8 +16,6 @@ from lesson_client import Server
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from evenbatch.lesson import chapters
-from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
-from evenbatch.protocol.verdict import ANSWERS
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = Path(os.environ.get("EVENBATCH_SHOTS", ROOT / "out" / "shots"))
@@ -164,33 +162,6 @@ def test_axe_finds_nothing(browser: Browser, server: Server, place: str, scheme:
         assert not broken, broken
 
 
-def test_the_machine_on_the_page_calculates_as_the_table_of_cases(
-    browser: Browser, server: Server
-) -> None:
-    cases = json.loads((ROOT / "web" / "cases.json").read_text("utf-8"))
-    with opened(browser) as page:
-        go(page, server, "machine")
-        worst = page.evaluate(
-            """(cases) => {
-              const { evening, eveningWithinRows } = window.evenbatch;
-              let worst = 0;
-              const compare = (got, wanted) => got.forEach((row, r) => row.forEach((v, c) => {
-                const w = wanted[r][c];
-                const off = w === null ? (Number.isFinite(v) ? 1 : 0)
-                  : Math.abs(v - w) / Math.max(1, Math.abs(w));
-                worst = Math.max(worst, Number.isFinite(off) ? off : 1);
-              }));
-              for (const one of cases) {
-                compare(evening(one.table, one.eps, one.gamma, one.beta).out, one.out);
-                compare(eveningWithinRows(one.table, one.eps), one.within);
-              }
-              return worst;
-            }""",
-            cases,
-        )
-    assert worst < 1e-12
-
-
 def test_decimals_can_be_typed_and_the_old_amounts_brought_back(
     browser: Browser, server: Server
 ) -> None:
@@ -206,26 +177,6 @@ def test_decimals_can_be_typed_and_the_old_amounts_brought_back(
         page.get_by_role("button", name=re.compile("Gamma auf die Streuung")).click()
         out = page.locator(".machine table").last.locator("td").all_inner_texts()
         assert out[:6] == ["2,5", "400", "180", "10", "620", "180"]
-
-
-@pytest.mark.parametrize("language", ["en", "de"])
-def test_what_happened_is_told_with_its_numbers(
-    browser: Browser, server: Server, language: str
-) -> None:
-    with opened(browser, locale="de-DE" if language == "de" else "en-US") as page:
-        go(page, server, "home")
-        for name in EXPERIMENTS:
-            verdict = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))["verdict"]
-            for answer in ANSWERS:
-                told = page.evaluate(
-                    """([name, verdict, answer]) => {
-                      const { factsOf, happened } = window.evenbatch;
-                      return happened(name, answer, factsOf(name, verdict));
-                    }""",
-                    [name, verdict, answer],
-                )
-                assert len(told) > 20, (name, answer)
-                assert not re.search(r"[{}?–]", told.replace("3–5", "")), told
 
 
 def test_seeds_and_keys_stand_under_every_chart(browser: Browser, server: Server) -> None:

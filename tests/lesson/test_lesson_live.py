@@ -130,8 +130,9 @@ def test_a_killed_training_process_is_replaced_and_the_run_goes_on(server: Serve
 def test_a_stopped_run_ends_and_the_connection_goes_on(server: Server) -> None:
     settings = {"steps": 3000, "seeds": 10, "arms": [{"width": 128, "depth": 12, "norm": "batch"}]}
     with server.connect() as socket:
-        seen = follow(socket, ask(socket, "bench", settings), until="points")
-        socket.send(json.dumps({"type": "stop", "run": seen.number}))
+        number = ask(socket, "bench", settings)
+        follow(socket, number, until="points")
+        socket.send(json.dumps({"type": "stop", "ask": number}))
         began = time.monotonic()
         again = follow(socket, ask(socket, "bench", SMALL), seconds=30)
     assert again.verdict is not None
@@ -183,7 +184,7 @@ def test_two_hundred_bad_messages_and_the_connection_goes_on(server: Server) -> 
                 "[" * 3000,
                 json.dumps({"type": "start", "ask": -1, "chapter": "race"}),
                 json.dumps({"type": ["start"]}),
-                json.dumps({"type": "stop", "run": "all"}),
+                json.dumps({"type": "stop", "ask": "all"}),
                 json.dumps({"type": "start", "ask": 1, "chapter": "x" * 5000}),
                 "null",
             ]

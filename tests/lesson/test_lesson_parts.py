@@ -36,8 +36,8 @@ ROOT = Path(__file__).resolve().parents[2]
         "[]",
         '{"type": "start"}',
         '{"type": "nothing"}',
-        '{"type":"stop","run":1.5}',
-        '{"type":"stop","run":1,"more":2}',
+        '{"type":"stop","ask":1.5}',
+        '{"type":"stop","ask":1,"more":2}',
         b"\xff\xfe",
         "[" * 5000,
     ],
@@ -77,6 +77,7 @@ def watched_run() -> tuple[Hub, SharedRun, Watcher]:
     run = SharedRun(next(hub.numbers), ("bench", b"{}"))
     hub.runs[run.name] = hub.by_number[run.number] = run
     run.watchers.add(watcher)
+    watcher.asks[1] = run
     watcher.cursors[run] = Cursor()
     return hub, run, watcher
 
@@ -116,17 +117,30 @@ def test_a_finished_run_is_sent_whole_to_a_page_that_asks_again() -> None:
     first = watcher.take()
     assert len(first[2]) == 2
     assert watcher.take() == ([], b"", [])
-    assert hub.start_run(watcher, *run.name) is run
+    assert hub.start_run(watcher, 2, *run.name) is run
     assert watcher.take() == first
+
+
+def test_a_run_asked_for_twice_goes_on_while_one_of_both_wants_it() -> None:
+    hub, run, watcher = watched_run()
+    halted: list[events.Order] = []
+    hub._order = halted.append  # type: ignore[method-assign]
+    assert hub.start_run(watcher, 2, *run.name) is run
+    hub.unwatch(watcher, 1)
+    assert not halted
+    assert watcher in run.watchers
+    hub.unwatch(watcher, 2)
+    assert halted == [events.Halt(run.number)]
+    assert hub.runs == {}
 
 
 def test_a_failed_run_is_tried_anew_and_then_forgotten() -> None:
     hub, run, watcher = watched_run()
     hub._order = lambda _order: None  # type: ignore[method-assign]
     hub.handle(events.Failed(run=1, text="no memory"))
-    again = hub.start_run(watcher, *run.name)
+    again = hub.start_run(watcher, 2, *run.name)
     assert again is not run
-    hub.unwatch(watcher, run.number)
+    hub.unwatch(watcher, 1)
     assert list(hub.by_number.values()) == [again]
     assert hub.runs == {run.name: again}
 
@@ -202,7 +216,7 @@ def test_trust_finds_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_cases_of_the_machine_are_those_of_the_normalizers() -> None:
-    cases = json.loads((ROOT / "web" / "cases.json").read_text("utf-8"))
+    cases = json.loads((ROOT / "web" / "tests" / "machine.json").read_text("utf-8"))
     assert len(cases) >= 10
     for case in cases:
         table = np.array(case["table"], np.float64)

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -192,9 +193,10 @@ def act(hub: Hub, watcher: Watcher, message: messages.Message) -> None:
     """Do what a message asks for."""
     if isinstance(message, messages.Start):
         settings = chapters.normal(message.chapter, bytes(message.settings))
-        run = hub.start_run(watcher, message.chapter, settings)
-        watcher.note(events.Joined(ask=message.ask, run=run.number))
+        run = hub.start_run(watcher, message.ask, message.chapter, settings)
+        filled = msgspec.json.decode(settings)
+        watcher.note(events.Joined(ask=message.ask, run=run.number, settings=filled))
     elif isinstance(message, messages.Stop):
-        hub.unwatch(watcher, message.run)
+        hub.unwatch(watcher, message.ask)
     else:
         hub.trust(watcher, message.ask)

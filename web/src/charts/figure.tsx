@@ -1,11 +1,11 @@
 // A figure of a verdict, drawn as SVG, with its words and its numbers beside it.
 
-import type { TrialShown } from "../live/live";
+import type { Figure as FigureShown, Series, TrialShown } from "../made/messages";
 import { t } from "../words";
-import { said, saidFigure } from "../words/said";
-import { Key, look, Marker } from "./arms";
+import { axisName, figureWords, levelName, markName, named } from "../words/named";
+import { Key, Marker } from "./arms";
 import { Drawn } from "./drawn";
-import type { FigureShown, Series } from "./exhibits";
+import { looks, type Look } from "./looks";
 import { extent, scale, shown, type Scale } from "./scale";
 import { useWide } from "./size";
 import { Strips } from "./strips";
@@ -13,6 +13,12 @@ import { LETTER, wrapped } from "./wrapped";
 
 const RIGHT = 16;
 const TOP = 30;
+
+// A figure and the claim whose words it has.
+export interface Shown {
+  claim: string;
+  figure: FigureShown;
+}
 
 interface Frame {
   wide: number;
@@ -52,7 +58,7 @@ function bandPath(low: (Point | null)[], high: (Point | null)[]): string {
   return `M${[...up, ...back].map((p) => `${p[0].toFixed(1)} ${p[1].toFixed(1)}`).join("L")}Z`;
 }
 
-function Axes({ x, y, frame, figure, room }: { x: Scale; y: Scale; frame: Frame; figure: FigureShown; room: number }) {
+function Axes({ x, y, frame, claim, figure, room }: Shown & { x: Scale; y: Scale; frame: Frame; room: number }) {
   const { wide, left, bottom } = frame;
   const lines = x.ticks.map((tick) => wrapped(tick.label, room));
   const below = Math.max(1, ...lines.map((line) => line.length));
@@ -74,7 +80,7 @@ function Axes({ x, y, frame, figure, room }: { x: Scale; y: Scale; frame: Frame;
           </text>
         </g>
       ))}
-      <text class="label" x={(left + wide - RIGHT) / 2} y={bottom + 25 + 15 * below} text-anchor="middle">{said(figure.x.label)}</text>
+      <text class="label" x={(left + wide - RIGHT) / 2} y={bottom + 25 + 15 * below} text-anchor="middle">{axisName(claim, figure.x)}</text>
     </g>
   );
 }
@@ -92,21 +98,21 @@ function ticksAt(made: Scale, values: number[], room: number): void {
   }
 }
 
-function xScale(figure: FigureShown, frame: Frame): Scale {
+function xScale({ claim, figure }: Shown, frame: Frame): Scale {
   const { wide, left } = frame;
   const names = figure.x.names;
   const all = figure.series.flatMap((s) => s.x);
   const marks = figure.marks.filter((m) => m.axis === "x").map((m) => m.value);
   const [low, high] = names.length ? [-0.5, names.length - 0.5] : extent([...all, ...marks], figure.x.log);
   const made = scale(low, high, left + 8, wide - RIGHT - 8, { log: figure.x.log, percent: figure.x.percent, wanted: wide < 420 ? 4 : 7 });
-  if (names.length) made.ticks = names.map((label, value) => ({ value, label: said(label) }));
+  if (names.length) made.ticks = names.map((_, value) => ({ value, label: levelName(claim, figure.x, value) }));
   const few = [...new Set(all)].filter((v): v is number => v !== null && (!figure.x.log || v > 0)).sort((a, b) => a - b);
   if (!names.length && figure.x.log && few.length <= 9) ticksAt(made, few, wide);
   return made;
 }
 
 // Names stand on the paper in their own light, so that a curve behind them does not strike them out.
-function Marks({ figure, x, y, frame }: { figure: FigureShown; x: Scale; y: Scale; frame: Frame }) {
+function Marks({ claim, figure, x, y, frame }: Shown & { x: Scale; y: Scale; frame: Frame }) {
   const { wide, left, bottom } = frame;
   const lines: { at: number; label: string }[] = [];
   return (
@@ -116,21 +122,21 @@ function Marks({ figure, x, y, frame }: { figure: FigureShown; x: Scale; y: Scal
         if (mark.axis === "y") {
           const high = y(mark.value);
           return (
-            <g key={mark.label}>
+            <g key={mark.id}>
               <line x1={left} x2={wide - RIGHT} y1={high} y2={high} />
-              <text x={wide - RIGHT} y={high < TOP + 50 ? high + 16 : high - 5} text-anchor="end">{said(mark.label)}</text>
+              <text x={wide - RIGHT} y={high < TOP + 50 ? high + 16 : high - 5} text-anchor="end">{markName(claim, mark, figure.y.percent)}</text>
             </g>
           );
         }
         const at = x(mark.value);
-        const label = said(mark.label);
+        const label = markName(claim, mark, figure.x.percent);
         const long = label.length * LETTER;
         // A name that would run into one before it stands a line lower.
         const row = lines.filter((other) => Math.abs(other.at - at) < long + 10).length;
         lines.push({ at, label });
         const turned = at + long + 4 > wide;
         return (
-          <g key={mark.label}>
+          <g key={`${mark.id}/${mark.series}`}>
             <line x1={at} x2={at} y1={TOP} y2={bottom} />
             <text x={turned ? at - 5 : at + 5} y={bottom - 10 - 16 * row} text-anchor={turned ? "end" : "start"}>{label}</text>
           </g>
@@ -140,14 +146,14 @@ function Marks({ figure, x, y, frame }: { figure: FigureShown; x: Scale; y: Scal
   );
 }
 
-function Dots({ middle, down, up, color, one }: { middle: (Point | null)[]; down: (Point | null)[]; up: (Point | null)[]; color: string; one: ReturnType<typeof look> }) {
+function Dots({ middle, down, up, color, look }: { middle: (Point | null)[]; down: (Point | null)[]; up: (Point | null)[]; color: string; look: Look }) {
   return (
     <>
       {middle.map((point, i) =>
         point ? (
           <g key={i}>
             {down[i] && up[i] && <line x1={point[0]} x2={point[0]} y1={down[i]![1]} y2={up[i]![1]} stroke={color} stroke-width="2.5" />}
-            <Marker one={one} x={point[0]} y={point[1]} size={4.5} />
+            <Marker look={look} x={point[0]} y={point[1]} size={4.5} />
           </g>
         ) : null,
       )}
@@ -155,10 +161,11 @@ function Dots({ middle, down, up, color, one }: { middle: (Point | null)[]; down
   );
 }
 
-function Lines({ figure, dots, wide, label }: { figure: FigureShown; dots: boolean; wide: number; label: string }) {
+function Lines({ claim, figure, dots, wide, label }: Shown & { dots: boolean; wide: number; label: string }) {
   const frame = { wide, left: wide < 420 ? 50 : 58, bottom: wide < 420 ? 220 : 262 };
   const { left, bottom } = frame;
-  const x = xScale(figure, frame);
+  const x = xScale({ claim, figure }, frame);
+  const drawn = looks(figure.series.map((series) => series.id));
   const all = figure.series.flatMap((s) => [...s.y, ...s.low, ...s.high]);
   const marks = figure.marks.filter((m) => m.axis === "y").map((m) => m.value);
   const [low, high] = extent([...all, ...marks], figure.y.log);
@@ -169,34 +176,34 @@ function Lines({ figure, dots, wide, label }: { figure: FigureShown; dots: boole
   const below = Math.max(1, ...x.ticks.map((tick) => wrapped(tick.label, room).length));
   return (
     <svg viewBox={`0 0 ${wide} ${bottom + 32 + 15 * below}`} role="img" aria-label={label}>
-      <Axes x={x} y={y} frame={frame} figure={figure} room={room} />
-      <text class="label" x={0} y={12}>{said(figure.y.label)}</text>
+      <Axes x={x} y={y} frame={frame} claim={claim} figure={figure} room={room} />
+      <text class="label" x={0} y={12}>{axisName(claim, figure.y)}</text>
       {figure.series.map((series, place) => {
-        const one = look(series.name, place);
-        const color = `var(${one.color})`;
+        const look = drawn[place]!;
+        const color = `var(--arm-${look.color})`;
         const [middle, down, up] = [series.y, series.low, series.high].map((values) => points(series, x, y, values)) as [(Point | null)[], (Point | null)[], (Point | null)[]];
         if (dots) {
           return (
-            <g key={series.name} transform={`translate(${(place - (many - 1) / 2) * 9} 0)`}>
-              <Dots middle={middle} down={down} up={up} color={color} one={one} />
+            <g key={series.id} transform={`translate(${(place - (many - 1) / 2) * 9} 0)`}>
+              <Dots middle={middle} down={down} up={up} color={color} look={look} />
             </g>
           );
         }
         return (
-          <g key={series.name}>
+          <g key={series.id}>
             {series.low.length > 0 && <path d={bandPath(down, up)} fill={color} opacity="0.16" />}
-            <path d={path(middle)} fill="none" stroke={color} stroke-width="2.5" stroke-dasharray={one.dash.join(" ")} stroke-linejoin="round" />
-            {middle.length <= 16 && middle.map((p, i) => (p ? <Marker key={i} one={one} x={p[0]} y={p[1]} size={3.5} /> : null))}
+            <path d={path(middle)} fill="none" stroke={color} stroke-width="2.5" stroke-dasharray={look.dash.join(" ")} stroke-linejoin="round" />
+            {middle.length <= 16 && middle.map((p, i) => (p ? <Marker key={i} look={look} x={p[0]} y={p[1]} size={3.5} /> : null))}
           </g>
         );
       })}
-      <Marks figure={figure} x={x} y={y} frame={frame} />
+      <Marks claim={claim} figure={figure} x={x} y={y} frame={frame} />
     </svg>
   );
 }
 
 // The numbers of a figure, for those who would rather read them.
-function Numbers({ figure }: { figure: FigureShown }) {
+function Numbers({ claim, figure }: Shown) {
   const xs = [...new Set(figure.series.flatMap((s) => s.x.filter((v) => v !== null)))].sort((a, b) => a - b);
   const every = Math.ceil(xs.length / 14);
   const some = xs.filter((_, i) => i % every === 0 || i === xs.length - 1);
@@ -205,18 +212,18 @@ function Numbers({ figure }: { figure: FigureShown }) {
       <table>
         <thead>
           <tr>
-            <th scope="col">{said(figure.x.label)}</th>
-            {figure.series.map((s) => <th scope="col" key={s.name}>{said(s.name)}</th>)}
+            <th scope="col">{axisName(claim, figure.x)}</th>
+            {figure.series.map((s) => <th scope="col" key={s.id}>{named(claim, s.id, s.name)}</th>)}
           </tr>
         </thead>
         <tbody>
           {some.map((v) => (
             <tr key={v}>
-              <th scope="row">{said(figure.x.names[v] ?? "") || shown(v, figure.x.percent)}</th>
+              <th scope="row">{levelName(claim, figure.x, v)}</th>
               {figure.series.map((s) => {
                 const i = s.x.indexOf(v);
                 const value = i < 0 ? null : s.y[i];
-                return <td key={s.name}>{value === null || value === undefined ? "–" : shown(value, figure.y.percent)}</td>;
+                return <td key={s.id}>{value === null || value === undefined ? "–" : shown(value, figure.y.percent)}</td>;
               })}
             </tr>
           ))}
@@ -226,10 +233,11 @@ function Numbers({ figure }: { figure: FigureShown }) {
   );
 }
 
-export function Figure({ figure, trials, count }: { figure: FigureShown; trials: TrialShown[]; count?: number }) {
+export function Figure({ claim, figure, trials, count }: Shown & { trials: TrialShown[]; count?: number }) {
   const [box, wide] = useWide<HTMLDivElement>();
-  const [title, says] = saidFigure(figure.title, figure.alt);
-  const names = figure.series.map((s) => s.name);
+  const [title, says] = figureWords(claim, figure);
+  const drawn = looks(figure.series.map((series) => series.id));
+  const arms = figure.series.map((series, i) => ({ id: series.id, name: named(claim, series.id, series.name), look: drawn[i]! }));
   return (
     <figure class="figure">
       <figcaption>
@@ -237,13 +245,13 @@ export function Figure({ figure, trials, count }: { figure: FigureShown; trials:
         <span>{says}</span>
       </figcaption>
       <div ref={box}>
-        {figure.kind === "strips" ? <Strips figure={figure} wide={wide} label={`${title}. ${says}`} /> : <Lines figure={figure} dots={figure.kind === "dots"} wide={wide} label={`${title}. ${says}`} />}
+        {figure.kind === "strips" ? <Strips claim={claim} figure={figure} wide={wide} label={`${title}. ${says}`} /> : <Lines claim={claim} figure={figure} dots={figure.kind === "dots"} wide={wide} label={`${title}. ${says}`} />}
       </div>
-      {figure.kind !== "strips" && names.length > 1 && <Key names={names} />}
+      {figure.kind !== "strips" && arms.length > 1 && <Key arms={arms} />}
       <Drawn trials={trials} count={count} />
       <details>
         <summary>{t("chart.numbers")}</summary>
-        <Numbers figure={figure} />
+        <Numbers claim={claim} figure={figure} />
       </details>
     </figure>
   );
