@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from lesson_client import Seen, Server, ask, follow
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
-from websockets.sync.client import ClientConnection
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from evenbatch.data import load
 from evenbatch.engine import train
 from evenbatch.lesson import chapters
+from evenbatch.lesson.hosts import Hosts, addresses
 
 SMALL = {"steps": 200, "seeds": 2, "arms": [{"width": 16}, {"norm": "batch", "width": 16}]}
 
@@ -251,6 +253,26 @@ def test_another_host_or_origin_is_refused(server: Server) -> None:
     assert fetch(server, "/", Origin="http://evil.example")[0] == 403
     with pytest.raises(InvalidStatus):
         server.connect(origin="http://evil.example")
+
+
+def test_a_lesson_for_a_room_answers_by_address_and_name_and_to_no_other_site(
+    open_server: Server,
+) -> None:
+    port = open_server.port
+    for address in ["127.0.0.1", *addresses("0.0.0.0")]:
+        hosts = Hosts(port, frozenset())
+        with urllib.request.urlopen(hosts.address(address), timeout=10) as answer:
+            assert answer.status == 200, address
+        origin = hosts.address(address).rstrip("/")
+        live = origin.replace("http:", "ws:") + "/live"
+        with connect(live, origin=Origin(origin)) as socket:
+            assert json.loads(socket.recv(timeout=20))["type"] == "state"
+        with pytest.raises(InvalidStatus):
+            connect(live, origin=Origin(f"http://192.0.2.99:{port}"))
+    assert fetch(open_server, "/", Host=f"lesson.school:{port}")[0] == 200
+    assert fetch(open_server, "/", Host=f"evil.example:{port}")[0] == 403
+    own = f"127.0.0.1:{port}"
+    assert fetch(open_server, "/", Host=own, Origin=f"http://localhost:{port}")[0] == 403
 
 
 @pytest.mark.parametrize(

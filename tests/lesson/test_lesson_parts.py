@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from evenbatch.data import load
 from evenbatch.engine import Curve, Network, Session, Trial
 from evenbatch.lesson import chapters, events, messages, serve, trust, wire
 from evenbatch.lesson.factory import factory, with_amounts
+from evenbatch.lesson.hosts import Hosts, addresses
 from evenbatch.lesson.hub import Cursor, Hub, SharedRun, Watcher
 from evenbatch.lesson.layers import layer_inputs
 from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
@@ -232,7 +234,7 @@ def test_the_cases_of_the_machine_are_those_of_the_normalizers() -> None:
 
 
 def test_every_recorded_run_is_of_a_claim_there_is_and_says_when_and_where() -> None:
-    page = (ROOT / "web" / "src").rglob("*.tsx")
+    page = (ROOT / "web" / "src" / "chapters").glob("*.tsx")
     named = set(re.findall(r'name: "([\w.]+)"', "".join(path.read_text("utf-8") for path in page)))
     assert named <= set(EXPERIMENTS)
     for name, (chapter, settings) in EXPERIMENTS.items():
@@ -251,9 +253,42 @@ def test_a_taken_port_is_a_readable_error() -> None:
             serve.free_socket("127.0.0.1", port)
 
 
-def test_only_the_own_names_are_answered_to() -> None:
-    assert serve.hosts_of("127.0.0.1", 80) == {"127.0.0.1:80", "localhost:80"}
-    assert "192.168.1.5:80" in serve.hosts_of("192.168.1.5", 80)
+@pytest.mark.parametrize(
+    ("served", "port", "asked", "allowed"),
+    [
+        ("127.0.0.1", 8765, "127.0.0.1:8765", True),
+        ("127.0.0.1", 8765, "LocalHost:8765", True),
+        ("127.0.0.1", 8765, "192.168.1.5:8765", False),
+        ("127.0.0.1", 80, "127.0.0.1", True),
+        ("::1", 8765, "[::1]:8765", True),
+        ("192.168.1.5", 8765, "192.168.1.5:8765", True),
+        ("192.168.1.5", 8765, "192.168.1.6:8765", False),
+        ("0.0.0.0", 8765, "192.168.1.6:8765", True),
+        ("0.0.0.0", 8765, "[2001:db8::7]:8765", True),
+        ("0.0.0.0", 8765, "192.168.1.6:80", False),
+        ("0.0.0.0", 8765, "192.168.1.6.evil.example:8765", False),
+        ("0.0.0.0", 8765, "evil.example:8765", False),
+        ("0.0.0.0", 8765, "", False),
+        ("0.0.0.0", 8765, ":8765", False),
+        ("0.0.0.0", 8765, f"{socket.gethostname()}:8765", True),
+        ("0.0.0.0", 8765, f"{socket.gethostname().partition('.')[0]}.local:8765", True),
+        ("0.0.0.0", 8765, "lesson.school:8765", True),
+        ("0.0.0.0", 8765, "lesson.school", True),
+    ],
+)
+def test_who_asks_by_an_address_or_a_known_name_is_answered(
+    served: str, port: int, asked: str, allowed: bool
+) -> None:
+    assert Hosts.of(served, port, ["Lesson.School"]).allow(asked) is allowed
+
+
+def test_the_machines_own_addresses_are_found() -> None:
+    found = addresses("::")
+    assert set(addresses("0.0.0.0")) <= set(found)
+    assert len(set(found)) == len(found)
+    for address in found:  # each is one of this machine: a socket can be bound to it
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as bound:
+            bound.bind((address, 0))
 
 
 # ---- what the page is told of trials -------------------------------------------------------------
