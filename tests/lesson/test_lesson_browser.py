@@ -5,93 +5,29 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from lesson_client import Server
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from lesson_page import (
+    CHAPTERS,
+    DESKTOP,
+    LONGEST,
+    PAGES,
+    PHONE,
+    SHOTS,
+    SMALLEST,
+    go,
+    opened,
+    press,
+    too_wide,
+    walk,
+)
+from playwright.sync_api import Browser
 
 from evenbatch.lesson import chapters
-
-ROOT = Path(__file__).resolve().parents[2]
-SHOTS = Path(os.environ.get("EVENBATCH_SHOTS", ROOT / "out" / "shots"))
-CHAPTERS = ("factory", "machine", "race", "rates", "tower", "place", "layer", "break", "review")
-PAGES = ("home", *CHAPTERS, "bench", "teacher")
-PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
-SMALLEST = {"width": 320, "height": 640}  # as wide as a page at 1280 pixels, enlarged four times
-LONGEST = 240_000  # milliseconds for one chapter's experiment on a busy machine
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@contextlib.contextmanager
-def opened(browser: Browser, **settings: object) -> Iterator[Page]:
-    """A page that fails the test if anything goes wrong in its console."""
-    settings.setdefault("locale", "en-US")
-    context: BrowserContext = browser.new_context(**settings)  # type: ignore[arg-type]
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.set_default_timeout(20_000)
-    yield page
-    context.close()
-    assert not wrong, wrong
-
-
-def too_wide(page: Page) -> int:
-    """Pixels that the page is wider than the screen."""
-    wide: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    return max(0, wide)
-
-
-def go(page: Page, server: Server, place: str) -> None:
-    page.goto(f"{server.address}/#/{place}")
-    page.wait_for_selector("h1, .home")
-    page.wait_for_function("() => window.evenbatch.live.state === 'ready'", timeout=120_000)
-
-
-def press(page: Page, selector: str, keyboard: bool) -> None:
-    """Activate something as a keyboard or as a pointer does."""
-    found = page.locator(selector).first
-    if keyboard:
-        # A click waits by itself until what it hits is there and enabled.
-        page.wait_for_function("element => !element.disabled", arg=found.element_handle())
-        found.focus()
-        page.keyboard.press("Space" if found.get_attribute("type") == "radio" else "Enter")
-    else:
-        found.click()
-
-
-def walk(page: Page, chapter: str, keyboard: bool) -> None:
-    """A chapter to its end: predict, run, see the verdict, answer."""
-    if page.locator(".prediction").count():
-        press(page, ".prediction input >> nth=1", keyboard)
-        press(page, ".prediction button", keyboard)
-        page.wait_for_selector(".locked")
-    if chapter == "machine":
-        for place in range(4):
-            press(page, f".steps button >> nth={place}", keyboard)
-        page.select_option(".machine select", index=0)
-        page.wait_for_selector(".failed")
-    if page.locator(".experiment .controls .primary").count():
-        press(page, ".experiment .controls .primary", keyboard)
-        page.wait_for_selector(".verdict", timeout=LONGEST)
-        assert len(page.locator(".verdict h3 em").inner_text()) > 3
-        assert page.locator(".verdict .predicted").count() == 1
-    for block in range(page.locator(".check").count()):
-        press(page, f".check >> nth={block} >> input >> nth=0", keyboard)
-        page.wait_for_selector(f".check >> nth={block} >> .feedback strong")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ test.each(["", "#/bench", "#/bench?state=", "#/bench?state={", link(null), link(
 });
 
 test("nonsense in a link becomes what there was at first, and no line of Python is lost by it", () => {
-  const wild = fromLink(link({ steps: "many", seed: 3, arms: [{ depth: -1, width: 1e300, eps: null, dropout: [] }, null, 5] }))!;
+  const wild = fromLink(link({ steps: "many", seed: 3, arms: [{ norm: "x", init: 3, depth: -1, width: 1e300, eps: null, dropout: [] }, null, 5] }))!;
   expect(wild.steps).toBe(START.steps);
   expect(wild.seed).toBe(3);
   expect(wild.arms).toEqual([{ ...PLAIN, depth: 1, width: 1000 }, PLAIN, PLAIN]);

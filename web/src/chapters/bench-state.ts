@@ -7,17 +7,31 @@ export const PLAIN: Arm = { norm: "none", placement: "before", depth: 3, width: 
 export const START: BenchSettings = { data: "digits", arms: [PLAIN, { ...PLAIN, norm: "batch" }], steps: 500, seeds: 5, seed: 0 };
 export const MOST_ARMS = 6;
 
+// What can be chosen of.
+export const OPTIONS = {
+  data: ["digits", "cookies", "mnist1d"] as BenchSettings["data"][],
+  norm: ["none", "batch", "layer", "rms", "group"] as Arm["norm"][],
+  placement: ["before", "after", "input"] as Arm["placement"][],
+  activation: ["relu", "leaky_relu", "tanh", "sigmoid", "gelu"] as Arm["activation"][],
+  init: ["torch", "he", "xavier"] as Arm["init"][],
+  optimizer: ["sgd", "momentum", "adam", "adamw"] as Arm["optimizer"][],
+};
+
 // The state as a link and back; only what differs from the start is written.
 export function toLink(bench: BenchSettings): string {
   const arms = bench.arms.map((arm) => Object.fromEntries(Object.entries(arm).filter(([k, v]) => PLAIN[k as keyof Arm] !== v)));
   return `#/bench?${new URLSearchParams({ state: JSON.stringify({ ...bench, arms }) })}`;
 }
 
-// What a link says of settings, as far as they are there and of their type; the rest is as at first.
+// What a link says of settings, as far as they are there and can be; the rest is as at first.
 function filled<T extends object>(first: T, given: unknown): T {
-  const found = Object(given) as Partial<T>;
-  const fits = (key: keyof T) => typeof found[key] === typeof first[key] && (typeof found[key] !== "number" || Number.isFinite(found[key]));
-  return Object.fromEntries(Object.entries(first).map(([key, value]) => [key, fits(key as keyof T) ? found[key as keyof T] : value])) as T;
+  const found = Object(given) as { [key: string]: unknown };
+  const fits = (key: string, like: unknown) => {
+    const value = found[key];
+    if (key in OPTIONS) return (OPTIONS as { [key: string]: unknown[] })[key]!.includes(value);
+    return typeof value === typeof like && (typeof value !== "number" || Number.isFinite(value));
+  };
+  return Object.fromEntries(Object.entries(first).map(([key, value]) => [key, fits(key, value) ? found[key] : value])) as T;
 }
 
 // Whole numbers that lines of Python are made from.

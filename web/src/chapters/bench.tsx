@@ -12,7 +12,7 @@ import { Behind, Controls, Shown, useExperiment } from "../parts/experiment";
 import { Choose, Slider } from "../parts/knobs";
 import { download, pictureOf } from "../parts/save";
 import { t, tt } from "../words";
-import { armsOf, csv, fromLink, idOf, MOST_ARMS, python, START, toLink } from "./bench-state";
+import { armsOf, csv, fromLink, idOf, MOST_ARMS, OPTIONS, python, START, toLink } from "./bench-state";
 
 function Select<T extends string>({ label, value, options, change }: { label: string; value: T; options: T[]; change: (v: T) => void }) {
   return <Choose label={label} value={value} change={change} options={options.map((v) => ({ value: v, label: v }))} />;
@@ -23,8 +23,8 @@ function ArmKnobs({ arm, change }: { arm: Arm; change: (arm: Arm) => void }) {
   const rate = Math.round(4 * Math.log10(arm.learning_rate)) / 4;
   return (
     <div class="knobs">
-      <Choose label={t("knob.norm")} value={arm.norm} change={(v) => set("norm", v)} options={(["none", "batch", "layer", "rms", "group"] as const).map((value) => ({ value, label: tt(`arm.${value}`) }))} />
-      <Choose label={t("knob.placement")} value={arm.placement} change={(v) => set("placement", v)} options={(["before", "after", "input"] as const).map((value) => ({ value, label: tt(`placement.${value}`) }))} />
+      <Choose label={t("knob.norm")} value={arm.norm} change={(v) => set("norm", v)} options={OPTIONS.norm.map((value) => ({ value, label: tt(`arm.${value}`) }))} />
+      <Choose label={t("knob.placement")} value={arm.placement} change={(v) => set("placement", v)} options={OPTIONS.placement.map((value) => ({ value, label: tt(`placement.${value}`) }))} />
       <Slider label={t("knob.rate")} value={rate} min={-4} max={2} step={0.25} shown={digits(arm.learning_rate, 3)} change={(v) => set("learning_rate", +(10 ** v).toPrecision(3))} />
       <Slider label={t("knob.depth")} value={arm.depth} min={1} max={50} step={1} change={(v) => set("depth", v)} />
       <Slider label={t("knob.width")} value={arm.width} min={8} max={128} step={8} change={(v) => set("width", v)} />
@@ -32,9 +32,9 @@ function ArmKnobs({ arm, change }: { arm: Arm; change: (arm: Arm) => void }) {
       <details>
         <summary>{t("bench.more")}</summary>
         <div class="knobs">
-          <Select label={t("knob.activation")} value={arm.activation} options={["relu", "leaky_relu", "tanh", "sigmoid", "gelu"]} change={(v) => set("activation", v)} />
-          <Select label={t("knob.init")} value={arm.init} options={["torch", "he", "xavier"]} change={(v) => set("init", v)} />
-          <Select label={t("knob.optimizer")} value={arm.optimizer} options={["sgd", "momentum", "adam", "adamw"]} change={(v) => set("optimizer", v)} />
+          <Select label={t("knob.activation")} value={arm.activation} options={OPTIONS.activation} change={(v) => set("activation", v)} />
+          <Select label={t("knob.init")} value={arm.init} options={OPTIONS.init} change={(v) => set("init", v)} />
+          <Select label={t("knob.optimizer")} value={arm.optimizer} options={OPTIONS.optimizer} change={(v) => set("optimizer", v)} />
           <Slider label={t("knob.residual")} value={arm.residual} min={0} max={4} step={1} change={(v) => set("residual", v)} />
           <Slider label={t("knob.dropout")} value={arm.dropout} min={0} max={0.8} step={0.1} change={(v) => set("dropout", v)} />
           <Choose label="ε" value={arm.eps} change={(v) => set("eps", v)} options={[0, 1e-8, 1e-5, 1e-3, 0.1, 1].map((value) => ({ value, label: `${value}` }))} />
@@ -107,7 +107,7 @@ export function Workbench() {
       <p>{t("bench.story")}</p>
       <section class="card">
         <div class="knobs">
-          <Choose label={t("knob.data")} value={bench.data} change={(data) => change({ data })} options={(["digits", "cookies", "mnist1d"] as const).map((value) => ({ value, label: tt(`data.${value}`) }))} />
+          <Choose label={t("knob.data")} value={bench.data} change={(data) => change({ data })} options={OPTIONS.data.map((value) => ({ value, label: tt(`data.${value}`) }))} />
           <Slider label={t("knob.steps")} value={bench.steps} min={100} max={3000} step={100} change={(steps) => change({ steps })} />
           <Slider label={t("knob.seeds")} value={bench.seeds} min={1} max={10} step={1} change={(seeds) => change({ seeds })} />
         </div>

@@ -1,6 +1,6 @@
 // A figure of a verdict, drawn as SVG, with its words and its numbers beside it.
 
-import type { Figure as FigureShown, Series, TrialShown } from "../made/messages";
+import type { Figure as FigureShown, Mark, Series, TrialShown } from "../made/messages";
 import { t } from "../words";
 import { axisName, figureWords, levelName, markName, named } from "../words/named";
 import { Key, Marker } from "./arms";
@@ -111,37 +111,51 @@ function xScale({ claim, figure }: Shown, frame: Frame): Scale {
   return made;
 }
 
+interface Label {
+  mark: Mark;
+  text: string;
+  x: number;
+  y: number;
+  anchor: "start" | "end";
+}
+
+const LINE = 16; // pixels from one line of words to the next
+
+// Where the names of marks stand: at the right end of a line across, at the foot of one upright, and
+// as many lines higher as keep it clear of those before it.
+export function labelled(marks: Mark[], names: string[], x: Scale, y: Scale, { wide, bottom }: Frame): Label[] {
+  const boxes: { left: number; right: number; y: number }[] = [];
+  const found: Label[] = [];
+  const order = marks.map((_, i) => i).sort((a, b) => +(marks[a]!.axis === "x") - +(marks[b]!.axis === "x"));
+  for (const i of order) {
+    const [mark, text] = [marks[i]!, names[i]!];
+    if (mark.value === null) continue;
+    const long = text.length * LETTER;
+    const at = mark.axis === "x" ? x(mark.value) : wide - RIGHT;
+    const turned = mark.axis === "y" || at + long + 9 > wide;
+    const start = mark.axis === "y" ? at : turned ? at - 5 : at + 5;
+    const [left, right] = turned ? [start - long, start] : [start, start + long];
+    const high = mark.axis === "y" ? y(mark.value) : 0;
+    let line = mark.axis === "x" ? bottom - 10 : high < TOP + 50 ? high + LINE : high - 5;
+    while (line > TOP && boxes.some((box) => left < box.right + 6 && right + 6 > box.left && Math.abs(box.y - line) < LINE)) line -= 4;
+    boxes.push({ left, right, y: line });
+    found.push({ mark, text, x: start, y: line, anchor: turned ? "end" : "start" });
+  }
+  return found;
+}
+
 // Names stand on the paper in their own light, so that a curve behind them does not strike them out.
 function Marks({ claim, figure, x, y, frame }: Shown & { x: Scale; y: Scale; frame: Frame }) {
   const { wide, left, bottom } = frame;
-  const lines: { at: number; label: string }[] = [];
+  const names = figure.marks.map((mark) => markName(claim, mark, figure[mark.axis].percent));
   return (
     <g class="mark">
-      {figure.marks.map((mark) => {
-        if (mark.value === null) return null;
-        if (mark.axis === "y") {
-          const high = y(mark.value);
-          return (
-            <g key={mark.id}>
-              <line x1={left} x2={wide - RIGHT} y1={high} y2={high} />
-              <text x={wide - RIGHT} y={high < TOP + 50 ? high + 16 : high - 5} text-anchor="end">{markName(claim, mark, figure.y.percent)}</text>
-            </g>
-          );
-        }
-        const at = x(mark.value);
-        const label = markName(claim, mark, figure.x.percent);
-        const long = label.length * LETTER;
-        // A name that would run into one before it stands a line lower.
-        const row = lines.filter((other) => Math.abs(other.at - at) < long + 10).length;
-        lines.push({ at, label });
-        const turned = at + long + 4 > wide;
-        return (
-          <g key={`${mark.id}/${mark.series}`}>
-            <line x1={at} x2={at} y1={TOP} y2={bottom} />
-            <text x={turned ? at - 5 : at + 5} y={bottom - 10 - 16 * row} text-anchor={turned ? "end" : "start"}>{label}</text>
-          </g>
-        );
-      })}
+      {labelled(figure.marks, names, x, y, frame).map(({ mark, text, ...at }) => (
+        <g key={`${mark.id}/${mark.series}`}>
+          {mark.axis === "y" ? <line x1={left} x2={wide - RIGHT} y1={y(mark.value!)} y2={y(mark.value!)} /> : <line x1={x(mark.value!)} x2={x(mark.value!)} y1={TOP} y2={bottom} />}
+          <text x={at.x} y={at.y} text-anchor={at.anchor}>{text}</text>
+        </g>
+      ))}
     </g>
   );
 }

@@ -31,7 +31,7 @@ export interface Experiment {
   settings: Settings; // as they are dialled in now
   run: Run | null;
   stale: boolean; // the run belongs to other settings
-  start: () => Settings;
+  start: () => Settings | null; // what is asked for; nothing while a run is on
   stop: () => void;
   replay: () => Promise<void>;
 }
@@ -81,6 +81,7 @@ export function useExperiment(name: string, settings: Settings, chapter = name):
       show(Run.of(name, file, { of: "recorded", when: file.when, machine }));
     },
     start() {
+      if (latest.get(name)?.busy) return null;
       const asked = next(run, settings);
       show(live.start(chapter, asked));
       return asked;
@@ -125,7 +126,7 @@ export function Controls(props: { experiment: Experiment; locked?: boolean; labe
   }, [waiting, run?.status]);
   return (
     <div class="controls" ref={box}>
-      <button type="button" class="primary" ref={button} aria-disabled={off} onClick={() => { if (!off) { const asked = start(); props.started?.(asked); } }} aria-describedby={props.locked ? "start-note" : undefined}>
+      <button type="button" class="primary" ref={button} aria-disabled={off} onClick={() => { if (off) return; const asked = start(); if (asked) props.started?.(asked); }} aria-describedby={props.locked ? "start-note" : undefined}>
         {run && !waiting && !stale ? t("run.again") : (props.label ?? t("run.start"))}
       </button>
       {!props.locked && (!run || waiting) && slow && (
