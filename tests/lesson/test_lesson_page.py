@@ -28,12 +28,18 @@ START = ".experiment .controls .primary"
 STRIPS = [name for name in EXPERIMENTS if name not in ("factory", "race")]
 SMALL_BENCH = json.dumps({"steps": 100, "seeds": 2, "arms": [{"width": 8}, {"width": 8}]})
 
-# Pairs of texts of one drawing that overlap by more than a rim.
+# Pairs of texts of one drawing that overlap by more than a rim, and texts that its edge cuts off.
 COLLIDING = """() => {
   const found = [];
   for (const svg of document.querySelectorAll('.verdict svg, .machine svg')) {
     const texts = [...svg.querySelectorAll('text')].filter((t) => t.textContent.trim());
     const boxes = texts.map((t) => t.getBoundingClientRect());
+    const edge = svg.getBoundingClientRect();
+    boxes.forEach((box, i) => {
+      const out = Math.max(edge.left - box.left, box.right - edge.right, edge.top - box.top,
+        box.bottom - edge.bottom);
+      if (out > 3) found.push(`cut off: ${texts[i].textContent}`);
+    });
     boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b, k) => {
       const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
       const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);

@@ -12,7 +12,7 @@ import { Strips } from "./strips";
 import { LETTER, wrapped } from "./wrapped";
 
 const RIGHT = 16;
-const TOP = 30;
+const LINE = 16; // pixels from one line of words to the next
 
 // A figure and the claim whose words it has.
 export interface Shown {
@@ -22,6 +22,7 @@ export interface Shown {
 
 interface Frame {
   wide: number;
+  top: number;
   left: number;
   bottom: number;
 }
@@ -58,7 +59,7 @@ function bandPath(low: (Point | null)[], high: (Point | null)[]): string {
   return `M${[...up, ...back].map((p) => `${p[0].toFixed(1)} ${p[1].toFixed(1)}`).join("L")}Z`;
 }
 
-function Axes({ x, y, frame, claim, figure, room }: Shown & { x: Scale; y: Scale; frame: Frame; room: number }) {
+function Axes({ x, y, frame, name, room }: { x: Scale; y: Scale; frame: Frame; name: string[]; room: number }) {
   const { wide, left, bottom } = frame;
   const lines = x.ticks.map((tick) => wrapped(tick.label, room));
   const below = Math.max(1, ...lines.map((line) => line.length));
@@ -80,7 +81,7 @@ function Axes({ x, y, frame, claim, figure, room }: Shown & { x: Scale; y: Scale
           </text>
         </g>
       ))}
-      <text class="label" x={(left + wide - RIGHT) / 2} y={bottom + 25 + 15 * below} text-anchor="middle">{axisName(claim, figure.x)}</text>
+      {name.map((line, i) => <text key={i} class="label" x={(left + wide - RIGHT) / 2} y={bottom + 25 + 15 * below + LINE * i} text-anchor="middle">{line}</text>)}
     </g>
   );
 }
@@ -119,11 +120,9 @@ interface Label {
   anchor: "start" | "end";
 }
 
-const LINE = 16; // pixels from one line of words to the next
-
 // Where the names of marks stand: at the right end of a line across, at the foot of one upright, and
 // as many lines higher as keep it clear of those before it.
-export function labelled(marks: Mark[], names: string[], x: Scale, y: Scale, { wide, bottom }: Frame): Label[] {
+export function labelled(marks: Mark[], names: string[], x: Scale, y: Scale, { wide, top, bottom }: Frame): Label[] {
   const boxes: { left: number; right: number; y: number }[] = [];
   const found: Label[] = [];
   const order = marks.map((_, i) => i).sort((a, b) => +(marks[a]!.axis === "x") - +(marks[b]!.axis === "x"));
@@ -136,8 +135,8 @@ export function labelled(marks: Mark[], names: string[], x: Scale, y: Scale, { w
     const start = mark.axis === "y" ? at : turned ? at - 5 : at + 5;
     const [left, right] = turned ? [start - long, start] : [start, start + long];
     const high = mark.axis === "y" ? y(mark.value) : 0;
-    let line = mark.axis === "x" ? bottom - 10 : high < TOP + 50 ? high + LINE : high - 5;
-    while (line > TOP && boxes.some((box) => left < box.right + 6 && right + 6 > box.left && Math.abs(box.y - line) < LINE)) line -= 4;
+    let line = mark.axis === "x" ? bottom - 10 : high < top + 50 ? high + LINE : high - 5;
+    while (line > top && boxes.some((box) => left < box.right + 6 && right + 6 > box.left && Math.abs(box.y - line) < LINE)) line -= 4;
     boxes.push({ left, right, y: line });
     found.push({ mark, text, x: start, y: line, anchor: turned ? "end" : "start" });
   }
@@ -146,13 +145,13 @@ export function labelled(marks: Mark[], names: string[], x: Scale, y: Scale, { w
 
 // Names stand on the paper in their own light, so that a curve behind them does not strike them out.
 function Marks({ claim, figure, x, y, frame }: Shown & { x: Scale; y: Scale; frame: Frame }) {
-  const { wide, left, bottom } = frame;
+  const { wide, top, left, bottom } = frame;
   const names = figure.marks.map((mark) => markName(claim, mark, figure[mark.axis].percent));
   return (
     <g class="mark">
       {labelled(figure.marks, names, x, y, frame).map(({ mark, text, ...at }) => (
         <g key={`${mark.id}/${mark.series}`}>
-          {mark.axis === "y" ? <line x1={left} x2={wide - RIGHT} y1={y(mark.value!)} y2={y(mark.value!)} /> : <line x1={x(mark.value!)} x2={x(mark.value!)} y1={TOP} y2={bottom} />}
+          {mark.axis === "y" ? <line x1={left} x2={wide - RIGHT} y1={y(mark.value!)} y2={y(mark.value!)} /> : <line x1={x(mark.value!)} x2={x(mark.value!)} y1={top} y2={bottom} />}
           <text x={at.x} y={at.y} text-anchor={at.anchor}>{text}</text>
         </g>
       ))}
@@ -176,22 +175,25 @@ function Dots({ middle, down, up, color, look }: { middle: (Point | null)[]; dow
 }
 
 function Lines({ claim, figure, dots, wide, label }: Shown & { dots: boolean; wide: number; label: string }) {
-  const frame = { wide, left: wide < 420 ? 50 : 58, bottom: wide < 420 ? 220 : 262 };
-  const { left, bottom } = frame;
+  const above = wrapped(axisName(claim, figure.y), wide);
+  const more = LINE * (above.length - 1);
+  const frame = { wide, top: 30 + more, left: wide < 420 ? 50 : 58, bottom: (wide < 420 ? 220 : 262) + more };
+  const { left, top, bottom } = frame;
   const x = xScale({ claim, figure }, frame);
   const drawn = looks(figure.series.map((series) => series.id));
   const all = figure.series.flatMap((s) => [...s.y, ...s.low, ...s.high]);
   const marks = figure.marks.filter((m) => m.axis === "y").map((m) => m.value);
   const [low, high] = extent([...all, ...marks], figure.y.log);
-  const more = figure.y.log ? 0 : (high - low) * 0.05;
-  const y = scale(low - more, high + more, bottom, TOP, { log: figure.y.log, percent: figure.y.percent });
+  const room = figure.y.log ? 0 : (high - low) * 0.05;
+  const y = scale(low - room, high + room, bottom, top, { log: figure.y.log, percent: figure.y.percent });
   const many = figure.series.length;
-  const room = figure.x.names.length ? (wide - left - RIGHT) / figure.x.names.length - 4 : 200;
-  const below = Math.max(1, ...x.ticks.map((tick) => wrapped(tick.label, room).length));
+  const each = figure.x.names.length ? (wide - left - RIGHT) / figure.x.names.length - 4 : 200;
+  const below = Math.max(1, ...x.ticks.map((tick) => wrapped(tick.label, each).length));
+  const name = wrapped(axisName(claim, figure.x), wide - left - RIGHT);
   return (
-    <svg viewBox={`0 0 ${wide} ${bottom + 32 + 15 * below}`} role="img" aria-label={label}>
-      <Axes x={x} y={y} frame={frame} claim={claim} figure={figure} room={room} />
-      <text class="label" x={0} y={12}>{axisName(claim, figure.y)}</text>
+    <svg viewBox={`0 0 ${wide} ${bottom + 16 + 15 * below + LINE * name.length}`} role="img" aria-label={label}>
+      <Axes x={x} y={y} frame={frame} name={name} room={each} />
+      {above.map((line, i) => <text key={i} class="label" x={0} y={12 + LINE * i}>{line}</text>)}
       {figure.series.map((series, place) => {
         const look = drawn[place]!;
         const color = `var(--arm-${look.color})`;

@@ -26,7 +26,7 @@ export function Strips({ claim, figure, wide, label }: Shown & { wide: number; l
   const groups = full.map((name) => (many ? name.slice(0, name.lastIndexOf(", ")) : ""));
   const names = full.map((name, r) => (groups[r] ? name.slice(groups[r]!.length + 2) : name));
   const above = wide < NARROW && !many;
-  const left = above ? 0 : Math.min(wide * 0.48, 16 + LETTER * Math.max(...names.map((name) => name.length)));
+  const left = above ? 0 : Math.min(wide * 0.48, 26 + LETTER * Math.max(...names.map((name) => name.length)));
   const cell = many ? 17 : above ? 28 : 34;
   const lines = names.map((name) => (above ? wrapped(name, wide) : [name]));
   const head = above ? 4 + 15 * Math.max(...lines.map((line) => line.length)) : 0;
@@ -46,10 +46,11 @@ export function Strips({ claim, figure, wide, label }: Shown & { wide: number; l
   const text = (v: number) => levelName(claim, figure.x, v);
   const longest = Math.max(...xs.map((v) => text(v).length));
   const every = Math.ceil((longest * LETTER + 8) / width);
+  const below = wrapped(axisName(claim, figure.x), wide - left);
   return (
     <>
       <Shades claim={claim} figure={figure} low={low} high={high} />
-      <svg viewBox={`0 0 ${wide} ${bottom + 46}`} role="img" aria-label={label}>
+      <svg viewBox={`0 0 ${wide} ${bottom + 30 + 16 * below.length}`} role="img" aria-label={label}>
         {figure.series.map((series, r) => (
           <g key={series.id} transform={`translate(0 ${tops[r]})`}>
             {groups[r] && groups[r] !== groups[r - 1] && <text x="1" y="-7">{groups[r]}</text>}
@@ -74,7 +75,7 @@ export function Strips({ claim, figure, wide, label }: Shown & { wide: number; l
         ))}
         <g class="axes">
           {xs.map((v, c) => (c % every === 0 ? <text key={v} x={left + (c + 0.5) * width} y={bottom + 18} text-anchor={c === 0 && text(v).length * LETTER > width ? "start" : "middle"} dx={c === 0 && text(v).length * LETTER > width ? -width / 2 : 0}>{text(v)}</text> : null))}
-          <text class="label" x={(left + wide) / 2} y={bottom + 38} text-anchor="middle">{axisName(claim, figure.x)}</text>
+          {below.map((line, i) => <text key={i} class="label" x={(left + wide) / 2} y={bottom + 38 + 16 * i} text-anchor="middle">{line}</text>)}
         </g>
       </svg>
     </>

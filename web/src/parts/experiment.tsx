@@ -59,7 +59,7 @@ export function useExperiment(name: string, settings: Settings, chapter = name):
       result: { claim, statement, verdict: { ...verdict, tables: [] } },
       facts: factsOf(name, run.result),
       settings: run.settings,
-      trials: run.trials.slice(0, KEPT_TRIALS),
+      trials: [...run.trials].sort((a, b) => +(b.phase === "measuring") - +(a.phase === "measuring")).slice(0, KEPT_TRIALS),
       count: run.trials.length,
       when: new Date().toISOString(),
     });
