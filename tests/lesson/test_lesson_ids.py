@@ -23,6 +23,7 @@ from evenbatch.lesson.recorded import EXPERIMENTS
 from evenbatch.lesson.trials import Study
 from evenbatch.protocol.drawn import FigureSpec
 from evenbatch.protocol.experiment import Experiment
+from evenbatch.protocol.rule import Clause
 from evenbatch.protocol.verdict import Verdict
 
 WEB = Path(__file__).resolve().parents[2] / "web"
@@ -62,8 +63,7 @@ def ids_of(experiment: Experiment) -> Iterator[tuple[str, str]]:
         if isinstance(figure, p.Over):
             axis = figure.axis and experiment.block(figure.block).axis(figure.axis)
             levels = figure.places or (axis.levels if axis else ())
-            levels = [level for level in levels if level.id in (figure.levels or (level.id,))]
-            if any(level.at is None for level in levels):
+            if all(level.at is None for level in levels):
                 yield from (("name", level.id) for level in levels)
     if experiment.race is not None:
         yield from (("name", level.id) for level in experiment.race.arms.levels)
@@ -132,7 +132,7 @@ PROSE = {
     "alt": (p.Ways, p.Over, p.Rates),
     "x": (p.Ways, p.Over),
     "y": (p.Ways, p.Over, p.Rates),
-    "because": (p.Clause,),
+    "because": (Clause,),
     "otherwise": (p.Rule,),
     **dict.fromkeys(("phrase", "states", "question", "measure", "source"), (Experiment,)),
 }

@@ -96,6 +96,15 @@ export interface Clip {
   most: number;
 }
 
+// What stands in a table below a heading.
+export interface Column {
+  head: string;
+  show?: string;
+  of?: Value | Minus | Abs | Clip | WayToGoal | Along | LogSteps | Computed;
+  words?: string;
+  given?: (number | null)[];
+}
+
 // What no other expression describes.
 export interface Computed {
   type: "computed";
@@ -147,6 +156,7 @@ export interface Experiment {
   goals?: Goal[];
   picks?: Pick[];
   figures?: (Ways | Over | Rates)[];
+  tables?: TableSpec[];
   trained?: boolean;
   race?: RacePlan | null;
 }
@@ -158,10 +168,10 @@ export interface Fewer {
   id: string;
   label: string;
   unit: string;
-  about?: string;
-  learned?: boolean;
   slow: Value;
   fast: Value;
+  about?: string;
+  learned?: boolean;
 }
 
 // Every cell at the learning rate that its settings say: nothing is searched.
@@ -230,10 +240,10 @@ export interface Mean {
   id: string;
   label: string;
   unit: string;
-  about?: string;
-  learned?: boolean;
   of: Value | Minus | Abs | Clip | WayToGoal | Along | LogSteps | Computed;
   times?: number;
+  about?: string;
+  learned?: boolean;
 }
 
 // A number read off a curve.
@@ -283,7 +293,6 @@ export interface Over {
   kind: "dots" | "lines" | "strips";
   show: string;
   axis?: string;
-  levels?: string[];
   places?: Level[];
 }
 
@@ -293,10 +302,10 @@ export interface Part {
   id: string;
   label: string;
   unit: string;
-  about?: string;
-  learned?: boolean;
   part: Value | Minus | Abs | Clip | WayToGoal | Along | LogSteps | Computed;
   whole: Value | Minus | Abs | Clip | WayToGoal | Along | LogSteps | Computed;
+  about?: string;
+  learned?: boolean;
 }
 
 // A gain of at least some size in each part of a claim.
@@ -366,11 +375,11 @@ export interface Ratio {
   id: string;
   label: string;
   unit: string;
-  about?: string;
-  learned?: boolean;
   above: Value | Minus | Abs | Clip | WayToGoal | Along | LogSteps | Computed;
   below?: Value | Minus | Abs | Clip | WayToGoal | Along | LogSteps | Computed | null;
   by?: number;
+  about?: string;
+  learned?: boolean;
 }
 
 // A data set: the name of the one it is made from, and the steps.
@@ -423,6 +432,15 @@ export interface StandardizeTarget {
   mean: number[];
   deviation: number[];
   suffix: string;
+}
+
+// A table of an experiment's cells.
+export interface TableSpec {
+  title: string;
+  columns: Column[];
+  block?: string;
+  across?: string;
+  rows?: string[];
 }
 
 // These training rows alone.
