@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from lesson_client import Seen, Server, ask, follow
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
-from websockets.sync.client import ClientConnection
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from evenbatch.data import load
 from evenbatch.engine import train
 from evenbatch.lesson import chapters
+from evenbatch.lesson.hosts import Hosts, addresses
 
 SMALL = {"steps": 200, "seeds": 2, "arms": [{"width": 16}, {"norm": "batch", "width": 16}]}
 
@@ -130,8 +132,9 @@ def test_a_killed_training_process_is_replaced_and_the_run_goes_on(server: Serve
 def test_a_stopped_run_ends_and_the_connection_goes_on(server: Server) -> None:
     settings = {"steps": 3000, "seeds": 10, "arms": [{"width": 128, "depth": 12, "norm": "batch"}]}
     with server.connect() as socket:
-        seen = follow(socket, ask(socket, "bench", settings), until="points")
-        socket.send(json.dumps({"type": "stop", "run": seen.number}))
+        number = ask(socket, "bench", settings)
+        follow(socket, number, until="points")
+        socket.send(json.dumps({"type": "stop", "ask": number}))
         began = time.monotonic()
         again = follow(socket, ask(socket, "bench", SMALL), seconds=30)
     assert again.verdict is not None
@@ -183,7 +186,7 @@ def test_two_hundred_bad_messages_and_the_connection_goes_on(server: Server) -> 
                 "[" * 3000,
                 json.dumps({"type": "start", "ask": -1, "chapter": "race"}),
                 json.dumps({"type": ["start"]}),
-                json.dumps({"type": "stop", "run": "all"}),
+                json.dumps({"type": "stop", "ask": "all"}),
                 json.dumps({"type": "start", "ask": 1, "chapter": "x" * 5000}),
                 "null",
             ]
@@ -250,6 +253,26 @@ def test_another_host_or_origin_is_refused(server: Server) -> None:
     assert fetch(server, "/", Origin="http://evil.example")[0] == 403
     with pytest.raises(InvalidStatus):
         server.connect(origin="http://evil.example")
+
+
+def test_a_lesson_for_a_room_answers_by_address_and_name_and_to_no_other_site(
+    open_server: Server,
+) -> None:
+    port = open_server.port
+    for address in ["127.0.0.1", *addresses("0.0.0.0")]:
+        hosts = Hosts(port, frozenset())
+        with urllib.request.urlopen(hosts.address(address), timeout=10) as answer:
+            assert answer.status == 200, address
+        origin = hosts.address(address).rstrip("/")
+        live = origin.replace("http:", "ws:") + "/live"
+        with connect(live, origin=Origin(origin)) as socket:
+            assert json.loads(socket.recv(timeout=20))["type"] == "state"
+        with pytest.raises(InvalidStatus):
+            connect(live, origin=Origin(f"http://192.0.2.99:{port}"))
+    assert fetch(open_server, "/", Host=f"lesson.school:{port}")[0] == 200
+    assert fetch(open_server, "/", Host=f"evil.example:{port}")[0] == 403
+    own = f"127.0.0.1:{port}"
+    assert fetch(open_server, "/", Host=own, Origin=f"http://localhost:{port}")[0] == 403
 
 
 @pytest.mark.parametrize(

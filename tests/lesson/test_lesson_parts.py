@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from evenbatch.data import load
 from evenbatch.engine import Curve, Network, Session, Trial
 from evenbatch.lesson import chapters, events, messages, serve, trust, wire
 from evenbatch.lesson.factory import factory, with_amounts
+from evenbatch.lesson.hosts import Hosts, addresses
 from evenbatch.lesson.hub import Cursor, Hub, SharedRun, Watcher
 from evenbatch.lesson.layers import layer_inputs
 from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
@@ -36,8 +38,8 @@ ROOT = Path(__file__).resolve().parents[2]
         "[]",
         '{"type": "start"}',
         '{"type": "nothing"}',
-        '{"type":"stop","run":1.5}',
-        '{"type":"stop","run":1,"more":2}',
+        '{"type":"stop","ask":1.5}',
+        '{"type":"stop","ask":1,"more":2}',
         b"\xff\xfe",
         "[" * 5000,
     ],
@@ -77,6 +79,7 @@ def watched_run() -> tuple[Hub, SharedRun, Watcher]:
     run = SharedRun(next(hub.numbers), ("bench", b"{}"))
     hub.runs[run.name] = hub.by_number[run.number] = run
     run.watchers.add(watcher)
+    watcher.asks[1] = run
     watcher.cursors[run] = Cursor()
     return hub, run, watcher
 
@@ -116,17 +119,30 @@ def test_a_finished_run_is_sent_whole_to_a_page_that_asks_again() -> None:
     first = watcher.take()
     assert len(first[2]) == 2
     assert watcher.take() == ([], b"", [])
-    assert hub.start_run(watcher, *run.name) is run
+    assert hub.start_run(watcher, 2, *run.name) is run
     assert watcher.take() == first
+
+
+def test_a_run_asked_for_twice_goes_on_while_one_of_both_wants_it() -> None:
+    hub, run, watcher = watched_run()
+    halted: list[events.Order] = []
+    hub._order = halted.append  # type: ignore[method-assign]
+    assert hub.start_run(watcher, 2, *run.name) is run
+    hub.unwatch(watcher, 1)
+    assert not halted
+    assert watcher in run.watchers
+    hub.unwatch(watcher, 2)
+    assert halted == [events.Halt(run.number)]
+    assert hub.runs == {}
 
 
 def test_a_failed_run_is_tried_anew_and_then_forgotten() -> None:
     hub, run, watcher = watched_run()
     hub._order = lambda _order: None  # type: ignore[method-assign]
     hub.handle(events.Failed(run=1, text="no memory"))
-    again = hub.start_run(watcher, *run.name)
+    again = hub.start_run(watcher, 2, *run.name)
     assert again is not run
-    hub.unwatch(watcher, run.number)
+    hub.unwatch(watcher, 1)
     assert list(hub.by_number.values()) == [again]
     assert hub.runs == {run.name: again}
 
@@ -202,7 +218,7 @@ def test_trust_finds_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_cases_of_the_machine_are_those_of_the_normalizers() -> None:
-    cases = json.loads((ROOT / "web" / "cases.json").read_text("utf-8"))
+    cases = json.loads((ROOT / "web" / "tests" / "machine.json").read_text("utf-8"))
     assert len(cases) >= 10
     for case in cases:
         table = np.array(case["table"], np.float64)
@@ -218,7 +234,7 @@ def test_the_cases_of_the_machine_are_those_of_the_normalizers() -> None:
 
 
 def test_every_recorded_run_is_of_a_claim_there_is_and_says_when_and_where() -> None:
-    page = (ROOT / "web" / "src").rglob("*.tsx")
+    page = (ROOT / "web" / "src" / "chapters").glob("*.tsx")
     named = set(re.findall(r'name: "([\w.]+)"', "".join(path.read_text("utf-8") for path in page)))
     assert named <= set(EXPERIMENTS)
     for name, (chapter, settings) in EXPERIMENTS.items():
@@ -237,9 +253,42 @@ def test_a_taken_port_is_a_readable_error() -> None:
             serve.free_socket("127.0.0.1", port)
 
 
-def test_only_the_own_names_are_answered_to() -> None:
-    assert serve.hosts_of("127.0.0.1", 80) == {"127.0.0.1:80", "localhost:80"}
-    assert "192.168.1.5:80" in serve.hosts_of("192.168.1.5", 80)
+@pytest.mark.parametrize(
+    ("served", "port", "asked", "allowed"),
+    [
+        ("127.0.0.1", 8765, "127.0.0.1:8765", True),
+        ("127.0.0.1", 8765, "LocalHost:8765", True),
+        ("127.0.0.1", 8765, "192.168.1.5:8765", False),
+        ("127.0.0.1", 80, "127.0.0.1", True),
+        ("::1", 8765, "[::1]:8765", True),
+        ("192.168.1.5", 8765, "192.168.1.5:8765", True),
+        ("192.168.1.5", 8765, "192.168.1.6:8765", False),
+        ("0.0.0.0", 8765, "192.168.1.6:8765", True),
+        ("0.0.0.0", 8765, "[2001:db8::7]:8765", True),
+        ("0.0.0.0", 8765, "192.168.1.6:80", False),
+        ("0.0.0.0", 8765, "192.168.1.6.evil.example:8765", False),
+        ("0.0.0.0", 8765, "evil.example:8765", False),
+        ("0.0.0.0", 8765, "", False),
+        ("0.0.0.0", 8765, ":8765", False),
+        ("0.0.0.0", 8765, f"{socket.gethostname()}:8765", True),
+        ("0.0.0.0", 8765, f"{socket.gethostname().partition('.')[0]}.local:8765", True),
+        ("0.0.0.0", 8765, "lesson.school:8765", True),
+        ("0.0.0.0", 8765, "lesson.school", True),
+    ],
+)
+def test_who_asks_by_an_address_or_a_known_name_is_answered(
+    served: str, port: int, asked: str, allowed: bool
+) -> None:
+    assert Hosts.of(served, port, ["Lesson.School"]).allow(asked) is allowed
+
+
+def test_the_machines_own_addresses_are_found() -> None:
+    found = addresses("::")
+    assert set(addresses("0.0.0.0")) <= set(found)
+    assert len(set(found)) == len(found)
+    for address in found:  # each is one of this machine: a socket can be bound to it
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as bound:
+            bound.bind((address, 0))
 
 
 # ---- what the page is told of trials -------------------------------------------------------------

@@ -1,58 +1,31 @@
-// The evening machine against the table of cases (made from evenbatch.norms), and frames of curves.
+import { expect, test } from "vitest";
 
-import { describe, expect, it } from "vitest";
-
-import cases from "../cases.json";
-import { COLUMNS, Growing, records } from "../src/live/frames";
+import { scalesOf } from "../src/chapters/machine";
 import { evening, eveningWithinRows } from "../src/machine";
+import cases from "./machine.json";
 
-function near(found: number[][], wanted: (number | null)[][]): void {
-  found.forEach((row, r) => {
+function close(got: number[][], wanted: (number | null)[][]): void {
+  got.forEach((row, r) =>
     row.forEach((value, c) => {
-      const exact = wanted[r]![c];
-      if (exact === null || exact === undefined) expect(Number.isFinite(value)).toBe(false);
-      else expect(Math.abs(value - exact)).toBeLessThanOrEqual(1e-12 * Math.max(1, Math.abs(exact)));
-    });
-  });
+      const want = wanted[r]![c]!;
+      if (want === null) expect(Number.isFinite(value)).toBe(false);
+      else expect(Math.abs(value - want) / Math.max(1, Math.abs(want))).toBeLessThan(1e-12);
+    }),
+  );
 }
 
-describe("the evening machine", () => {
-  it.each(cases.map((one, i) => [i, one] as const))("calculates case %i", (_, one) => {
-    near(evening(one.table, one.eps, one.gamma, one.beta).out, one.out);
-    near(eveningWithinRows(one.table, one.eps), one.within);
-  });
+test.each(cases)("the machine calculates as evenbatch.norms does", (one) => {
+  close(evening(one.table, one.eps, one.gamma, one.beta).out, one.out);
+  close(eveningWithinRows(one.table, one.eps), one.within);
 });
 
-function frame(run: number, trial: number, first: number, rows: number[][]): ArrayBuffer {
-  const made = new DataView(new ArrayBuffer(16 + 4 * rows.length * COLUMNS.length));
-  [run, trial, first, rows.length].forEach((value, i) => {
-    made.setUint32(4 * i, value, true);
-  });
-  rows.flat().forEach((value, i) => {
-    made.setFloat32(16 + 4 * i, value, true);
-  });
-  return made.buffer;
-}
-
-function joined(...frames: ArrayBuffer[]): ArrayBuffer {
-  const parts = frames.map((one) => [...new Uint8Array(one)]);
-  return new Uint8Array(parts.flat()).buffer;
-}
-
-describe("frames of curves", () => {
-  it("holds any number of records, one after the other", () => {
-    const found = records(joined(frame(1, 2, 0, [[0, 0.5, 1, 2]]), frame(1, 3, 4, [])));
-    expect(found.map((one) => [one.run, one.trial, one.first, one.count])).toEqual([[1, 2, 0, 1], [1, 3, 4, 0]]);
-    expect([...found[0]!.values]).toEqual([0, 0.5, 1, 2]);
-    expect(records(new ArrayBuffer(0))).toEqual([]);
-  });
-
-  it("grows a curve where a record says, and a second time without harm", () => {
-    const curve = new Growing();
-    const [first, second] = records(joined(frame(0, 0, 0, [[0, 0.25, 2, 3], [10, 0.5, 1, 2]]), frame(0, 0, 1, [[10, 0.5, 1, 2], [20, 0.75, 0.5, 1]])));
-    for (const record of [first!, second!, second!]) curve.add(record);
-    expect(curve.step).toEqual([0, 10, 20]);
-    expect(curve.metric).toEqual([0.25, 0.5, 0.75]);
-    expect(curve.trainLoss).toEqual([3, 2, 1]);
-  });
+test("lines share a scale while all fit on it, and have their own when they do not", () => {
+  const even = [[-1, 0, 1], [-2, 2, 0]];
+  expect(scalesOf(even, true)).toEqual({ together: true, ends: [[-2.5, 2.5], [-2.5, 2.5]] });
+  const back = [[2, 10, 6], [400, 620, 900]];
+  const { together, ends } = scalesOf(back, true);
+  expect(together).toBe(false);
+  expect(ends).toEqual([[0, 10], [0, 900]]);
+  // What stands on a line has places of its own, whatever stands on the others.
+  expect(scalesOf([[-5, 3], [NaN, 700]], true).ends[0]).toEqual([-5, 3]);
 });

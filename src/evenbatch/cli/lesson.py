@@ -21,6 +21,10 @@ def lesson(
         bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
     ] = True,
     store: StoreFile = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="A name by which other machines reach this one; may be repeated."),
+    ] = None,
 ) -> None:
     """Open the lesson: one hour in the browser, every curve trained live.
 
@@ -30,7 +34,7 @@ def lesson(
         from evenbatch.lesson.serve import LessonError, serve
 
         try:
-            serve(host, port, browser, kept(store))
+            serve(host, port, browser, kept(store), name or ())
         except LessonError as error:
             raise UserError(str(error)) from None
 

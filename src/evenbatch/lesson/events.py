@@ -32,10 +32,12 @@ class State(Event, frozen=True, kw_only=True):
 
 
 class Joined(Event, frozen=True, kw_only=True):
-    """The page watches this run from now on; all there is of it follows."""
+    """The page watches this run from now on; all there is of it follows. `settings` are those asked
+    for, filled up with defaults."""
 
     ask: Number
     run: Number
+    settings: dict[str, Any]
 
 
 class Refused(Event, frozen=True, kw_only=True):

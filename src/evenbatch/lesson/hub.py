@@ -73,8 +73,9 @@ class Cursor:
 
 @dataclass(eq=False)
 class Watcher:
-    """One connection."""
+    """One connection: runs it watches, and the run each of its requests is about."""
 
+    asks: dict[int, SharedRun] = field(default_factory=dict)
     cursors: dict[SharedRun, Cursor] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     notes: list[events.Event] = field(default_factory=list)
@@ -218,10 +219,10 @@ class Hub:
     def leave(self, watcher: Watcher) -> None:
         """The connection is gone; runs that nobody watches end early."""
         self.watchers.discard(watcher)
-        for run in list(watcher.cursors):
-            self.unwatch(watcher, run.number)
+        for ask in list(watcher.asks):
+            self.unwatch(watcher, ask)
 
-    def start_run(self, watcher: Watcher, chapter: str, settings: bytes) -> SharedRun:
+    def start_run(self, watcher: Watcher, ask: int, chapter: str, settings: bytes) -> SharedRun:
         """The run of this chapter with these settings, started if it is not there.
 
         All there is of it is sent from its beginning, also to a page that has watched it before.
@@ -242,21 +243,22 @@ class Hub:
             self._forget()
             self._order(events.Begin(run.number, chapter, settings))
         run.watchers.add(watcher)
+        watcher.asks[ask] = run
         watcher.cursors[run] = Cursor()
         watcher.news.set()
         return run
 
-    def unwatch(self, watcher: Watcher, number: int) -> None:
-        """This client no longer watches that run."""
-        run = self.by_number.get(number)
-        if run is None:
+    def unwatch(self, watcher: Watcher, ask: int) -> None:
+        """This client no longer watches the run of that request, unless by another one."""
+        run = watcher.asks.pop(ask, None)
+        if run is None or run in watcher.asks.values():
             return
         run.watchers.discard(watcher)
         watcher.cursors.pop(run, None)
         if run.watchers:
             return
         if not run.over:
-            self._order(events.Halt(number))
+            self._order(events.Halt(run.number))
         if not run.over or self.runs.get(run.name) is not run:
             self._drop(run)
 

@@ -53,7 +53,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
         when, machine: of the training.
         settings: of its chapter.
         result: what it found.
-        trials: the first `KEPT` of its trials.
+        trials: the first `KEPT` of its trials, those that were measured before those that searched.
         count: how many there are.
         layers: pictures of the networks' insides, for a chapter that shows them.
     """
@@ -76,6 +76,7 @@ def record(name: str) -> Recorded:
     study = chapters.study(chapter, asked)
     outcome = carry_out(study)
     trials = [curve.trial for curve in outcome.curves.values()]
+    shown = described(study, outcome.curves, trials)
     here = machine()
     return Recorded(
         when=date.today().isoformat(),
@@ -86,7 +87,7 @@ def record(name: str) -> Recorded:
             statement=study.statement,
             verdict=outcome.verdict(study),
         ),
-        trials=described(study, outcome.curves, trials[:KEPT]),
+        trials=tuple(sorted(shown, key=lambda trial: trial.phase != "measuring")[:KEPT]),
         count=len(trials),
         layers=layers_of(chapter, study, trials),
     )
