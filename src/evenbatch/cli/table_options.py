@@ -31,8 +31,8 @@ class Tables:
     @property
     def options(self) -> TableOptions:
         """The options as they stand on the command line."""
-        from evenbatch.data import TableOptions
-        from evenbatch.data.table.options import split_names
+        from evenbatch.data.table.options import make
+        from evenbatch.table_options import split_names
 
         plain = {
             name: [part for text in value for part in split_names(text)]
@@ -41,7 +41,7 @@ class Tables:
             for name, value in self._given.items()
             if value not in (None, [])
         }
-        return TableOptions.of(**plain)
+        return make(**plain)
 
     def load(self, name: str, target: str | None, data_dir: Path | None = None) -> Dataset:
         """A data set by name, or a table if it names a file; MNIST from `data_dir`, if given."""
@@ -87,7 +87,7 @@ def show_notes(datasets: Iterable[Dataset]) -> None:
 
 def with_table_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of `TableOptions`; it gets a `Tables` for them as `tables`."""
-    from evenbatch.data.table.options import DEFAULTS, HELP
+    from evenbatch.table_options import DEFAULTS, HELP
 
     added = []
     for name, default in DEFAULTS.items():
@@ -125,7 +125,7 @@ def with_table_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def pasteable(error: TableError) -> str:
     """The command line as it was given, with the options that read the file; "" if none do."""
-    from evenbatch.data.table.options import DEFAULTS
+    from evenbatch.table_options import DEFAULTS
 
     if error.reading is None:
         return ""

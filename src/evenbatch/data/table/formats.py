@@ -10,7 +10,7 @@ import numpy as np
 from evenbatch.data.errors import listed
 from evenbatch.data.table.cells import Numbers, is_category, unit_of
 from evenbatch.data.table.columns import Column, Fault, Table
-from evenbatch.data.table.options import TableOptions
+from evenbatch.table_options import TableOptions
 
 MOST_CATEGORIES = 50
 

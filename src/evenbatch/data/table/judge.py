@@ -17,9 +17,9 @@ from evenbatch.data.table.cells import Numbers, without_unit
 from evenbatch.data.table.columns import Column, Fault, Table, TableError, unknown_target
 from evenbatch.data.table.formats import MOST_CATEGORIES, no_numbers, written_otherwise
 from evenbatch.data.table.gaps import Gaps
-from evenbatch.data.table.options import TableOptions
 from evenbatch.data.table.rows import foreign_rows
 from evenbatch.data.table.suspects import Suspects, is_date
+from evenbatch.table_options import TableOptions
 
 _LARGEST = float(np.finfo(np.float32).max)
 
