@@ -90,7 +90,9 @@ def judge(table: Table, target: Sequence[str], options: TableOptions) -> Judged:
 
 
 def _pairs(named: dict[str, str]) -> str:
-    return ", ".join(f"{name!r} ({value})" for name, value in named.items())
+    shown = [f"{name!r} ({value})" for name, value in named.items()]
+    more = f" and {len(shown) - 12} more" if len(shown) > 12 else ""
+    return ", ".join(shown[:12]) + more
 
 
 def read(table: Table, names: Sequence[str], options: TableOptions) -> Iterator[Column]:
@@ -100,10 +102,20 @@ def read(table: Table, names: Sequence[str], options: TableOptions) -> Iterator[
         if column.name in options.categories:
             yield as_category(column)
             continue
-        if table.numbers is None and len(numbers.codes):
-            coded = np.isin(column.numbers, numbers.codes)
-            column = replace(column, numbers=np.where(coded, np.nan, column.numbers))
+        if table.numbers is None and options.missing:
+            column = _without_missing(column, options.missing, numbers.codes)
         yield without_unit(column, numbers)
+
+
+def _without_missing(column: Column, missing: Sequence[str], codes: NDArray[np.float64]) -> Column:
+    """What stands for a missing value taken out of a column that was no text file's."""
+    coded = np.isin(column.numbers, codes)
+    column = replace(column, numbers=np.where(coded, np.nan, column.numbers))
+    if column.codes is None:
+        return column
+    known = {text.strip().casefold() for text in missing}
+    places = [0, *(0 if t.casefold() in known else k for k, t in enumerate(column.texts, start=1))]
+    return replace(column, codes=np.array(places, np.int32)[column.codes])
 
 
 def resolve_target(table: Table, target: Sequence[str]) -> list[str]:
