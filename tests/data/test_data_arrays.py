@@ -142,6 +142,8 @@ def test_parquet_missing_codes_and_samples(parquet: Write) -> None:
     data = load_table(path, "y", missing=["-9", "n"], drop_missing="rows")
     np.testing.assert_array_equal(by_first(data)[0][:, 0], range(27))
     assert data.features == ("a", "b=x", "b=y", "b=z")
+    data = load_table(path, "y", missing="-9", drop_missing="rows", categories="a")
+    assert data.n_features == 30 + 4
     few = load_table(path, "y", rows=12, task="regression")
     x, y = by_first(few)
     assert len(x) == 12

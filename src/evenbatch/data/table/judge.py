@@ -99,12 +99,10 @@ def read(table: Table, names: Sequence[str], options: TableOptions) -> Iterator[
     """Columns as they are used: codes for a missing value and units are gone; categories texts."""
     numbers = Numbers(options.decimal, options.thousands, options.missing)
     for column in table.read(names):
-        if column.name in options.categories:
-            yield as_category(column)
-            continue
         if table.numbers is None and options.missing:
             column = _without_missing(column, options.missing, numbers.codes)
-        yield without_unit(column, numbers)
+        is_category = column.name in options.categories
+        yield as_category(column) if is_category else without_unit(column, numbers)
 
 
 def _without_missing(column: Column, missing: Sequence[str], codes: NDArray[np.float64]) -> Column:
