@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from evenbatch import cli
 from evenbatch.app.tables import Tables
 from evenbatch.data import Dataset
-from evenbatch.data.table.options import DEFAULTS
+from evenbatch.table_options import DEFAULTS
 
 TOML = """
 data = "tea.csv"

@@ -138,10 +138,12 @@ def test_parquet_columns_that_are_no_numbers(parquet: Write, mended: Mended) -> 
 
 
 def test_parquet_missing_codes_and_samples(parquet: Write) -> None:
-    path = parquet(a=[-9.0, *range(30)], b=["-9", *"xyz" * 10], y=[0.5, *range(30)])
-    data = load_table(path, "y", missing=["-9"], drop_missing="rows")
-    np.testing.assert_array_equal(by_first(data)[0][:, 0], range(30))
+    path = parquet(a=[-9.0, *range(30)], b=["n", *"xyz" * 9, *"NNN"], y=[0.5, *range(30)])
+    data = load_table(path, "y", missing=["-9", "n"], drop_missing="rows")
+    np.testing.assert_array_equal(by_first(data)[0][:, 0], range(27))
     assert data.features == ("a", "b=x", "b=y", "b=z")
+    data = load_table(path, "y", missing="-9", drop_missing="rows", categories="a")
+    assert data.n_features == 30 + 4
     few = load_table(path, "y", rows=12, task="regression")
     x, y = by_first(few)
     assert len(x) == 12

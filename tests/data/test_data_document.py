@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from evenbatch import cli
-from evenbatch.data.table.options import DEFAULTS
+from evenbatch.table_options import DEFAULTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text("utf-8")
 

@@ -437,3 +437,20 @@ def test_names_that_are_numbers_are_said(write: Write) -> None:
     text = "150,4,tea\n" + "".join(f"{i}.5,{i % 7}.5,{i % 2}\n" for i in range(60))
     said = "Columns whose names are numbers: '150', '4'. If row 1 holds data: --no-header."
     assert said in load_table(write(text), "tea").notes
+
+
+def test_separators_that_would_break_other_columns_are_not_proposed(
+    write: Write, mended: Mended
+) -> None:
+    text = "a;b;y\n" + "".join(f"{'3,5' if i == 7 else i};{i}.25;{i % 2}\n" for i in range(60))
+    said = "column 'a': 1 of 60 cells holds no number: '3,5' (row 9); read as missing below"
+    mended(write(text), said, missing=["3,5"], drop_missing="rows")
+
+
+def test_a_point_between_thousands_where_other_columns_have_decimal_commas(
+    write: Write, mended: Mended
+) -> None:
+    """1.234 reads as a number as it stands, and would be wrong."""
+    text = "a;b;y\n" + "".join(f"{1 + i % 9}.{111 + i};{i},25;{i % 2}\n" for i in range(60))
+    data = mended(write(text), decimal=",", thousands=".")
+    assert min(values(data, "a")) >= 1111

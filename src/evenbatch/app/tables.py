@@ -24,8 +24,8 @@ class Tables:
     @property
     def options(self) -> TableOptions:
         """The options as they stand on the command line."""
-        from evenbatch.data import TableOptions
-        from evenbatch.data.table.options import split_names
+        from evenbatch.data.table.options import make
+        from evenbatch.table_options import split_names
 
         plain = {
             name: [part for text in value for part in split_names(text)]
@@ -34,7 +34,7 @@ class Tables:
             for name, value in self._given.items()
             if value not in (None, [])
         }
-        return TableOptions.of(**plain)
+        return make(**plain)
 
     def load(self, name: str, target: str | None, data_dir: Path | None = None) -> Dataset:
         """A data set by name, or a table if it names a file; MNIST from `data_dir`, if given."""

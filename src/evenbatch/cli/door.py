@@ -38,12 +38,14 @@ def readable_errors() -> Iterator[None]:
 
     try:
         yield
-    except TableError as error:
-        message = error.text(pasteable(error))
     except (
         UserError, DataError, SettingError, ExperimentError, StoreError, RunnerError,
     ) as error:  # fmt: skip
+        table = error if isinstance(error, TableError) else error.__cause__
         message = str(error)
+        if isinstance(table, TableError):
+            own = message if table is error else table.text()
+            message = message.replace(own, table.text(pasteable(table)))
     except OSError as error:
         message = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
     except KeyboardInterrupt:

@@ -21,7 +21,7 @@ PANEL = "Your table"
 
 def with_table_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of `TableOptions`; it gets a `Tables` for them as `tables`."""
-    from evenbatch.data.table.options import DEFAULTS, HELP
+    from evenbatch.table_options import DEFAULTS, HELP
 
     added = []
     for name, default in DEFAULTS.items():
@@ -59,7 +59,7 @@ def with_table_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def pasteable(error: TableError) -> str:
     """The command line as it was given, with the options that read the file; "" if none do."""
-    from evenbatch.data.table.options import DEFAULTS
+    from evenbatch.table_options import DEFAULTS
 
     if error.reading is None:
         return ""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from evenbatch.data.errors import DataError
 from evenbatch.data.split import split_rows
+from evenbatch.table_options import TASKS
 
-TASKS = ("classification", "regression")
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _LENGTHS = ("lengths_train", "lengths_test")
 _BLOCK = 4096  # rows

@@ -33,11 +33,12 @@ from evenbatch.data import (
     load_table,
 )
 from evenbatch.data.errors import did_you_mean, listed
-from evenbatch.data.table.options import DEFAULTS
+from evenbatch.data.table.options import make
 from evenbatch.engine import Network, SettingError, Trial
 from evenbatch.engine.state import check_fit
 from evenbatch.protocol.verdict import ExperimentError
 from evenbatch.sweeps.grid import Axes, Grid
+from evenbatch.table_options import DEFAULTS
 
 MOST = 10_000_000
 """Trials in one sweep."""
@@ -67,7 +68,7 @@ def read_sweep(path: Path, target: str | None = None, options: TableOptions | No
 
     Raises:
         ExperimentError: something in it cannot be trained; the message names file, line and field.
-        TableError: a table that it names cannot be used as it is.
+            If it is a table, a `TableError` is the cause.
     """
     return _Reader(path, target, options or TableOptions()).grid()
 
@@ -124,7 +125,8 @@ class _Reader:
             for table, kind in (("network", Network), ("trial", Trial)):
                 if not where and name in {f.name for f in fields(kind)}:
                     message += f" It belongs under [{table}]."
-            raise self.error(f"{message} Fields: {listed(known, 30)}.", *where, name)
+            shown = [field for field in known if field not in DEFAULTS]
+            raise self.error(f"{message} Fields: {listed(shown, 30)}.", *where, name)
 
     # The two tables.
 
@@ -203,7 +205,7 @@ class _Reader:
         return name.partition(":")[0] not in DATASETS
 
     def dataset(self, name: str) -> Dataset:
-        target = self.target or self.content.get("target", [])
+        target = self.target or self.content.get("target")
         try:
             if not self.is_file(name):
                 return load(name)
@@ -219,22 +221,21 @@ class _Reader:
         if not all(isinstance(text, str) for text in texts):
             raise self.error(
                 f"target is {target!r}; it must name the column of {name} to predict: "
-                'target = "price"', "target",
+                'target = "price"', "target" if "target" in self.content else "data",
             )  # fmt: skip
         try:
             return load_table(path, texts, **self.options().given())
-        except TableError:
-            raise
         except DataError as error:
             named = [w for w in ("target", "data") if w in self.content]
-            raise self.error(str(error), named[0]) from None
+            said = error.text() if isinstance(error, TableError) else str(error)
+            raise self.error(said, named[0]) from error  # a TableError knows what would read it
 
     def options(self) -> TableOptions:
         """How tables are read: what the file says, and what was said beside it."""
         found = TableOptions()
         for name in DEFAULTS.keys() & self.content.keys():
             try:
-                found = found.changed(TableOptions.of(**{name: self.content[name]}).given())
+                found = found.changed(make(**{name: self.content[name]}).given())
             except DataError as error:
                 raise self.error(str(error), name) from None
         return found.changed(self.more.given())

@@ -22,10 +22,11 @@ from evenbatch.data.table.encode import encode
 from evenbatch.data.table.judge import judge
 from evenbatch.data.table.kind import NPZ, PARQUET, TEXT, kind_of
 from evenbatch.data.table.npz import read_npz
-from evenbatch.data.table.options import HELP, ONLY_TEXT, TableOptions
+from evenbatch.data.table.options import ONLY_TEXT, make
 from evenbatch.data.table.parquet import read_parquet
 from evenbatch.data.table.suspects import of_dataset
 from evenbatch.data.table.text import read_text
+from evenbatch.table_options import HELP, TableOptions
 
 __all__ = ["TableError", "TableOptions", "load_table", "recall"]
 
@@ -74,7 +75,7 @@ def load_table(
     Dataset('table:tea': classification, 3 features, 2 classes, 2 training + 2 test rows, ...)
     """
     check_split(test_share, seed)
-    chosen = TableOptions.of(**options)
+    chosen = make(**options)
     targets = (target,) if isinstance(target, str) else tuple(target)
     both = set(targets) & set(chosen.drop)
     if both:

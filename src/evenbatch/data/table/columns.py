@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenbatch.data.errors import DataError, did_you_mean, listed, nearest
-from evenbatch.data.table.options import TableOptions
+from evenbatch.table_options import TableOptions
 
 
 @dataclass(frozen=True, eq=False)

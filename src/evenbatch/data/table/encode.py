@@ -12,7 +12,7 @@ from evenbatch.data.errors import listed
 from evenbatch.data.split import split_rows
 from evenbatch.data.table.columns import Column, Fault, Table, TableError
 from evenbatch.data.table.judge import Input, Judged, label, read
-from evenbatch.data.table.options import TableOptions
+from evenbatch.table_options import TableOptions
 
 MOST_CLASSES = 20  # whole numbers with more values than this are taken as a quantity
 MOST_VALUES = 500_000_000  # 2 GB of float32

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenbatch.data.errors import listed
 from evenbatch.data.table.cells import Numbers, is_category, unit_of
 from evenbatch.data.table.columns import Column, Fault, Table
-from evenbatch.data.table.options import TableOptions
+from evenbatch.table_options import TableOptions
 
 MOST_CATEGORIES = 50
 
@@ -83,9 +85,15 @@ def _read(column: Column, numbers: Numbers) -> int:
 def _lost(column: Column, numbers: Numbers) -> int:
     """How many cells that are numbers would no longer be, or become others, with this comma."""
     values = column.numbers[np.isfinite(column.numbers)]
-    if numbers.thousands == ".":  # 1.234 may be 1234 then
-        values = values * 1000
-    return int((np.abs(values - np.rint(values)) > 1e-9 * np.abs(values)).sum())
+    lost = ~_whole(values)
+    if numbers.thousands == ".":  # 1.234 may be 1234 then; 0.25 is no number
+        lost &= ~_whole(1000 * values) | _whole(100 * values)
+    return int(lost.sum())
+
+
+def _whole(values: NDArray[Any]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = np.abs(values - np.rint(values)) <= 1e-9 * np.abs(values)
+    return found
 
 
 def no_numbers(

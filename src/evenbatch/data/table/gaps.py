@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenbatch.data.table.columns import Fault, Table, TableError
-from evenbatch.data.table.options import TableOptions
+from evenbatch.table_options import TableOptions
 
 _SHOWN = 12  # columns named one by one in a sentence; the options name all
 

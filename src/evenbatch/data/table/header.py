@@ -11,7 +11,7 @@ import numpy as np
 from evenbatch.data.errors import DataError, listed
 from evenbatch.data.table.cells import Numbers
 from evenbatch.data.table.columns import Fault, TableError
-from evenbatch.data.table.options import TableOptions
+from evenbatch.table_options import TableOptions
 
 COMMENTS = ("#", "%", "//", "!", ";", "*")
 

@@ -17,9 +17,9 @@ from evenbatch.data.table.cells import Numbers, without_unit
 from evenbatch.data.table.columns import Column, Fault, Table, TableError, unknown_target
 from evenbatch.data.table.formats import MOST_CATEGORIES, no_numbers, written_otherwise
 from evenbatch.data.table.gaps import Gaps
-from evenbatch.data.table.options import TableOptions
 from evenbatch.data.table.rows import foreign_rows
 from evenbatch.data.table.suspects import Suspects, is_date
+from evenbatch.table_options import TableOptions
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -90,20 +90,30 @@ def judge(table: Table, target: Sequence[str], options: TableOptions) -> Judged:
 
 
 def _pairs(named: dict[str, str]) -> str:
-    return ", ".join(f"{name!r} ({value})" for name, value in named.items())
+    shown = [f"{name!r} ({value})" for name, value in named.items()]
+    more = f" and {len(shown) - 12} more" if len(shown) > 12 else ""
+    return ", ".join(shown[:12]) + more
 
 
 def read(table: Table, names: Sequence[str], options: TableOptions) -> Iterator[Column]:
     """Columns as they are used: codes for a missing value and units are gone; categories texts."""
     numbers = Numbers(options.decimal, options.thousands, options.missing)
     for column in table.read(names):
-        if column.name in options.categories:
-            yield as_category(column)
-            continue
-        if table.numbers is None and len(numbers.codes):
-            coded = np.isin(column.numbers, numbers.codes)
-            column = replace(column, numbers=np.where(coded, np.nan, column.numbers))
-        yield without_unit(column, numbers)
+        if table.numbers is None and options.missing:
+            column = _without_missing(column, options.missing, numbers.codes)
+        is_category = column.name in options.categories
+        yield as_category(column) if is_category else without_unit(column, numbers)
+
+
+def _without_missing(column: Column, missing: Sequence[str], codes: NDArray[np.float64]) -> Column:
+    """What stands for a missing value taken out of a column that was no text file's."""
+    coded = np.isin(column.numbers, codes)
+    column = replace(column, numbers=np.where(coded, np.nan, column.numbers))
+    if column.codes is None:
+        return column
+    known = {text.strip().casefold() for text in missing}
+    places = [0, *(0 if t.casefold() in known else k for k, t in enumerate(column.texts, start=1))]
+    return replace(column, codes=np.array(places, np.int32)[column.codes])
 
 
 def resolve_target(table: Table, target: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from evenbatch.data.dataset import is_roomy
 from evenbatch.data.errors import DataError
 from evenbatch.data.split import random_order
 from evenbatch.data.table.columns import Column, Fault, Table, TableError
-from evenbatch.data.table.options import TableOptions
+from evenbatch.table_options import TableOptions
 
 _TOGETHER = 32  # columns of a block read at a time: they lie side by side
 

@@ -1,165 +1,42 @@
-"""How a table is read: the one definition for `load_table`, the command line and sweep files."""
+"""Checks the options with which a table is read."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from evenbatch.data.dataset import TASKS
 from evenbatch.data.errors import DataError, did_you_mean, listed
+from evenbatch.table_options import DEFAULTS, MOST_ROWS, TASKS, TableOptions
 
-MOST_ROWS = 1_000_000
 WORDS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
 """What may be written for a character that is hard to type in a shell."""
-
-
-def _option(default: Any, metavar: str, text: str) -> Any:
-    return field(default=default, metadata={"metavar": metavar, "help": text})
-
-
-@dataclass(frozen=True)
-class TableOptions:
-    """How a table is read. Make one with `TableOptions.of`, which checks what it is given."""
-
-    drop: tuple[str, ...] = _option((), "COLUMN,…", "Columns to leave out.")
-    categories: tuple[str, ...] = _option(
-        (), "COLUMN,…", "Columns to read as categories: numbers that are names, or many texts."
-    )
-    missing: tuple[str, ...] = _option(
-        (), "TEXT,…", "What else stands for a missing value, beside NA and the like: -,-999."
-    )
-    drop_missing: str = _option(
-        "", "rows|columns", "Leave out rows, or input columns, in which a value is missing."
-    )
-    task: str = _option(
-        "", "|".join(TASKS), "What the target asks for. (default: as its values suggest)"
-    )
-    decimal: str = _option(".", "CHAR", "Decimal separator of a text file.")
-    thousands: str = _option("", "CHAR", "Thousands separator of a text file.")
-    delimiter: str = _option(
-        "", "CHAR|tab|space", "What separates the cells. (default: what splits rows most evenly)"
-    )
-    comment: str = _option("", "TEXT", "Leave out lines that begin with this.")
-    skip_rows: tuple[int, ...] = _option(
-        (), "N,N-M,…", "Rows of the file to leave out, counted from 1: 2,3 or 1-5."
-    )
-    header: bool = _option(
-        True, "", "Whether the first row holds names; if not, they are 'column 1', 'column 2', …"
-    )
-    encoding: str = _option("", "NAME", "Encoding of a text file. (default: UTF-8)")
-    rows: int = _option(
-        MOST_ROWS, "N", "Of a longer table, use as many rows, drawn at random by the seed."
-    )
-
-    def __post_init__(self) -> None:
-        if self.decimal == self.thousands:
-            raise DataError(
-                f"decimal and thousands are both {self.decimal!r}: one separator cannot be both."
-            )
-
-    @classmethod
-    def of(cls, **given: Any) -> TableOptions:
-        """Options from plain values: a name or a list of names, a number, a text; None is unset.
-
-        >>> TableOptions.of(drop="id", skip_rows="2,4-6").skip_rows
-        (2, 4, 5, 6)
-
-        Raises:
-            DataError: for an option that does not exist, or a value that it cannot have.
-        """
-        for name in given:
-            if name not in DEFAULTS:
-                raise DataError(
-                    f"a table has no option {name!r}.{did_you_mean(name, DEFAULTS)} "
-                    f"Its options are {listed(DEFAULTS, 99)}."
-                )
-        return cls(**{n: _checked(n, value) for n, value in given.items() if value is not None})
-
-    def changed(self, change: Mapping[str, Any]) -> TableOptions:
-        """With some options set; what lists names or rows is added to what is listed already."""
-        merged: dict[str, Any] = {
-            name: tuple(dict.fromkeys((*getattr(self, name), *value)))
-            if isinstance(value, tuple)
-            else value
-            for name, value in change.items()
-        }
-        if "skip_rows" in merged:
-            merged["skip_rows"] = tuple(sorted(merged["skip_rows"]))
-        if "drop" in merged:
-            kept = merged.get("categories", self.categories)
-            merged["categories"] = tuple(name for name in kept if name not in merged["drop"])
-        return replace(self, **merged)
-
-    def given(self) -> dict[str, Any]:
-        """The options that differ from their defaults."""
-        return {n: getattr(self, n) for n, d in DEFAULTS.items() if getattr(self, n) != d}
-
-    def arguments(self) -> list[str]:
-        """As on the command line.
-
-        >>> TableOptions.of(drop=["id", "name, first"], missing="-").arguments()
-        ['--drop', 'id,"name, first"', '--missing=-']
-        """
-        found: list[str] = []
-        for name, value in self.given().items():
-            flag = f"--{name.replace('_', '-')}"
-            if value is False:
-                found.append(f"--no-{name}")
-                continue
-            if name == "skip_rows":
-                value = _ranges(value)
-            text = _joined(value) if isinstance(value, tuple) else str(value)
-            text = "tab" if text == "\t" else text
-            found += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
-        return found
-
-    def keywords(self) -> list[str]:
-        """As keyword arguments of `load_table`.
-
-        >>> TableOptions.of(drop="id", header=False).keywords()
-        ["drop=['id']", 'header=False']
-        """
-        return [
-            f"{name}={list(value) if isinstance(value, tuple) else value!r}"
-            for name, value in self.given().items()
-        ]
-
-
-DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(TableOptions)}
-HELP: dict[str, Mapping[str, str]] = {f.name: f.metadata for f in fields(TableOptions)}
 ONLY_TEXT = ("decimal", "thousands", "delimiter", "comment", "skip_rows", "header", "encoding")
 _MAY_BE = {"task": TASKS, "drop_missing": ("rows", "columns"), "decimal": (".", ",")}
 _CHARACTERS = ("decimal", "thousands", "delimiter")
 
 
-def split_names(text: str) -> list[str]:
-    """Names written with commas between them; one that holds a comma stands in quotation marks.
+def make(**given: Any) -> TableOptions:
+    """Options from plain values: a name or a list of names, a number, a text; None is unset.
 
-    >>> split_names('id, "name, first"')
-    ['id', 'name, first']
+    >>> make(drop="id", skip_rows="2,4-6").skip_rows
+    (2, 4, 5, 6)
+
+    Raises:
+        DataError: for an option that does not exist, or a value that it cannot have.
     """
-    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
-
-
-def _joined(names: Iterable[str]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(names)
-    return out.getvalue()
-
-
-def _ranges(numbers: Iterable[int]) -> tuple[str, ...]:
-    """Runs of numbers as ranges: 2, 4, 5, 6 is "2", "4-6"."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return tuple(f"{r[0]}-{r[-1]}" if len(r) > 1 else str(r[0]) for r in runs)
+    for name in given:
+        if name not in DEFAULTS:
+            raise DataError(
+                f"a table has no option {name!r}.{did_you_mean(name, DEFAULTS)} "
+                f"Its options are {listed(DEFAULTS, 99)}."
+            )
+    checked = {n: _checked(n, value) for n, value in given.items() if value is not None}
+    options = TableOptions(**checked)
+    if options.decimal == options.thousands:
+        raise DataError(
+            f"decimal and thousands are both {options.decimal!r}: one separator cannot be both."
+        )
+    return options
 
 
 def _checked(name: str, value: Any) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from evenbatch.data.errors import DataError
 from evenbatch.data.split import random_order
 from evenbatch.data.table.columns import Column, Fault, Table, TableError
-from evenbatch.data.table.options import TableOptions
+from evenbatch.table_options import TableOptions
 
 # Columns read at a time, by one thread. For 784 columns of 188 MB it took 0.8 s and 70 MB beside
 # what is returned; 32 columns, or more threads, 160 MB and no less time.

@@ -24,7 +24,7 @@ from evenbatch.data.errors import DataError
 from evenbatch.data.table.cells import Cells, Numbers, is_category
 from evenbatch.data.table.columns import Column, Fault, Table, TableError
 from evenbatch.data.table.header import COMMENTS, Header, find_header
-from evenbatch.data.table.options import TableOptions
+from evenbatch.table_options import TableOptions
 
 DELIMITERS = ",;\t|"
 _HEAD = 300  # rows looked at to find the delimiter and the header
