@@ -8,8 +8,8 @@ import tomllib
 from pathlib import Path
 
 import evenbatch
-from evenbatch.report.results import read
-from evenbatch.report.words import told
+from evenbatch.report.markdown import put
+from evenbatch.report.results import brief, read
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -34,23 +34,8 @@ def test_what_make_installs_is_pinned() -> None:
     assert names <= pinned, f"not pinned: {sorted(names - pinned)}"
 
 
-SHORT = {"holds": "✓ holds", "holds in part": "◐ in part", "does not hold": "✗ does not hold",
-         "cannot tell": "? cannot tell"}  # fmt: skip
-
-
-def test_the_verdicts_of_the_readme_are_those_of_the_report() -> None:
-    content = json.loads((ROOT / "docs" / "report" / "report.json").read_text("utf-8"))
-    rows = []
-    for phrase, entries in read(content).claims.items():
-        cells = []
-        for entry in entries:
-            if entry.verdict is None:
-                cells.append(f"{entry.data}: – needs MNIST's files")
-                continue
-            effect = told(entry.verdict.effects[0])[0]
-            cells.append(f"{entry.data}: {SHORT[entry.answer]} ({effect})")
-        rows.append(f"| {entries[0].phrase} | {' | '.join([*cells, '', ''][:2])} |")
-        assert phrase == entries[0].claim
-    table = re.search(r"<!-- verdicts -->\n(.*?)<!-- /verdicts -->", README, re.DOTALL)
-    assert table is not None
-    assert table.group(1).splitlines()[2:] == rows, "\n".join(rows)
+def test_the_verdicts_of_the_readme_are_those_of_the_recorded_run() -> None:
+    content = json.loads((ROOT / "docs" / "recorded.json").read_text("utf-8"))
+    command = "python -m evenbatch.report docs/recorded.json --table README.md"
+    assert put(README, read(content)) == README, f"make the table anew: {command}"
+    assert brief(content) == content, "more is recorded than the answers"

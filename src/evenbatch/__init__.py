@@ -1,4 +1,4 @@
-"""evenbatch measures what normalization buys a neural network, on your machine and your data.
+"""evenbatch measures what normalization buys a neural network, on your machine and your data::
 
     load, load_table        a data set by name, or your own table, as a Dataset
     Network, Trial, train   descriptions of a network and of one run; runs, many at once, to Curves

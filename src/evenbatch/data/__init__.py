@@ -1,4 +1,4 @@
-"""The data a network is trained on: loaded by name, split by a seed, never standardized.
+"""The data a network is trained on: loaded by name, split by a seed, never standardized::
 
     load("digits")                    one of the data sets in `DATASETS`
     load("cookies", seed=3)           with options; its name is then "cookies:seed=3"
@@ -40,6 +40,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "mnist": mnist.load,
     "stories": stories.load,
 }
+"""What loads each data set, by its name."""
 
 _PLACES = ("data_dir", "download")  # say where the data lies, not what it is: not in the name
 _cache: dict[tuple[str, str], Dataset] = {}

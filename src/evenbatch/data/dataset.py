@@ -167,7 +167,7 @@ class Dataset:
 
     @property
     def n_outputs(self) -> int:
-        """Classes, or regression targets: the width of a network's last layer."""
+        """Classes, or regression targets; the width of a network's last layer."""
         return len(self.classes) if self.task == "classification" else int(self.y_train.shape[1])
 
     @property

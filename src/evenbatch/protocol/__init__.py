@@ -1,4 +1,4 @@
-"""What a claim is made of: a question as data, carried out and judged.
+"""What a claim is made of: a question as data, carried out and judged::
 
     experiment   Experiment, Block, Axis, Level: what is asked, as data
     values       measures of cells, arithmetic with them, effects

@@ -43,7 +43,7 @@ class Interval(_Condition, frozen=True, tag="interval", omit_defaults=True):
     """Where an end of the 95 % interval lies, of an effect or of all whose id begins so.
 
     Attributes:
-        effects: an id, or the beginning of several and a star: "calmer/*".
+        effects: an id, or the beginning of several and a star: ``calmer/*``.
         end: "low" or "high".
         sign: ">=", ">", "<" or "<=".
         bound: the number it is compared with.

@@ -85,7 +85,7 @@ class Minus(_Arithmetic, frozen=True, tag="minus"):
 
 
 class Abs(_Arithmetic, frozen=True, tag="abs"):
-    """|of|"""
+    """The absolute value of `of`."""
 
     of: Expr
 

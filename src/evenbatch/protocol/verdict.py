@@ -122,7 +122,7 @@ class Effect:
 
     @property
     def interval(self) -> str:
-        """The 95 % interval as it is shown: "1.0 to 3.2"."""
+        """The 95 % interval as it is shown, such as "1.0 to 3.2"."""
         return f"{signed(self.low)} to {signed(self.high)}"
 
 
@@ -156,6 +156,9 @@ class Verdict(Shown):
     def __post_init__(self) -> None:
         if self.answer not in ANSWERS:
             raise ValueError(f"answer is {self.answer!r}; it must be one of {', '.join(ANSWERS)}")
+
+    def __repr__(self) -> str:
+        return f"<Verdict: {self.answer}. {self.sentence}>"  # with its figures, some 50 kB
 
 
 class Study(Protocol):

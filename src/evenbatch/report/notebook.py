@@ -15,6 +15,7 @@ from typing import Any
 from evenbatch.engine import Curve
 from evenbatch.protocol.exhibits import LINES, Axis, Figure, Series, Table, numbers
 from evenbatch.protocol.verdict import Verdict
+from evenbatch.protocol.wording import count
 from evenbatch.report import figures
 from evenbatch.report.words import SIGNS, cell, told
 
@@ -27,33 +28,51 @@ def html(shown: object) -> str:
 
 @html.register
 def _curve(curve: Curve) -> str:
-    trial = curve.trial
-    regression = len(curve.metric) > 0 and trial.network.outputs == 1
+    trial, net = curve.trial, curve.trial.network
+    # A curve does not say what its data are; of the two measures only R² can be below 0, and is,
+    # before anything is learned.
+    regression = net.outputs == 1 or bool((curve.metric < 0).any())
     name = "R²" if regression else "accuracy"
-    line = Series(f"test {name}", numbers(curve.step), numbers(curve.metric), id=trial.network.norm)
+    line = Series(f"test {name}", numbers(curve.step), numbers(curve.metric), id=net.norm)
     figure = Figure(
         LINES,
-        f"Test {name} on {trial.data}",
+        f"{trial.data}, norm {net.norm}, {trial.optimizer} at {trial.learning_rate:g}, "
+        f"seed {trial.seed}: {curve.ended} at step {curve.ended_at}",
         f"{curve!r}: test {name} over the steps.",
         Axis("steps"),
         Axis(f"test {name}", percent=not regression),
         (line,),
     )
-    return f"{picture(figure)}<p><code>{escape(repr(curve))}</code></p>"
+    return picture(figure)
 
 
 @html.register
 def _verdict(verdict: Verdict) -> str:
     effects = [(effect.label, *told(effect)) for effect in verdict.effects]
+    shown = [*map(picture, verdict.figures), *map(exhibit, verdict.tables)]
+    more = [*shown[1:], *(f"<p><small>{escape(note)}</small></p>" for note in verdict.notes)]
+    counted = ", ".join(
+        count(number, word)
+        for number, word in (
+            (len(verdict.figures[1:]), "more figure"),
+            (len(verdict.tables), "table"),
+            (len(verdict.notes), "note"),
+        )
+        if number
+    )
     parts = [
         f"<p>{answered(verdict)} {escape(verdict.sentence)}</p>",
         table(("compared", "effect", "95 % interval"), effects),
-        *(picture(figure) for figure in verdict.figures),
-        *(exhibit(shown) for shown in verdict.tables),
-        "".join(f"<p><small>{escape(note)}</small></p>" for note in verdict.notes),
+        *shown[:1],
+        folded(counted, "".join(more)) if more else "",
         f"<p><small>{escape(verdict.measured_on)}</small></p>",
     ]
     return "".join(parts)
+
+
+def folded(title: str, inner: str) -> str:
+    """What is seen when its title is clicked."""
+    return f"<details><summary>{escape(title)}</summary>{inner}</details>"
 
 
 def answered(verdict: Verdict) -> str:
@@ -67,17 +86,15 @@ def proven(verdicts: Mapping[tuple[str, str], Verdict]) -> str:
     for (claim, data), verdict in verdicts.items():
         value, between = told(verdict.effects[0]) if verdict.effects else ("", "")
         rows.append((claim, data, f"{SIGNS[verdict.answer]} {verdict.answer}", value, between))
-    folded = "".join(
-        f"<details><summary>{escape(claim)}, {escape(data)}</summary>{html(verdict)}</details>"
-        for (claim, data), verdict in verdicts.items()
-    )
-    return table(("claim", "data", "answer", "effect", "95 % interval"), rows) + folded
+    each = [folded(f"{claim}, {data}", html(found)) for (claim, data), found in verdicts.items()]
+    return table(("claim", "data", "answer", "effect", "95 % interval"), rows) + "".join(each)
 
 
 def picture(figure: Figure) -> str:
-    """A figure as an image."""
+    """A figure as an image under its title."""
     drawn = b64encode(figures.alone(figure).encode()).decode()
-    return f'<img alt="{escape(figure.alt)}" src="data:image/svg+xml;base64,{drawn}">'
+    image = f'<img alt="{escape(figure.alt)}" src="data:image/svg+xml;base64,{drawn}">'
+    return f"<p><b>{escape(figure.title)}</b></p>{image}"
 
 
 def exhibit(shown: Table) -> str:
@@ -87,9 +104,10 @@ def exhibit(shown: Table) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A plain table."""
+    """A plain table, which scrolls where it is too wide."""
     head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(str(value))}</td>' for value in row)}</tr>" for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div style="overflow-x: auto"><table>{inner}</table></div>'

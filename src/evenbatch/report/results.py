@@ -115,6 +115,26 @@ def read(content: Mapping[str, Any]) -> Report:
     return msgspec.convert({**content, "entries": entries}, Report)
 
 
+def brief(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A report.json of a few kilobytes, which `read` reads too: of each verdict the answer, its
+    sentence and its first effect; no figures, tables and trials.
+    """
+    return {**content, "request": "", "experiments": [*map(_brief, content["experiments"])]}
+
+
+_KEPT = ("claim", "phrase", "on", "complete", "seconds", "skipped")
+_KEPT_OF_A_VERDICT = ("answer", "reason", "sentence", "measured_on", "note")
+
+
+def _brief(part: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: part[name] for name in _KEPT if name in part}
+    verdict = part.get("verdict")
+    if verdict:
+        some = {name: verdict[name] for name in _KEPT_OF_A_VERDICT if name in verdict}
+        kept["verdict"] = some | {"effects": verdict["effects"][:1]}
+    return kept
+
+
 def _with_nan(value: Any) -> Any:
     """A verdict in which every null is a number again."""
     if isinstance(value, Mapping):
