@@ -109,10 +109,11 @@ def test_what_dropout_does_is_measured() -> None:
 def test_groups_that_are_large_enough_are_advised(shape: tuple[int, ...], fix: str) -> None:
     from torch import nn
 
-    from evenbatch.torch.auditing.layers import Norm
     from evenbatch.torch.auditing.rules.eb404_constant import _fix
+    from evenbatch.torch.measuring import Norm, known
 
-    assert _fix(Norm("g", nn.GroupNorm(shape[1], shape[1]), "group"), shape).startswith(fix)
+    module = nn.GroupNorm(shape[1], shape[1])
+    assert _fix(Norm("g", module, known.from_settings(module, shape)), shape).startswith(fix)
 
 
 QUIET = [(code, build) for code, build in SHOWN if "loop" not in build()]

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from evenbatch.torch import Severity, audit
-from evenbatch.torch.auditing.running import Inputs
+from evenbatch.torch.models.inputs import Inputs
 
 Case = tuple[nn.Module, Any]
 Batch = namedtuple("Batch", "x y")
