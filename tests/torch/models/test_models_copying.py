@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from everything import everything
 from torch import nn
 
 from evenbatch.torch.models.copying import copied
 from evenbatch.torch.models.inputs import BatchError, Inputs, mapped, tensors_in
-from evenbatch.torch.models.keeping import Lender, left_as_it_was, reachable
+from evenbatch.torch.models.keeping import Lender, left_as_it_was
 
 
 class Everything(nn.Module):
@@ -57,26 +58,6 @@ class Everything(nn.Module):
         return super().train(mode)
 
 
-def snapshot(model: nn.Module) -> list[Any]:
-    """Everything reachable, as values that can be compared."""
-    return [value(thing) for thing in reachable(model)]
-
-
-def value(thing: Any) -> Any:
-    if isinstance(thing, torch.Tensor):
-        grad = None if not thing.is_leaf or thing.grad is None else thing.grad.tolist()
-        return id(thing), thing.tolist(), grad
-    if isinstance(thing, torch.Generator):
-        return thing.get_state().tolist()
-    if isinstance(thing, np.ndarray):
-        return thing.tolist()
-    if isinstance(thing, dict):
-        return [(key, id(item)) for key, item in thing.items()]
-    if isinstance(thing, (list, set, deque)):
-        return [id(item) for item in thing]
-    return {key: id(item) for key, item in vars(thing).items()}
-
-
 def used(model: Any) -> None:
     model.train()
     model(torch.randn(8, 4)).sum().backward()
@@ -88,12 +69,12 @@ def used(model: Any) -> None:
 def test_nothing_reachable_differs(lend: Callable[[Any], AbstractContextManager[Any]]) -> None:
     model = Everything()
     used(model)
-    before = snapshot(model)
+    before = everything(model)
     numbers = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
     with lend(model) as lent:
         (lent or model).norm._forward_hooks.popitem()
         used(lent or model)
-    assert snapshot(model) == before
+    assert everything(model) == before
     assert numbers == (
         random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
     )  # fmt: skip
@@ -108,9 +89,9 @@ def test_a_planted_change_is_seen() -> None:
         lambda m: m.array.fill(2),
     ):  # fmt: skip
         model = Everything()
-        before = snapshot(model)
+        before = everything(model)
         change(model)
-        assert snapshot(model) != before
+        assert everything(model) != before
 
 
 def test_a_copy_does_what_the_model_does() -> None:
@@ -151,13 +132,13 @@ class Stubborn(nn.Module):
 
 def test_a_model_that_refuses_to_be_copied_is_run_and_put_back() -> None:
     model = Stubborn()
-    before = snapshot(model)
+    before = everything(model)
     lender = Lender(model)
     with lender.lend() as lent:
         assert lent is model
         lent(torch.randn(8, 4))
     assert lender.refused == "TypeError: one of me is enough"
-    assert snapshot(model) == before
+    assert everything(model) == before
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
