@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from evenbatch.torch.auditing.findings import counted
-from evenbatch.torch.auditing.layers import Norm, running_statistics
+from evenbatch.torch.measuring.norms import Norm, running_statistics
+from evenbatch.torch.models.words import counted
+
+FEATURES, BATCHES = 1024, 1000
 
 
 @dataclass
@@ -35,12 +37,14 @@ class Seen:
 
     def take_evaluation(self, norm: Norm, x: torch.Tensor) -> None:
         """Add a batch to what came in during evaluation."""
-        running = running_statistics(norm)
-        if running is None or x.dim() < 2 or not x.numel() or x.shape[1] != len(running[0]):
+        running, axis = running_statistics(norm), norm.does.channel
+        if running is None or axis is None or axis >= x.dim() or not x.numel():
             return
         mean, var = running
-        over = [axis for axis in range(x.dim()) if axis != 1]
-        wide, count = x.detach().double(), x.numel() // x.shape[1]
+        if x.shape[axis] != len(mean) or not x.is_floating_point():
+            return
+        over = [other for other in range(x.dim()) if other != axis]
+        wide, count = x.detach().double(), x.numel() // x.shape[axis]
         plain, square = wide.sum(over).cpu(), wide.square().sum(over).cpu()
         total = (plain - count * mean) / var.sqrt()
         squares = (square - 2 * mean * plain + count * mean.square()) / var
@@ -69,6 +73,38 @@ class Run:
     training_passes: int = 0
     evaluating_passes: int = 0
     most_forwards: int = 0  # training passes before one backward
+    trained_in_evaluation: int = 0  # backward passes through the model in evaluation mode
+    # Of the model's first input, in training passes: means and variances by feature, and examples.
+    inputs: list[tuple[torch.Tensor, torch.Tensor, int]] = field(default_factory=list)
+
+    def take_input(self, x: torch.Tensor) -> None:
+        """Remember what a training batch looks like, by up to `FEATURES` of its features."""
+        if x.is_floating_point() and x.dim() > 1 and len(x) > 1 and len(self.inputs) < BATCHES:
+            rows = x.detach().flatten(1)
+            rows = rows[:, :: max(1, rows.shape[1] // FEATURES)].float()
+            self.inputs.append((rows.mean(0), rows.var(0), len(x)))
+
+    @property
+    def batches_apart(self) -> tuple[int, float]:
+        """How many training batches were seen, and the variance of their means in parts of what
+        their examples' spread gives: the median over features."""
+        same = [item for item in self.inputs if item[0].shape == self.inputs[0][0].shape]
+        if len(same) < 2:
+            return len(same), 1.0
+        means, spreads = torch.stack([m for m, _, _ in same]), torch.stack([v for _, v, _ in same])
+        counts = torch.tensor([[float(n)] for *_, n in same], device=spreads.device)
+        chance = (spreads / counts).mean(0)
+        there = chance > 0
+        times = means.var(0)[there] / chance[there]
+        return len(same), float(times.median()) if bool(there.any()) else 1.0
+
+    def of(self, norm: Norm) -> Seen:
+        """What was seen of one norm layer."""
+        return self.seen.get(norm.key) or Seen()
+
+    def overwritten(self, norm: Norm) -> bool:
+        """Whether its frozen gamma or beta changed all the same."""
+        return self.of(norm).overwritten
 
     def described(self) -> str:
         """For the report."""

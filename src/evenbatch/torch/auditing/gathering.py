@@ -11,14 +11,18 @@ import torch
 from torch import nn
 
 from evenbatch.torch.auditing import graph, sample
+from evenbatch.torch.auditing.choosing import chosen
 from evenbatch.torch.auditing.context import Context, completed
-from evenbatch.torch.auditing.findings import AuditError, Finding, Note, counted
-from evenbatch.torch.auditing.layers import find_norms, is_lazy
+from evenbatch.torch.auditing.findings import AuditError, Finding, Note
 from evenbatch.torch.auditing.report import Report
 from evenbatch.torch.auditing.rules import RULES
-from evenbatch.torch.auditing.running import Inputs, short
-from evenbatch.torch.auditing.selection import chosen
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring import Found, Norm, Recorded, find
+from evenbatch.torch.measuring.norms import is_lazy
+from evenbatch.torch.models.inputs import BatchError, Inputs
+from evenbatch.torch.models.keeping import Lender
+from evenbatch.torch.models.running import forward, set_mode
+from evenbatch.torch.models.words import counted, short
 
 
 def audit(
@@ -33,7 +37,7 @@ def audit(
 ) -> Report:
     """What is wrong with the normalization of a model.
 
-    The model is left as it was: modes, buffers and the random numbers' state are put back.
+    The model is left as it was: what runs is a copy of it.
 
     Args:
         model: any ``torch.nn.Module``; a compiled or DistributedDataParallel one is unwrapped.
@@ -108,10 +112,11 @@ def gather_state(
     chosen(RULES, select, ignore)
     context = completed(context or Context(), model)
     inner, averaged = unwrapped(model)
-    norms = find_norms(inner)
-    report = Report(model=inner, looked_at=[_tree(inner, norms)])
+    found = find(inner)
+    report = Report(model=inner, looked_at=[_tree(inner, found)], notes=_unplaced(found))
     optimizer = _look_around(report, inner, optimizer, context)
-    return Subject(inner, norms, context, optimizer, averaged=averaged), report
+    subject = Subject(inner, found.norms, context, Lender(inner), optimizer, averaged=averaged)
+    return subject, report
 
 
 def _look_around(report: Report, model: nn.Module, optimizer: Any, context: Context) -> Any:
@@ -145,10 +150,7 @@ def _gather(
     model: nn.Module, batch: Any, optimizer: Any, loader: Any, context: Context
 ) -> tuple[Subject, Report]:
     inner, averaged = unwrapped(model)
-    norms = find_norms(inner)
-    report = Report(model=inner)
-    report.looked_at.append(_tree(inner, norms))
-    subject = Subject(inner, norms, context, optimizer, loader, averaged=averaged)
+    report, lender = Report(model=inner), Lender(inner)
     if batch is None and loader is not None:
         batch, note = first_batch(loader)
         report.notes += note
@@ -160,16 +162,58 @@ def _gather(
     elif batch is not None:
         report.inputs, note = _inputs(batch, inner)
         report.notes += note
+    found = _found(inner, lender, report)
+    report.looked_at.append(_tree(inner, found))
+    subject = Subject(inner, found.norms, context, lender, loader=loader, averaged=averaged)
     subject = _with_passes(subject, report)
+    report.notes += _unplaced(found) + (_common(lender) if report.inputs is not None else [])
     optimizer = _look_around(report, inner, optimizer, context)
     return replace(subject, optimizer=optimizer), report
+
+
+def _found(model: nn.Module, lender: Lender, report: Report) -> Found:
+    """The norms, measured on what they are given in one pass, which need not come to its end."""
+    if report.inputs is None:
+        return find(model)
+    with lender.lend() as run:
+        set_mode(run, False)
+        recorded = Recorded()
+        try:
+            with recorded.listening(run):
+                forward(run, report.inputs)
+        except (Exception, SystemExit) as error:
+            if "does not require grad" in str(error) and not report.inputs.grad:
+                report.inputs = replace(report.inputs, grad=True)
+                return _found(model, lender, report)
+        return find(model, recorded, run)
+
+
+def _unplaced(found: Found) -> list[Note]:
+    return [
+        Note(f"what {path!r} ({class_name}) does, which is like a norm layer: {words}")
+        for path, (class_name, words) in found.unplaced.items()
+    ]
+
+
+def _common(lender: Lender) -> list[Note]:
+    """What the audit could not do on a copy."""
+    if lender.refused:
+        says = (
+            f"on a copy: the model cannot be copied ({lender.refused}). It was run itself, and "
+            "everything in it that can be reached was put back"
+        )
+        return [Note(says)]
+    if lender.shared:
+        held = ", ".join(lender.shared[:3])
+        return [Note(f"on a copy: {held}, which cannot be copied, and which the copies shared")]
+    return []
 
 
 def _inputs(batch: Any, model: nn.Module) -> tuple[Inputs | None, list[Note]]:
     """The batch as arguments, and what is wrong with it."""
     try:
         inputs = Inputs.of(batch, model)
-    except AuditError as error:
+    except BatchError as error:
         return None, [Note(f"what shapes and data show: {error}", problem=True)]
     tensors = inputs.tensors()
     if tensors and not inputs.examples:
@@ -187,13 +231,12 @@ def _inputs(batch: Any, model: nn.Module) -> tuple[Inputs | None, list[Note]]:
 def _with_passes(subject: Subject, report: Report) -> Subject:
     """The subject with what the batch and the graph show."""
     if report.inputs is not None:
-        shown, notes = sample.take(subject.model, subject.norms, report.inputs)
+        shown, notes = sample.take(subject.lender, subject.norms, report.inputs)
         report.notes += notes
-        report.inputs = shown.inputs
         subject = replace(subject, sample=shown)
         report.looked_at.append(f"batch: {report.inputs.described()}")
     failed = subject.sample is not None and subject.sample.evaluating.error
-    traced, how = graph.trace(subject.model, None if failed else report.inputs)
+    traced, how = graph.trace(subject.lender, subject.norms, None if failed else report.inputs)
     if traced is None:
         # Of a model that could not be run either, the first reason is the one to mend.
         why = "either" if failed or any(note.problem for note in report.notes) else f"({how})"
@@ -251,10 +294,17 @@ def cannot_run(model: nn.Module) -> str:
     return ""
 
 
-def _tree(model: nn.Module, norms: Any) -> str:
+def _tree(model: nn.Module, found: Found) -> str:
     total = counted(sum(1 for _ in model.modules()), "module")
-    if not norms:
-        return f"{total}, no norm layers"
+    layers = [norm for norm in found.norms if not norm.call]
+    words = [f"{counted(len(layers), 'norm layer')} ({_listed(layers)})"]
+    words = words if layers else ["no norm layers"]
+    calls = [norm for norm in found.norms if norm.call]
+    if calls:
+        words.append(f"{counted(len(calls), 'call')} of norm functions ({_listed(calls)})")
+    return ", ".join((total, *words))
+
+
+def _listed(norms: list[Norm]) -> str:
     kinds = Counter(norm.class_name for norm in norms)
-    listed = ", ".join(f"{number} {name}" for name, number in kinds.items())
-    return f"{total}, {counted(len(norms), 'norm layer')} ({listed})"
+    return ", ".join(f"{number} {name}" for name, number in kinds.items())
