@@ -1,4 +1,4 @@
-"""All that can be reached from a model, as values that can be compared: what an audit must leave."""
+"""All that can be reached from a model, as comparable values: what an audit must leave."""
 
 from __future__ import annotations
 
