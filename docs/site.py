@@ -41,8 +41,8 @@ def make_report(path: Path) -> None:
     if not path.is_file():
         print(f"{path} is not there: measuring every claim, about two minutes", flush=True)
         path = BUILD / "report" / "report.json"
-        prove = python("evenbatch", "prove", "--effort", "quick", "--quiet", "--out", "build/report")
-        subprocess.run(prove, check=True, cwd=ROOT)
+        prove = python("evenbatch", "prove", "--effort", "quick", "--quiet")
+        subprocess.run([*prove, "--out", "build/report"], check=True, cwd=ROOT)
     pages.write(MADE / "report", json.loads(path.read_text("utf-8")))
     page = MADE / "report" / "report.md"
     title, rest = page.read_text("utf-8").split("\n", 1)

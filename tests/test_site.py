@@ -1,5 +1,5 @@
-"""The documentation site, without building it: every page is reached, the reference names what there
-is and all of it, and the notebook runs. `make site` builds it, where a warning is an error.
+"""The documentation site, without building it: every page is reached, the reference names what
+there is and all of it, and the notebook runs. `make site` builds it, where a warning is an error.
 """
 
 from __future__ import annotations
