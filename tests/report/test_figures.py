@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 
 import pytest
 from drawn import axes, colored, number, points, reader, sheet
-from evenbatch.protocol.setup import ARM_NAMES
 from invented import NAMES, NASTY, dots, lines, strips
 from reading import Element
 
+from evenbatch.claims.common import ARM_NAMES
 from evenbatch.protocol.exhibits import (
     DOTS,
     KINDS,
