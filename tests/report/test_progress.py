@@ -17,7 +17,7 @@ def trial(depth: int = 3, steps: int = 1000) -> Trial:
 
 
 class Clock:
-    """A clock that only goes when it is told to."""
+    """A clock that only goes when it is made to."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -36,7 +36,9 @@ def log() -> Console:
 
 def test_on_a_log_it_is_lines_with_counts_and_time_left() -> None:
     clock, console = Clock(), log()
-    with Watcher(console, {"0": Round("tuning", (trial(),) * 30), "1": 0}, clock=clock) as watcher:
+    with Watcher(
+        console, {"0": Round("training", (trial(),) * 30), "1": 0}, clock=clock
+    ) as watcher:
         watch = watcher.of("0", "digits")
         first = Round("tuning", (trial(),) * 20, 10)
         for done in range(21):
@@ -51,12 +53,12 @@ def test_on_a_log_it_is_lines_with_counts_and_time_left() -> None:
     assert len(lines) == 6, "one every five seconds, and one for what is new"
 
 
-def test_dear_runs_count_for_more_than_cheap_ones() -> None:
+def test_dear_trainings_count_for_more_than_cheap_ones() -> None:
     cheap, dear = trial(3), trial(30)
     assert 5 < cost(dear) / cost(cheap) < 20
     assert cost(trial(steps=2000)) / cost(trial()) == pytest.approx(2, rel=0.05)
     clock, console = Clock(), log()
-    guesses = {"0": Round("tuning", (cheap,) * 10), "1": Round("tuning", (dear,) * 10)}
+    guesses = {"0": Round("training", (cheap,) * 10), "1": Round("training", (dear,) * 10)}
     with Watcher(console, guesses, ["a", "b"], clock) as watcher:
         watch = watcher.of("0", "digits")
         for done in range(11):
@@ -65,10 +67,7 @@ def test_dear_runs_count_for_more_than_cheap_ones() -> None:
         watcher.of("1", "digits")(guesses["1"], 0)
     seconds = 10 * cost(dear) / cost(cheap)
     minutes = f"{int(seconds // 60)} min {round(seconds % 60)} s"
-    assert (
-        shown(console)[-1]
-        == f"b, digits: finding learning rates, 10 of about 20 runs, about {minutes} left"
-    )
+    assert shown(console)[-1] == f"b, digits: training, 10 of about 20 runs, about {minutes} left"
 
 
 def test_what_the_store_answered_tells_nothing_about_the_pace() -> None:
@@ -81,10 +80,8 @@ def test_what_the_store_answered_tells_nothing_about_the_pace() -> None:
         for done in range(81, 86):
             clock.now += 2
             watch(whole, done)
-    assert (
-        shown(console)[-1]
-        == "digits: finding learning rates, 83 of about 100 runs, about 34 s left"
-    )
+    last = "digits: finding learning rates, 83 of about 100 runs, about 34 s left"
+    assert shown(console)[-1] == last
 
 
 def test_the_pace_is_that_of_the_last_while() -> None:
