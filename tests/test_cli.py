@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evenbatch.protocol.setup import QUICK
 from typer.testing import CliRunner
 
 from evenbatch import __version__, cli
+from evenbatch.claims.claim import QUICK
 from evenbatch.cli.prove import parts_of
 from evenbatch.protocol.race import Race
 
