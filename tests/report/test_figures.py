@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from drawn import axes, colored, number, points, reader, sheet
+from evenbatch.protocol.setup import ARM_NAMES
 from invented import NAMES, NASTY, dots, lines, strips
 from reading import Element
 
@@ -23,7 +24,6 @@ from evenbatch.protocol.exhibits import (
     Mark,
     Series,
 )
-from evenbatch.protocol.setup import ARM_NAMES
 from evenbatch.report import figures
 from evenbatch.report.figures.canvas import length
 from evenbatch.report.looks import looks

@@ -132,23 +132,6 @@ def test_another_evenbatch_on_a_worker_is_an_error(monkeypatch: pytest.MonkeyPat
         trained(OnRay(), many(1))
 
 
-def test_a_worker_uses_one_thread(ray: Any) -> None:
-    def threads() -> Any:
-        import numba
-        import scipy.linalg.blas  # noqa: F401
-        from threadpoolctl import threadpool_info
-
-        from evenbatch.runners.in_worker import _one_thread
-
-        _one_thread()
-        return [pool["num_threads"] for pool in threadpool_info()], numba.get_num_threads()
-
-    pools, numba_threads = ray.get(ray.remote(threads).remote())
-    assert pools
-    assert set(pools) == {1}
-    assert numba_threads == 1
-
-
 def test_ctrl_c_keeps_what_is_stored_and_it_goes_on(tmp_path: Path) -> None:
     axes = {"hidden": ((8,), (16,)), "norm": ("none", "batch")}
     grid = Grid({"digits": load("digits")}, axes, {"steps": (2000,)}, tuple(range(50)))

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from evenbatch.torch.comparing.pairing import Pairing
 
 from evenbatch.engine import Curve
 from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect, Verdict
 from evenbatch.torch.comparing.judging import Judge, judge
 from evenbatch.torch.comparing.measures import Scale, accuracy, default_loss
-from evenbatch.torch.comparing.pairing import Pairing
 from evenbatch.torch.comparing.training import Training
 
 STEPS = 1000
