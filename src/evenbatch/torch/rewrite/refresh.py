@@ -91,22 +91,9 @@ def refresh(
             "list or a DataLoader"
         )
     first, loader = _peeked(loader)
-    found = _found(model, first)
-    norms = {norm.path: norm for norm in found.norms if not norm.call}
-    layers, refused = {}, []
-    for path, module in model.named_modules():
-        norm = norms.get(path)
-        if isinstance(module, batchnorm._BatchNorm) or (norm and norm.moves_when_training):
-            why = _problem(module, norm)
-            if why is not None or norm is None:
-                refused.append(
-                    Refusal(path, why or "it was not reached, and what it does not seen")
-                )
-            else:
-                layers[path] = norm
-    others, aside = refusals(found, {*layers, *(r.path for r in refused)}, _not_refreshed)
+    layers, refused, aside = _judged(model, _found(model, first))
     if not layers:
-        return Rewrite("refresh", model, (), (*refused, *others), "", [], aside)
+        return Rewrite("refresh", model, (), tuple(refused), "", [], aside)
     old = {path: {r: t.clone() for r, t in n.statistics.items()} for path, n in layers.items()}
     moments: dict[str, Moments] = {}
     seen_batches = 0
@@ -133,7 +120,23 @@ def refresh(
         f"statistics of {counted(seen_batches, 'batch', 'batches')}, "
         f"{counted(passes, 'pass', 'passes')}"
     )
-    return Rewrite("refresh", model, tuple(changes), (*refused, *others), text, back, aside)
+    return Rewrite("refresh", model, tuple(changes), tuple(refused), text, back, aside)
+
+
+def _judged(model: nn.Module, found: Found) -> tuple[dict[str, Norm], list[Refusal], str]:
+    """The layers that can be given statistics, those that cannot, and the rest in a sentence."""
+    norms = {norm.path: norm for norm in found.norms if not norm.call}
+    layers, refused = {}, []
+    for path, module in model.named_modules():
+        norm = norms.get(path)
+        if isinstance(module, batchnorm._BatchNorm) or (norm and norm.moves_when_training):
+            why = _problem(module, norm)
+            if norm is None or why is not None:
+                refused.append(Refusal(path, why or "what it does could not be measured"))
+            else:
+                layers[path] = norm
+    others, aside = refusals(found, {*layers, *(r.path for r in refused)}, _not_refreshed)
+    return layers, [*refused, *others], aside
 
 
 def _peeked(loader: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
