@@ -37,8 +37,7 @@ def kind_of(module: nn.Module) -> str | None:
 
 def own_code(module: nn.Module) -> bool:
     """Whether it is one of torch.nn's norm layers and runs torch.nn's code, or this package's."""
-    code = type(module).forward.__module__
-    return kind_of(module) is not None and code.startswith(OWN_CODE)
+    return kind_of(module) is not None and type(module).forward.__module__.startswith(OWN_CODE)
 
 
 def from_settings(module: Any, shape: Shape, dtype: torch.dtype = torch.float32) -> Behaviour:

@@ -97,7 +97,7 @@ class Witness:
                 t.device.type != "meta" and bool(t.isfinite().any()) for t in old
             ):
                 continue
-            gap, self.blind = difference(old, new), False
+            gap, self.blind = difference(old, new), self.blind and training
             if not self._explained(old, new, model, inputs, training):
                 mode = " in training mode" if training else ""
                 return (
@@ -142,10 +142,9 @@ def outputs(model: nn.Module, inputs: Inputs, training: bool = False) -> list[to
         set_mode(run, training)
         given = forward(run, inputs)
         if training:
-            given += [
-                b.detach().double().clone() for m in run.modules() if kind_of(m) is not None
-                for b in m.buffers(recurse=False) if b.is_floating_point() and b.device.type != "meta"
-            ]  # fmt: skip
+            norms = [m for m in run.modules() if kind_of(m) is not None]
+            kept = [b for m in norms for b in m.buffers(recurse=False) if b.is_floating_point()]
+            given += [b.detach().double().clone() for b in kept if b.device.type != "meta"]
         return given
 
 
