@@ -47,8 +47,6 @@ HEAVY = {"sklearn", "matplotlib", "pandas", "pyarrow", "torch", "jax", "mnist1d"
 FILE_LINES = 400
 FUNCTION_LINES = 60  # without the docstring
 LONG_FUNCTIONS = {
-    # Training, evaluating and probing in turn: what the clock counts is seen in one place.
-    "engine/loop.py: advance",
     # One basic block of LLVM, built in the order it runs.
     "kernels/engine/matmul.py: _tile_codegen",
     "kernels/engine/matmul.py: codegen",
