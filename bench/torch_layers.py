@@ -188,7 +188,8 @@ def network_step(last: bool, batch: int, size: int) -> dict[str, Callable[[], No
     from evenbatch.torch import accelerate
 
     kind = torch.channels_last if last else torch.contiguous_format
-    found, losses = {}, []
+    found: dict[str, Any] = {}
+    losses = []
     for name in ("ours", "eager"):
         torch.manual_seed(0)
         x = torch.randn(batch, 3, size, size).to(memory_format=kind)

@@ -35,7 +35,8 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
         many, steps, _ = x.shape
         parts = self.mixed(self.before(x)).reshape(many, steps, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
-        seen = functional.scaled_dot_product_attention(*parts, attn_mask=there[:, None, None])
+        query, key, value = parts
+        seen = functional.scaled_dot_product_attention(query, key, value, there[:, None, None])
         x = x + self.out(seen.transpose(1, 2).reshape(many, steps, WIDTH))
         return x + self.narrow(functional.gelu(self.wide(self.between(x))))
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evenbatch.protocol.setup import QUICK
 from typer.testing import CliRunner
 
 from evenbatch import __version__, cli
 from evenbatch.cli.prove import parts_of
-from evenbatch.experiments.race import Race
-from evenbatch.experiments.setup import QUICK
+from evenbatch.protocol.race import Race
 
 SMALL = ["race", "--width", "8", "--depth", "1", "--steps", "60", "--lr-grid", "0.1,1"]
 
@@ -165,7 +165,7 @@ WRONG = {
     "no file": (["--data", "no.csv", "--target", "x"], "there is no file no.csv"),
     "no file, no target": (["--data", "no.csv"], "there is no file no.csv"),
     "folder": (["--data", ".", "--target", "x"], ". is a folder, not a file"),
-    "target missing": (["--data", "a.csv"], "name the column to predict with --target COLUMN"),
+    "target missing": (["--data", "a.csv"], "the column to predict is not named (--target)"),
     "target wrong": (["--data", "a.csv", "--target", "goood"], "'good'"),
     "target of digits": (["--target", "x"], "--target is about a table of your own, and digits"),
     "binary": (["--data", "b.csv", "--target", "x"], "b.csv"),
@@ -183,7 +183,7 @@ WRONG = {
     ),
     "batch": (["--batch-size", "5000"], "batch_size is 5000 but data set 'digits' has only 1438"),
     "threads": (["--threads", "0"], "--threads"),
-    "unknown option": (["--learning-rate", "1"], "No such option: --learning-rate"),
+    "unknown option": (["--learning-rate", "1"], "--learning-rate"),
     "json in a file": (["--json", "a.csv/x.json"], "a.csv"),
     "json a folder": (["--json", "."], "--json names a folder, not a file"),
     "out in a file": (["--out", "a.csv"], "not a folder"),

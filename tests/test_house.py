@@ -9,9 +9,10 @@ import ast
 import importlib
 import inspect
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -22,38 +23,22 @@ ROOT = Path(evenbatch.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text("utf-8")) for path in FILES}
 
-# Nothing imports upward, nor sideways between two parts of one floor.
+# The plan of the house is the table in CONTRIBUTING.md: nothing imports upward, nor sideways
+# between two parts of one floor.
+PLAN = (ROOT.parents[1] / "CONTRIBUTING.md").read_text("utf-8")
 FLOORS = {
-    "kernels": 1,
-    "norms": 2,
-    "data": 2,
-    "engine": 3,
-    "store": 4,
-    "runners": 4,
-    "experiments": 5,
-    "report": 6,
-    "lesson": 6,
-    "cli": 7,
-    "__main__": 8,
-}
-TORCH_MAY = {"kernels", "norms"}
+    folder: int(floor) for floor, folder in re.findall(r"^\| (\d+) \| `(\w+)/` \|", PLAN, re.M)
+} | {"_shown": 0, "table_options": 0, "__main__": 10}
+TORCH_MAY = {"_shown", "kernels", "norms"}
 # Comparing trains by the same protocol as the claims, and reports in the same way.
-COMPARING_MAY = TORCH_MAY | {"engine", "store", "experiments", "report"}
+COMPARING_MAY = TORCH_MAY | {"engine", "store", "protocol", "report"}
 MAY_TORCH = {"cli"}
 
 # Imported where they are used, in functions: they take from 0.1 to 3 seconds, or may be missing.
 HEAVY = {"sklearn", "matplotlib", "pandas", "pyarrow", "torch", "jax", "mnist1d", "onnx", "ray"}
 
-FILE_LINES = 400
-FUNCTION_LINES = 60  # without the docstring
-LONG_FUNCTIONS = {
-    # One basic block of LLVM, built in the order it runs.
-    "kernels/engine/matmul.py: _tile_codegen",
-    "kernels/engine/matmul.py: codegen",
-    # Half of it is the options' declarations.
-    "cli/race.py: race",
-    "cli/audit.py: audit",
-}
+FILE_LINES, CLAIM_LINES = 350, 150
+FUNCTION_LINES = 60  # of the body, without the docstring
 
 
 def name(path: Path) -> str:
@@ -143,7 +128,7 @@ def test_the_floor_check_sees_an_upward_import() -> None:
         ("from evenbatch.engine import Trial", "engine"),
         ("from evenbatch import cli", "cli"),
         ("import evenbatch.report.table", "report"),
-        ("def late():\n    from evenbatch.experiments.race import Race", "experiments"),
+        ("def late():\n    from evenbatch.protocol.race import Race", "protocol"),
     ):
         assert list(imported(ast.parse(text))) == [wrong]
         assert not allowed("data", wrong)
@@ -151,6 +136,38 @@ def test_the_floor_check_sees_an_upward_import() -> None:
     assert not allowed("norms", "data"), "sideways"
     assert allowed("norms", "kernels")
     assert allowed("torch", "norms")
+
+
+def test_no_files_import_each_other() -> None:
+    """Not in a circle either, wherever in a file the imports stand (those for types do not run)."""
+    house = {".".join(("evenbatch", *where(path))): path for path in FILES}
+    graph = {
+        own: {other for other in files_imported(TREES[path], house) if other != own}
+        for own, path in house.items()
+        if own != "evenbatch"
+    }
+    while leaves := [own for own, others in graph.items() if not others & graph.keys()]:
+        for own in leaves:
+            del graph[own]
+    assert not graph, f"a circle among {', '.join(sorted(graph))}"
+
+
+def where(path: Path) -> tuple[str, ...]:
+    """A file's place in the house: the names that lead to it."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+def files_imported(tree: ast.Module, house: Mapping[str, Path]) -> Iterator[str]:
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.pop()):
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+                continue
+            waiting.append(node)
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                yield from (name if name in house else node.module for name in names)
 
 
 # ---- light imports -------------------------------------------------------------------------------
@@ -193,30 +210,17 @@ def test_heavy_modules_are_imported_in_functions(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_files_and_functions_stay_small(path: Path) -> None:
     lines = len(path.read_text("utf-8").splitlines())
-    assert lines <= FILE_LINES, f"{lines} lines; split it along a seam"
+    most = CLAIM_LINES if part_of(path) == "claims" else FILE_LINES
+    assert lines <= most, f"{lines} lines; split it along a seam"
     for function in functions(TREES[path]):
-        if f"{name(path)}: {function.name}" not in LONG_FUNCTIONS:
-            size = body_lines(function)
-            assert size <= FUNCTION_LINES, f"{function.name} has {size} lines"
+        size = body_lines(function)
+        assert size <= FUNCTION_LINES, f"{function.name} has {size} lines"
 
 
 def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines from ``def`` to the end, without the docstring."""
-    size = (function.end_lineno or 0) - function.lineno + 1
-    if has_docstring(function):
-        first = function.body[0]
-        size -= (first.end_lineno or 0) - first.lineno + 1
-    return size
-
-
-def test_the_list_of_long_functions_is_up_to_date() -> None:
-    long = {
-        f"{name(path)}: {function.name}"
-        for path, tree in TREES.items()
-        for function in functions(tree)
-        if body_lines(function) > FUNCTION_LINES
-    }
-    assert long >= LONG_FUNCTIONS, f"no longer long: {sorted(LONG_FUNCTIONS - long)}"
+    """Lines of what it does: without its arguments and its docstring."""
+    body = function.body[1:] if has_docstring(function) else function.body
+    return (function.end_lineno or 0) - body[0].lineno + 1 if body else 0
 
 
 # ---- names and docstrings ------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-import { defineConfig } from "vite";
+import { defineConfig } from "vitest/config";
 
 // The page is built into the Python package, which serves it; nothing is loaded from elsewhere.
 export default defineConfig({
@@ -10,5 +10,6 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
+  test: { environment: "happy-dom", include: ["tests/*.test.{ts,tsx}"] },
   server: { proxy: { "/live": { target: "ws://127.0.0.1:8765", ws: true } } },
 });

@@ -59,7 +59,7 @@ class Scan:
         running = [(jnp.zeros(shape), jnp.ones(shape)) for shape in widths]
         self.state: tuple[Layers, Statistics] = (layers, running)
         self.unroll = unroll
-        one = self._train
+        one: Any = self._train
 
         def in_chunks(state: Any, order: Array, places: Array) -> Any:
             return lax.map(lambda trial: one(*trial, places), (state, order), batch_size=chunk)

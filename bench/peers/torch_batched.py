@@ -93,8 +93,9 @@ class Batched:
         return torch.baddbmm(bias, x, weight).transpose(1, 2)
 
     def _norm(self, x: Tensor, place: int, affine: list[Tensor]) -> Tensor:
-        running = (self.means[place], self.variances[place])
-        x = F.batch_norm(x, *running, *affine, training=True, momentum=MOMENTUM, eps=EPS)
+        mean, variance = self.means[place], self.variances[place]
+        gamma, beta = affine
+        x = F.batch_norm(x, mean, variance, gamma, beta, True, MOMENTUM, EPS)
         return F.relu(x, inplace=True)
 
     def __call__(self, steps: int) -> Floats:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from bench.harness import Variant
 
@@ -56,7 +57,7 @@ def yardsticks() -> list[Variant]:
 
 
 def _eager() -> list[Variant]:
-    options = [
+    options: list[dict[str, Any]] = [
         {"optimizer": "fused"}, {"optimizer": "plain"}, {"optimizer": "foreach"},
         {"optimizer": "fused", "threads": cores()},
     ]  # fmt: skip

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from evenbatch.data import table
+from evenbatch.data import Dataset, TableError, load_table, table
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,6 +24,34 @@ def _kept_data(tmp_path_factory: pytest.TempPathFactory) -> object:
 def _no_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test begins as a process that has loaded no table."""
     monkeypatch.setattr(table, "_loaded", {})
+
+
+@pytest.fixture
+def mended() -> Callable[..., Dataset]:
+    """``mended(path, "a part of the message", drop=["a"])``: refused, and read with these options.
+
+    The options are all that the message proposes; the data set is what they give.
+    """
+
+    def check(
+        path: Path, *said: str, target: Any = "y", given: Any = (), **options: Any
+    ) -> Dataset:
+        with pytest.raises(TableError) as error:
+            load_table(path, target, **dict(given))
+        text = str(error.value)
+        for part in said:
+            assert part in text, text
+        reading = error.value.reading
+        assert reading is not None, text
+        found = {
+            n: list(v) if isinstance(v, tuple) else v for n, v in reading.options.given().items()
+        }
+        assert found == {**dict(given), **options}, text
+        call = text.rsplit("\n  ", 1)[1]
+        data: Dataset = eval(call, {"load_table": load_table})
+        return data
+
+    return check
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from evenbatch.data import DataError, Dataset, load_table
 
 Write = Callable[..., Path]
+Mended = Callable[..., Dataset]
 
 N = 12
 X = np.arange(2 * N, dtype=np.float64).reshape(N, 2)
@@ -105,36 +106,49 @@ def test_parquet_in_several_row_groups(tmp_path: Path) -> None:
     np.testing.assert_array_equal(y[:, 0], np.arange(50) / 2)
 
 
-def test_parquet_problems_are_reported_by_row_and_column(parquet: Write) -> None:
+def test_parquet_gaps(parquet: Write, mended: Mended) -> None:
     path = parquet(
-        a=[1.0, None, float("nan"), 4.0, float("inf"), 6.0],
-        b=pa.array([1, 2, 3, None, 5, 6], pa.int64()),
-        c=["x", "y", None, "x", "", "y"],
-        y=[0, 1, 0, 1, None, 1],
+        a=[1.0, None, float("nan"), *range(4, 14)],
+        b=pa.array([1, 2, 3, None, *range(5, 14)], pa.int64()),
+        c=["x", "y", "x", "y", None, "", *("xy"[i % 2] for i in range(7))],
+        d=pa.nulls(13),
+        e=[*[0.5] * 6, float("inf"), *range(6)],
+        y=[*[0, 1] * 6, None],
     )
-    refused(
+    data = mended(
         path,
-        "7 cells cannot be used",
-        "row 2 (the first row is 1), column 'a': the value is missing",
-        "row 3 (the first row is 1), column 'a': the value is missing",
-        "column 'c': the value is missing",
-        "row 4 (the first row is 1), column 'b': the value is missing",
-        "and 2 more",
+        "\n  column 'e': inf is infinite (row 7); read as missing below",
+        "\n  values are missing in 'd' (13), 'a' (2), 'c' (2), 'y' (1), 'b' (1), 'e' (1), "
+        "the first of them in row 1; columns with many",
+        missing=["inf"],
+        drop=["d"],
+        drop_missing="rows",
     )
-    refused(
-        path, "column 'a': inf is infinite", "column 'y': the target is missing", drop=["b", "c"]
-    )
-    refused(parquet(a=[1, 2, 3], b=pa.nulls(3), y=[0, 1, 0]), "3 cells", "column 'b'")
+    x, _ = by_first(data)
+    np.testing.assert_array_equal(x[:, 0], [1, *range(8, 13)])
 
 
-def test_parquet_columns_that_are_no_numbers(parquet: Write) -> None:
+def test_parquet_columns_that_are_no_numbers(parquet: Write, mended: Mended) -> None:
     days = [datetime.date(2024, 1, 1 + i) for i in range(4)]
     path = parquet(a=[1, 2, 3, 4], day=days, tags=[[1]] * 4, y=[0, 1, 0, 1])
-    refused(path, "column 'day' holds date32[day]", "drop=['day']")
-    refused(path, "column 'tags' holds list", drop="day")
-    assert load_table(path, "y", drop=["day", "tags"]).features == ("a",)
-    refused(path, "drop names a column 'dya'", "Did you mean 'day'?", drop="dya")
-    refused(path, "categories names a column 'b'", categories="b")
+    said = ("\n  column 'day' holds date32[day]", "\n  column 'tags' holds list", "left out below")
+    assert mended(path, *said, drop=["day", "tags"]).features == ("a",)
+    refused(path, "drop names a column 'dya'", "Did you mean 'day'?", drop=["dya", "day", "tags"])
+    refused(path, "categories names a column 'b'", categories="b", drop=["day", "tags"])
+
+
+def test_parquet_missing_codes_and_samples(parquet: Write) -> None:
+    path = parquet(a=[-9.0, *range(30)], b=["n", *"xyz" * 9, *"NNN"], y=[0.5, *range(30)])
+    data = load_table(path, "y", missing=["-9", "n"], drop_missing="rows")
+    np.testing.assert_array_equal(by_first(data)[0][:, 0], range(27))
+    assert data.features == ("a", "b=x", "b=y", "b=z")
+    data = load_table(path, "y", missing="-9", drop_missing="rows", categories="a")
+    assert data.n_features == 30 + 4
+    few = load_table(path, "y", rows=12, task="regression")
+    x, y = by_first(few)
+    assert len(x) == 12
+    np.testing.assert_array_equal(x[x[:, 0] >= 0, 0], y[x[:, 0] >= 0, 0])  # rows stay together
+    assert few.notes[0].startswith("12 of 31 rows are used, drawn at random")
 
 
 def test_parquet_categories(parquet: Write) -> None:
@@ -168,7 +182,15 @@ def test_parquet_without_pyarrow(parquet: Write, monkeypatch: pytest.MonkeyPatch
 
 def test_options_of_text_files_are_refused_elsewhere(parquet: Write, npz: Write) -> None:
     for path in (parquet(a=[1, 2, 3, 4], y=[0, 1, 0, 1]), npz(x=X, y=Y)):
-        for option in ({"decimal": ","}, {"delimiter": ";"}, {"encoding": "utf-8"}):
+        for option in (
+            {"decimal": ","},
+            {"delimiter": ";"},
+            {"encoding": "utf-8"},
+            {"skip_rows": "2"},
+            {"header": False},
+            {"comment": "#"},
+            {"thousands": ","},
+        ):
             refused(path, f"{next(iter(option))} is about text files", path.name, **option)
 
 
@@ -203,40 +225,57 @@ def test_npz_with_pictures_and_several_targets(npz: Write) -> None:
     np.testing.assert_array_equal(x[order], pictures.reshape(N, 6))
 
 
-def test_npz_drop_and_constant_columns(npz: Write) -> None:
-    """A border pixel that never changes can be dropped by its name, or kept."""
+def test_npz_drop_and_constant_columns(npz: Write, mended: Mended) -> None:
+    """A border pixel that never changes is kept, and said; it can be dropped by its name."""
     x = np.concatenate([np.ones((N, 1)), X], axis=1)
     path = npz(x=x, y=Y, other=np.arange(5))
-    refused(path, "the arrays must have the same number of rows", "other (5,)", "drop=['NAME']")
-    refused(path, "column 'x[0]' holds the same value", "drop=['x[0]']", drop="other")
+    said = ("the arrays must have the same number of rows", "other (5,)", "left out below")
+    data = mended(path, *said, drop=["other"])
+    assert "The same value in every training row: 'x[0]'." in data.notes
     assert load_table(path, "y", drop=["other", "x[0]"]).features == ("x[1]", "x[2]")
-    kept = load_table(path, "y", drop="other", keep_constant=True)
-    assert kept.notes == ("The same value in every training row: 'x[0]'.",)
     refused(path, "drop names a column 'x[9]'", drop=["other", "x[9]"])
-    data = load_table(path, "y", drop=["other", "x[0]"], categories="x[1]", keep_constant=True)
+    data = load_table(path, "y", drop=["other", "x[0]"], categories="x[1]")
     assert data.features == (*sorted(f"x[1]={2 * i}" for i in range(N)), "x[2]")
 
 
-def test_npz_problems_are_reported_by_index_and_column(npz: Write) -> None:
-    x, y = X.copy(), Y / 2
+def test_npz_that_is_split_already(npz: Write, mended: Mended) -> None:
+    """As Keras keeps MNIST: the arrays that are as long as the target belong to it."""
+    path = npz(x_test=X[:4], x_train=X, y_test=Y[:4], y_train=Y)
+    data = mended(path, target="y_train", drop=["x_test", "y_test"])
+    assert data.features == ("x_train[0]", "x_train[1]")
+
+
+def test_npz_gaps(npz: Write, mended: Mended) -> None:
+    x, y = np.tile(X, (3, 1)), np.arange(3 * N) / 2
     x[3, 1], x[5, 0], y[2] = np.nan, np.inf, np.nan
-    refused(
+    data = mended(
         npz(x=x, y=y),
-        "t.npz: 3 cells cannot be used:\n"
-        "  index 2, column 'y': the target is missing\n"
-        "  index 3, column 'x[1]': the value is missing\n"
-        "  index 5, column 'x[0]': inf is infinite\n",
+        "t.npz cannot be used as it is:",
+        "\n  column 'x[0]': inf is infinite (index 5); read as missing below",
+        "\n  values are missing in 'y' (1), 'x[0]' (1), 'x[1]' (1), the first of them in index 2",
+        missing=["inf"],
+        drop_missing="rows",
     )
-    refused(npz(x=X, y=np.array(["u", ""] * 6)), "index 1, column 'y': the target is missing")
+    assert data.n_train + data.n_test == 3 * N - 3
+    texts = npz(x=X, y=np.array(["u", "", "v"] * 4))
+    mended(texts, "values are missing in 'y' (4), the first of them in index 1",
+           drop_missing="rows")  # fmt: skip
 
 
-def test_npz_arrays_that_are_no_columns(npz: Write, tmp_path: Path) -> None:
+def test_npz_samples(npz: Write) -> None:
+    data = load_table(npz(x=X, y=Y / 2), "y", rows=7)
+    assert data.n_train + data.n_test == 7
+    assert data.notes[0].startswith("7 of 12 rows are used, drawn at random")
+
+
+def test_npz_arrays_that_are_no_columns(npz: Write, mended: Mended, tmp_path: Path) -> None:
     objects = np.array([1, "two"] * 6, dtype=object)
-    refused(npz(x=X, y=objects), "array 'y' holds Python objects", "array.astype(str)")
-    assert load_table(npz(x=X, o=objects, y=Y), "y", drop="o").n_features == 2
-    refused(npz(x=X + 1j, y=Y), "array 'x' holds complex128", "drop=['x']")
+    path = npz(x=X, o=objects, z=X + 1j, y=Y)
+    said = ("\n  array 'o' holds Python objects", "array.astype(str)", "array 'z' holds complex128")
+    assert mended(path, *said, drop=["o", "z"]).n_features == 2
+    refused(npz(x=X, y=objects), "array 'y' holds Python objects")
     dates = np.arange("2024-01-01", "2024-01-13", dtype="datetime64[D]")
-    refused(npz(x=dates, y=Y), "array 'x' holds datetime64[D]")
+    mended(npz(x=X, d=dates, y=Y), "array 'd' holds datetime64[D]", drop=["d"])
     refused(npz(x=X, y=np.int64(3)), "same number of rows", "y ()")
     refused(npz(x=X[:0], y=Y[:0]), "at least one")
     refused(npz(), "holds no arrays")
@@ -272,7 +311,7 @@ def test_npz_round_trip(npz: Write, x: list[Any], kind: Any, order: Any) -> None
     """Any type, byte order and memory order: the same rows come back."""
     array = np.array(x).astype(kind, order=order)
     y = np.arange(len(x), dtype=np.float64)
-    data = load_table(npz(x=array, y=y), "y", task="regression", keep_constant=True)
+    data = load_table(npz(x=array, y=y), "y", task="regression")
     got = np.concatenate([data.x_train, data.x_test])
     back = np.argsort(np.concatenate([data.y_train, data.y_test])[:, 0])
     np.testing.assert_array_equal(got[back], array.astype(np.float32))

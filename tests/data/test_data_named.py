@@ -7,7 +7,6 @@ import random
 import subprocess
 import sys
 import threading
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 
 import evenbatch.data as data
-from evenbatch.data import DATASETS, DataError, Dataset, digits, load, mnist1d
+from evenbatch.data import DATASETS, DataError, Dataset, load, mnist1d
 
 LOCAL = [name for name in DATASETS if name != "mnist"]  # mnist needs files: test_data_mnist.py
 
@@ -152,17 +151,6 @@ def test_digits_are_scikit_learns() -> None:
 
 def test_digits_fingerprint_is_pinned() -> None:
     assert load("digits").fingerprint == "f0b1ff934bfe628c"
-
-
-@pytest.mark.parametrize("spec", [None, ModuleSpec("sklearn", None, origin="/nowhere/__init__.py")])
-def test_digits_ask_scikit_learn_when_the_file_is_elsewhere(
-    monkeypatch: pytest.MonkeyPatch, spec: ModuleSpec | None
-) -> None:
-    monkeypatch.setattr(digits, "find_spec", lambda name: spec)
-    assert digits.load().fingerprint == load("digits").fingerprint
-
-
-# MNIST-1D
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""What a curve holds: evaluations with running and exact statistics, metrics, and probes."""
+"""What a curve holds: evaluations with running and exact statistics, metrics, and probes.
+
+Losses and metrics are compared to a tolerance relative to the larger of 1 and the number: R² is 1
+less a ratio, and where that is near 1, the ratio's error is all that is left.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +63,7 @@ def test_evaluation_is_pytorchs_eval(task: str, norm: str, statistics: str) -> N
         test, train_ = evaluate(twin, trial, data), evaluate(twin, trial, data, "train")
         found = [curve.test_loss, curve.metric, curve.train_eval_loss, curve.train_metric]
         for values, wanted in zip(found, (*test, *train_), strict=True):
-            np.testing.assert_allclose(values[place], wanted, rtol=1e-11)
+            np.testing.assert_allclose(values[place], wanted, rtol=1e-11, atol=1e-11)
 
 
 def test_exact_statistics_differ_from_running_ones_and_change_nothing_else() -> None:
@@ -99,7 +103,7 @@ def test_evaluation_by_the_statistics_of_each_evaluation_batch(
         test, train_ = evaluate(twin, trial, data), evaluate(twin, trial, data, "train")
         found = [curve.test_loss, curve.metric, curve.train_eval_loss, curve.train_metric]
         for values, wanted in zip(found, (*test, *train_), strict=True):
-            np.testing.assert_allclose(values[place], wanted, rtol=1e-10)
+            np.testing.assert_allclose(values[place], wanted, rtol=1e-10, atol=1e-10)
 
 
 def test_an_evaluation_batch_of_one_sees_beta_alone() -> None:
@@ -170,7 +174,7 @@ def test_r_squared_is_over_all_targets_together() -> None:
         x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}").astype(np.float64)
         error = twin(torch.tensor(x, dtype=torch.float64)).detach().numpy() - y
         wanted = 1 - (error**2).sum() / ((y - y.mean(axis=0)) ** 2).sum()
-        np.testing.assert_allclose(found, wanted, rtol=1e-9)
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
 
 
 def test_r_squared_of_a_constant_target_is_nan_and_not_an_error() -> None:

@@ -76,8 +76,16 @@ def test_exp_at_the_ends(dtype: Any) -> None:
     assert (large >= 1e38).all()
 
 
-@pytest.mark.parametrize(("dtype", "allowed"), [(np.float32, 4e-7), (np.float64, 2e-15)])
-def test_erf_absolute_error(dtype: Any, allowed: float) -> None:
+ERF_FORMULA = {np.float32: 1.5e-7, np.float64: 0.0}
+"""How far the formula itself is off (Abramowitz & Stegun 7.1.26); float64 calls the C library."""
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_erf_absolute_error(dtype: Any) -> None:
+    """The formula's error and three roundings of a number near 1; 2.8 without a fused multiply-add,
+    2.2 with one.
+    """
+    allowed = ERF_FORMULA[dtype] + 3 * np.finfo(dtype).eps
     x = grid(-6, 6, dtype)
     exact = np.array([math.erf(v) for v in x.astype(np.float64)])
     assert np.abs(apply(ERF, x, dtype) - exact).max() <= allowed

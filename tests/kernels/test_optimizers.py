@@ -1,6 +1,8 @@
 """Optimizers: each step against the float64 reference and against PyTorch's own.
 
-float32: |kernel − ref64| ≤ 2·|naive float32 − ref64| + 2 units in the last place of a parameter.
+|kernel − ref64| ≤ 2·|naive − ref64| + 2 units in the last place for each step so far: a step rounds
+a value up to four times, each time by at most half a unit. In float64 the naive steps are the
+reference itself, so this floor is all that is allowed.
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ def test_steps_follow_the_reference(name: str, dtype: Any) -> None:
             )
             plain = list(naive_step(code, plain[0], g, *plain[1:], decay.astype(dtype), t))
             for what, found, other, wanted in zip("pmv", (p, m, v), plain, exact, strict=True):
-                floor = 2 * unit * max(1.0, np.abs(wanted).max())
+                floor = 2 * unit * t * max(1.0, np.abs(wanted).max())
                 as_good_as_float32(found[:size], other, wanted, floor, f"{what} after step {t}")
         for array in (p, m, v):
             assert np.isnan(array[size:]).all(), "beyond the last parameter"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lesson_client import Server
@@ -26,14 +27,13 @@ def _built() -> None:
     assert (PAGE / "index.html").is_file()
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@contextlib.contextmanager
+def served(store: Path, *options: str) -> Iterator[Server]:
     """The command `evenbatch lesson`, ended by Ctrl-C."""
     _built()
-    store = tmp_path_factory.mktemp("lesson") / "store.db"
     command = [sys.executable, "-m", "evenbatch", "lesson", "--no-open", "--port", "0"]
     process = subprocess.Popen(
-        [*command, "--store", str(store)],
+        [*command, "--store", str(store), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -51,8 +51,26 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str:
-    """The browser: Debian's chromium, or what is named by CHROMIUM."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
-    assert path, "no chromium found: apt-get install chromium, or set CHROMIUM to a browser's path"
-    return path
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A lesson for this machine alone."""
+    with served(tmp_path_factory.mktemp("lesson") / "store.db") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A lesson for all who reach this machine."""
+    store = tmp_path_factory.mktemp("open") / "store.db"
+    with served(store, "--host", "0.0.0.0", "--name", "lesson.school") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    """That browser, started."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -40,11 +40,15 @@ class Seen:
     trials: dict[int, dict[str, Any]] = field(default_factory=dict)
     points: dict[int, list[wire.Points]] = field(default_factory=dict)
     ended: dict[int, str] = field(default_factory=dict)
-    verdict: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
     error: str = ""
     again: int = 0
     first_point: float = 0.0
     frames: int = 0
+
+    @property
+    def verdict(self) -> dict[str, Any] | None:
+        return self.result and self.result["verdict"]
 
     def curve(self, place: int) -> wire.Points:
         return np.concatenate(self.points[place])
@@ -80,12 +84,12 @@ def follow(socket: ClientConnection, number: int, seconds: float = 60, until: st
             continue
         message = json.loads(got)
         kind = message["type"]
-        if kind in ("run", "error") and message["ask"] == number:
+        if kind in ("joined", "refused") and message["ask"] == number:
             seen.number = message.get("run", 0)
             seen.error = message.get("text", "")
         elif message.get("run") == seen.number and seen.number:
             _take(seen, kind, message)
-        if seen.error or seen.verdict or kind == until or kind in ("failed", "stopped"):
+        if seen.error or seen.result or kind == until or kind in ("failed", "stopped"):
             seen.error = seen.error or message.get("text", "")
             return seen
     raise AssertionError(f"not over after {seconds} s")
@@ -102,5 +106,5 @@ def _take(seen: Seen, kind: str, message: dict[str, Any]) -> None:
         seen.trials.clear()
         seen.ended.clear()
         seen.again += 1
-    elif kind == "verdict":
-        seen.verdict = message["verdict"]
+    elif kind == "concluded":
+        seen.result = message["result"]

@@ -5,103 +5,45 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from lesson_client import Server
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from lesson_page import (
+    CHAPTERS,
+    DESKTOP,
+    LONGEST,
+    PAGES,
+    PHONE,
+    SHOTS,
+    SMALLEST,
+    go,
+    opened,
+    press,
+    too_wide,
+    walk,
+)
+from playwright.sync_api import Browser
 
-from evenbatch.experiments import ANSWERS
 from evenbatch.lesson import chapters
-from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
-
-ROOT = Path(__file__).resolve().parents[2]
-SHOTS = Path(os.environ.get("EVENBATCH_SHOTS", ROOT / "out" / "shots"))
-CHAPTERS = ("factory", "machine", "race", "rates", "tower", "place", "layer", "break", "review")
-PAGES = ("home", *CHAPTERS, "bench", "teacher")
-PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
-SMALLEST = {"width": 320, "height": 640}  # as wide as a page at 1280 pixels, enlarged four times
-LONGEST = 240_000  # milliseconds for one chapter's experiment on a busy machine
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@contextlib.contextmanager
-def opened(browser: Browser, **settings: object) -> Iterator[Page]:
-    """A page that fails the test if anything goes wrong in its console."""
-    settings.setdefault("locale", "en-US")
-    context: BrowserContext = browser.new_context(**settings)  # type: ignore[arg-type]
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.set_default_timeout(20_000)
-    yield page
-    context.close()
-    assert not wrong, wrong
-
-
-def too_wide(page: Page) -> int:
-    """Pixels that the page is wider than the screen."""
-    wide: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    return max(0, wide)
-
-
-def go(page: Page, server: Server, place: str) -> None:
-    page.goto(f"{server.address}/#/{place}")
-    page.wait_for_selector("h1, .home")
-    page.wait_for_function("() => window.evenbatch.live.state === 'ready'", timeout=120_000)
-
-
-def press(page: Page, selector: str, keyboard: bool) -> None:
-    """Activate something as a keyboard or as a pointer does."""
-    found = page.locator(selector).first
-    if keyboard:
-        # A click waits by itself until what it hits is there and enabled.
-        page.wait_for_function("element => !element.disabled", arg=found.element_handle())
-        found.focus()
-        page.keyboard.press("Space" if found.get_attribute("type") == "radio" else "Enter")
-    else:
-        found.click()
-
-
-def walk(page: Page, chapter: str, keyboard: bool) -> None:
-    """A chapter to its end: predict, run, see the verdict, answer."""
-    if page.locator(".prediction").count():
-        press(page, ".prediction input >> nth=1", keyboard)
-        press(page, ".prediction button", keyboard)
-        page.wait_for_selector(".locked")
-    if chapter == "machine":
-        for place in range(4):
-            press(page, f".steps button >> nth={place}", keyboard)
-        page.select_option(".machine select", index=0)
-        page.wait_for_selector(".failed")
-    if page.locator(".experiment .controls .primary").count():
-        press(page, ".experiment .controls .primary", keyboard)
-        page.wait_for_selector(".verdict", timeout=LONGEST)
-        assert len(page.locator(".verdict h3 em").inner_text()) > 3
-        assert page.locator(".verdict .predicted").count() == 1
-    for block in range(page.locator(".check").count()):
-        press(page, f".check >> nth={block} >> input >> nth=0", keyboard)
-        page.wait_for_selector(f".check >> nth={block} >> .feedback strong")
-
-
-@pytest.mark.parametrize("language", ["en", "de"])
-@pytest.mark.parametrize("keyboard", [False, True], ids=["pointer", "keyboard"])
-@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+@pytest.mark.parametrize(
+    ("language", "hand", "screen"),
+    [
+        # Every pair of two of them; a walk trains all chapters' experiments.
+        ("en", "pointer", "desktop"),
+        ("en", "keyboard", "phone"),
+        ("de", "keyboard", "desktop"),
+        ("de", "pointer", "phone"),
+    ],
+)
 def test_every_chapter_can_be_walked_to_its_end(
-    browser: Browser, server: Server, language: str, phone: bool, keyboard: bool
+    browser: Browser, server: Server, language: str, hand: str, screen: str
 ) -> None:
+    keyboard, phone = hand == "keyboard", screen == "phone"
     locale = "de-DE" if language == "de" else "en-US"
     size = PHONE if phone else DESKTOP
     with opened(browser, locale=locale, viewport=size, has_touch=phone) as page:
@@ -156,33 +98,6 @@ def test_axe_finds_nothing(browser: Browser, server: Server, place: str, scheme:
         assert not broken, broken
 
 
-def test_the_machine_on_the_page_calculates_as_the_table_of_cases(
-    browser: Browser, server: Server
-) -> None:
-    cases = json.loads((ROOT / "web" / "cases.json").read_text("utf-8"))
-    with opened(browser) as page:
-        go(page, server, "machine")
-        worst = page.evaluate(
-            """(cases) => {
-              const { evening, eveningWithinRows } = window.evenbatch;
-              let worst = 0;
-              const compare = (got, wanted) => got.forEach((row, r) => row.forEach((v, c) => {
-                const w = wanted[r][c];
-                const off = w === null ? (Number.isFinite(v) ? 1 : 0)
-                  : Math.abs(v - w) / Math.max(1, Math.abs(w));
-                worst = Math.max(worst, Number.isFinite(off) ? off : 1);
-              }));
-              for (const one of cases) {
-                compare(evening(one.table, one.eps, one.gamma, one.beta).out, one.out);
-                compare(eveningWithinRows(one.table, one.eps), one.within);
-              }
-              return worst;
-            }""",
-            cases,
-        )
-    assert worst < 1e-12
-
-
 def test_decimals_can_be_typed_and_the_old_amounts_brought_back(
     browser: Browser, server: Server
 ) -> None:
@@ -198,26 +113,6 @@ def test_decimals_can_be_typed_and_the_old_amounts_brought_back(
         page.get_by_role("button", name=re.compile("Gamma auf die Streuung")).click()
         out = page.locator(".machine table").last.locator("td").all_inner_texts()
         assert out[:6] == ["2,5", "400", "180", "10", "620", "180"]
-
-
-@pytest.mark.parametrize("language", ["en", "de"])
-def test_what_happened_is_told_with_its_numbers(
-    browser: Browser, server: Server, language: str
-) -> None:
-    with opened(browser, locale="de-DE" if language == "de" else "en-US") as page:
-        go(page, server, "home")
-        for name in EXPERIMENTS:
-            verdict = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))["verdict"]
-            for answer in ANSWERS:
-                told = page.evaluate(
-                    """([name, verdict, answer]) => {
-                      const { factsOf, happened } = window.evenbatch;
-                      return happened(name, answer, factsOf(name, verdict));
-                    }""",
-                    [name, verdict, answer],
-                )
-                assert len(told) > 20, (name, answer)
-                assert not re.search(r"[{}?–]", told.replace("3–5", "")), told
 
 
 def test_seeds_and_keys_stand_under_every_chart(browser: Browser, server: Server) -> None:
@@ -239,7 +134,7 @@ def test_seeds_and_keys_stand_under_every_chart(browser: Browser, server: Server
         assert "seeds 0–4" in figures.nth(1).locator(".drawn summary").inner_text()
         curves = figures.nth(1).locator(".keys code").all_inner_texts()
         settings = chapters.normal("factory", b"{}")
-        trained = chapters.experiment("factory", settings).trials({}).trials
+        trained = chapters.study("factory", settings).trials({}).trials
         assert set(curves) == {trial.key for trial in trained}
         go(page, server, "rates")
         walk(page, "rates", keyboard=False)

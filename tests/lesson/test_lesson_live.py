@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from lesson_client import Seen, Server, ask, follow
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
-from websockets.sync.client import ClientConnection
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from evenbatch.data import load
 from evenbatch.engine import train
 from evenbatch.lesson import chapters
+from evenbatch.lesson.hosts import Hosts, addresses
 
 SMALL = {"steps": 200, "seeds": 2, "arms": [{"width": 16}, {"norm": "batch", "width": 16}]}
 
@@ -33,15 +35,16 @@ def test_a_run_comes_with_trials_growing_points_endings_and_a_verdict(server: Se
     assert not seen.error
     assert len(seen.trials) == 4
     assert set(seen.ended.values()) == {"finished"}
-    assert seen.verdict is not None
-    assert seen.verdict["statement"]["rule"]
-    assert {trial["arm"] for trial in seen.trials.values()} == {"no normalization", "batch norm"}
+    assert seen.result is not None
+    assert seen.result["claim"] == "bench"
+    assert seen.result["statement"]["rule"]
+    assert {trial["norm"] for trial in seen.trials.values()} == {"none", "batch"}
 
 
 def test_the_numbers_are_those_of_python_to_the_bit(server: Server) -> None:
     seen = run(server, "bench", SMALL)
     settings = chapters.normal("bench", json.dumps(SMALL).encode())
-    experiment = chapters.experiment("bench", settings)
+    experiment = chapters.study("bench", settings)
     wanted = experiment.trials({}).trials
     curves = {curve.trial.key: curve for curve in train(wanted, {"digits": load("digits")})}
     assert {trial["key"] for trial in seen.trials.values()} == set(curves)
@@ -68,8 +71,8 @@ def test_curves_grow_instead_of_arriving_at_the_end(server: Server) -> None:
 def test_two_pages_that_ask_the_same_share_one_run(server: Server) -> None:
     settings = SMALL | {"seed": 77}
     with server.connect() as one, server.connect() as two:
-        first = follow(one, ask(one, "bench", settings), until="run")
-        second = follow(two, ask(two, "bench", settings | {"seeds": 2}), until="run")
+        first = follow(one, ask(one, "bench", settings), until="joined")
+        second = follow(two, ask(two, "bench", settings | {"seeds": 2}), until="joined")
         assert first.number == second.number
 
 
@@ -79,6 +82,24 @@ def test_who_comes_later_gets_every_point(server: Server) -> None:
     assert late.number == early.number
     for place in early.trials:
         assert np.array_equal(early.curve(place), late.curve(place), equal_nan=True)
+
+
+def test_a_run_asked_for_again_and_again_by_one_page_comes_each_time(server: Server) -> None:
+    with server.connect() as socket:
+        times = [follow(socket, ask(socket, "bench", SMALL), seconds=30) for _ in range(3)]
+    for seen in times:
+        assert seen.result == times[0].result
+        assert seen.trials == times[0].trials
+        assert seen.ended == times[0].ended
+        for place in seen.trials:
+            assert np.array_equal(seen.curve(place), times[0].curve(place), equal_nan=True)
+
+
+def test_other_seeds_are_another_run(server: Server) -> None:
+    first, second = (run(server, "bench", SMALL | {"seed": seed}) for seed in (0, 2))
+    assert first.number != second.number
+    seeds = [{trial["seed"] for trial in seen.trials.values()} for seen in (first, second)]
+    assert seeds == [{0, 1}, {2, 3}]
 
 
 def children(pid: int) -> list[int]:
@@ -111,8 +132,9 @@ def test_a_killed_training_process_is_replaced_and_the_run_goes_on(server: Serve
 def test_a_stopped_run_ends_and_the_connection_goes_on(server: Server) -> None:
     settings = {"steps": 3000, "seeds": 10, "arms": [{"width": 128, "depth": 12, "norm": "batch"}]}
     with server.connect() as socket:
-        seen = follow(socket, ask(socket, "bench", settings), until="points")
-        socket.send(json.dumps({"type": "stop", "run": seen.number}))
+        number = ask(socket, "bench", settings)
+        follow(socket, number, until="points")
+        socket.send(json.dumps({"type": "stop", "ask": number}))
         began = time.monotonic()
         again = follow(socket, ask(socket, "bench", SMALL), seconds=30)
     assert again.verdict is not None
@@ -164,7 +186,7 @@ def test_two_hundred_bad_messages_and_the_connection_goes_on(server: Server) -> 
                 "[" * 3000,
                 json.dumps({"type": "start", "ask": -1, "chapter": "race"}),
                 json.dumps({"type": ["start"]}),
-                json.dumps({"type": "stop", "run": "all"}),
+                json.dumps({"type": "stop", "ask": "all"}),
                 json.dumps({"type": "start", "ask": 1, "chapter": "x" * 5000}),
                 "null",
             ]
@@ -172,7 +194,7 @@ def test_two_hundred_bad_messages_and_the_connection_goes_on(server: Server) -> 
         errors = 0
         while errors < 200:
             got = socket.recv(timeout=30)
-            errors += isinstance(got, str) and json.loads(got)["type"] == "error"
+            errors += isinstance(got, str) and json.loads(got)["type"] == "refused"
         assert follow(socket, ask(socket, "bench", SMALL), seconds=30).verdict is not None
 
 
@@ -196,7 +218,7 @@ def test_trust_is_checked_anew_each_time(server: Server) -> None:
             socket.send(json.dumps({"type": "trust", "ask": number}))
             while True:
                 got = socket.recv(timeout=60)
-                if isinstance(got, str) and (message := json.loads(got))["type"] == "trust":
+                if isinstance(got, str) and (message := json.loads(got))["type"] == "trusted":
                     break
             checked = message["checked"]
             assert max(checked["gradient"].values()) < 1e-3
@@ -231,6 +253,26 @@ def test_another_host_or_origin_is_refused(server: Server) -> None:
     assert fetch(server, "/", Origin="http://evil.example")[0] == 403
     with pytest.raises(InvalidStatus):
         server.connect(origin="http://evil.example")
+
+
+def test_a_lesson_for_a_room_answers_by_address_and_name_and_to_no_other_site(
+    open_server: Server,
+) -> None:
+    port = open_server.port
+    for address in ["127.0.0.1", *addresses("0.0.0.0")]:
+        hosts = Hosts(port, frozenset())
+        with urllib.request.urlopen(hosts.address(address), timeout=10) as answer:
+            assert answer.status == 200, address
+        origin = hosts.address(address).rstrip("/")
+        live = origin.replace("http:", "ws:") + "/live"
+        with connect(live, origin=Origin(origin)) as socket:
+            assert json.loads(socket.recv(timeout=20))["type"] == "state"
+        with pytest.raises(InvalidStatus):
+            connect(live, origin=Origin(f"http://192.0.2.99:{port}"))
+    assert fetch(open_server, "/", Host=f"lesson.school:{port}")[0] == 200
+    assert fetch(open_server, "/", Host=f"evil.example:{port}")[0] == 403
+    own = f"127.0.0.1:{port}"
+    assert fetch(open_server, "/", Host=own, Origin=f"http://localhost:{port}")[0] == 403
 
 
 @pytest.mark.parametrize(

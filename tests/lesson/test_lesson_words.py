@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from evenbatch.lesson.recorded import FOLDER
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 FILES = (WEB / "src" / "words").glob("*.json")
@@ -95,34 +92,3 @@ def test_nobody_says_what_a_network_wants() -> None:
         for key, text in LANGUAGES[code].items():
             if not key.startswith("teacher.myth"):
                 assert not re.search(pattern, text), key
-
-
-def slug(text: str) -> str:
-    """As web/src/words/said.ts has it."""
-    return re.sub(r"[^a-z#]+", "-", re.sub(r"\d+(\.\d+)?", "#", text).lower()).strip("-")
-
-
-def names_of(verdict: dict[str, Any]) -> set[str]:
-    """What a verdict calls its arms, axes, marks and units."""
-    found = {effect["unit"] for effect in verdict["effects"][:1]}
-    for figure in verdict["figures"]:
-        found |= {figure["x"]["label"], figure["y"]["label"], *figure["x"]["names"]}
-        found |= {one["name"] for one in figure["series"]}
-        found |= {one["label"] for one in figure["marks"]}
-        found |= set(figure["title"].partition(": ")[2].split(", ")[1:])
-    return {name for name in found if re.search(r"[a-z]{2}", name)}
-
-
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
-def test_every_figure_of_a_verdict_has_its_words(path: Path) -> None:
-    verdict = json.loads(path.read_text("utf-8"))["verdict"]
-    for words in LANGUAGES.values():
-        for figure in verdict["figures"]:
-            key = f"figure.{slug(figure['title'].partition(': ')[0])}"
-            assert words.get(key), key
-            assert words.get(f"{key}.says"), key
-        for name in names_of(verdict):
-            parts = [name] if f"said.{slug(name)}" in words else name.split(", ")
-            missing = [part for part in parts if f"said.{slug(part)}" not in words]
-            assert not missing, missing
-        assert f"record.claim.{path.stem}" in words

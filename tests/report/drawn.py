@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from reading import Element, tree
 
-from evenbatch.experiments.exhibits import Figure
+from evenbatch.protocol.exhibits import Figure
 from evenbatch.report.figures import draw
 
 Point = tuple[float, float]

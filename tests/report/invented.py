@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from evenbatch.experiments.exhibits import (
+from evenbatch.protocol.exhibits import (
     DOTS,
     LINES,
     STRIPS,
@@ -20,7 +20,7 @@ from evenbatch.experiments.exhibits import (
     band,
     numbers,
 )
-from evenbatch.experiments.protocol import ANSWERS, Effect, Statement, Verdict
+from evenbatch.protocol.verdict import ANSWERS, Effect, Statement, Verdict
 from evenbatch.report import record
 from evenbatch.report.results import Report, factored, read
 

@@ -14,7 +14,7 @@ from drawn import axes, colored, number, points, reader, sheet
 from invented import NAMES, NASTY, dots, lines, strips
 from reading import Element
 
-from evenbatch.experiments.exhibits import (
+from evenbatch.protocol.exhibits import (
     DOTS,
     KINDS,
     LINES,
@@ -23,7 +23,7 @@ from evenbatch.experiments.exhibits import (
     Mark,
     Series,
 )
-from evenbatch.experiments.setup import ARM_NAMES
+from evenbatch.protocol.setup import ARM_NAMES
 from evenbatch.report import figures
 from evenbatch.report.figures.canvas import length
 from evenbatch.report.looks import looks

@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
+from evenbatch.claims import Round
 from evenbatch.engine import Network, Trial
-from evenbatch.experiments import Round
 from evenbatch.report.progress import Pace, Watcher, Work, cost, counted
 
 

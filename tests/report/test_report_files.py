@@ -116,4 +116,44 @@ def test_pages_are_made_again_from_the_json_alone(
     (tmp_path / "other.json").write_text("[1, 2]")
     assert main([str(tmp_path / "other.json")]) == 2
     assert "other.json is no report" in capsys.readouterr().err
-    assert main([]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+
+
+def test_a_record_is_small_and_makes_the_same_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = [
+        part("a", "digits", "holds", (lines(),), 600),
+        part("a", "cookies", "cannot tell", (dots(),)),
+        part("b|c", "mine", "does not hold", ()),
+        record.skipped("d", "d is so", "mnist", "Its files are not here."),
+    ]
+    parts[0]["verdict"] |= {"note": "more than claimed"}
+    parts[1]["verdict"] |= {"effects": []}
+    pages.write(tmp_path, content(parts))
+    table, kept = tmp_path / "page.md", tmp_path / "kept.json"
+    table.write_text("before\n<!-- verdicts -->\nX\n<!-- /verdicts -->\nafter\n", encoding="utf-8")
+    made = ["--record", str(kept), "--table", str(table)]
+    assert main([str(tmp_path / "report.json"), *made]) == 0
+    page = table.read_text(encoding="utf-8")
+    [rows] = tables(page)
+    assert [row[1:] for row in rows[2:]] == [
+        [
+            " digits: ✓ holds, more than claimed (4.2 times fewer steps) ",
+            " cookies: ? cannot tell ",
+        ],
+        [" mine: ✗ does not hold (4.2 times fewer steps) ", "  "],
+        [" mnist: – not measured ", "  "],
+    ]
+    assert page.startswith(
+        "before\n<!-- verdicts -->\n| the claim | on one data set | on another |"
+    )
+    assert page.endswith("<!-- /verdicts -->\nafter\n")
+    assert "X" not in page
+    assert kept.stat().st_size < 5000 < (tmp_path / "report.json").stat().st_size
+    assert main([str(kept), "--table", str(table)]) == 0
+    assert table.read_text(encoding="utf-8") == page
+    table.write_text("no marks\n", encoding="utf-8")
+    assert main([str(kept), "--table", str(table)]) == 2
+    assert "page.md takes no table: there is no line <!-- verdicts -->" in capsys.readouterr().err

@@ -18,11 +18,11 @@ from cluster import busy_workers
 from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Network, SettingError, Trial
 from evenbatch.engine.machine import machine
-from evenbatch.experiments.grid import Grid
-from evenbatch.experiments.sweep import run_sweep
 from evenbatch.runners import Local, RunnerError, on_ray
 from evenbatch.runners.on_ray import OnRay
 from evenbatch.store import Store
+from evenbatch.sweeps.grid import Grid
+from evenbatch.sweeps.sweep import run_sweep
 
 pytestmark = pytest.mark.usefixtures("ray")
 

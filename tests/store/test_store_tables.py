@@ -61,9 +61,15 @@ def test_to_pandas(store: Store, curves: list[Curve]) -> None:
     assert len(best) == 3
 
 
+def read_csv(path: Path) -> Any:
+    """To the last bit: by default pandas before 3 reads some numbers one unit off."""
+    exact = {} if pandas.__version__ >= "3" else {"float_precision": "round_trip"}
+    return pandas.read_csv(path, **exact)
+
+
 def test_csv(store: Store, curves: list[Curve], tmp_path: Path) -> None:
     assert store.export(tmp_path / "deep" / "t.csv") == len(curves)
-    expect(pandas.read_csv(tmp_path / "deep" / "t.csv", keep_default_na=True), curves)
+    expect(read_csv(tmp_path / "deep" / "t.csv"), curves)
     text = (tmp_path / "deep" / "t.csv").read_text()
     assert "nan" not in text
     assert "None" not in text
@@ -110,7 +116,7 @@ def test_more_than_one_piece(
 ) -> None:
     monkeypatch.setattr(tidy, "TRIALS_AT_ONCE", 2)
     monkeypatch.setattr("evenbatch.store.store.AT_ONCE", 2)
-    for name, read in (("t.csv", pandas.read_csv), ("t.parquet", pandas.read_parquet)):
+    for name, read in (("t.csv", read_csv), ("t.parquet", pandas.read_parquet)):
         tidy.write(tmp_path / name, store.records([curve.trial for curve in curves]))
         expect(read(tmp_path / name), curves)
 

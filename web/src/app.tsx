@@ -2,7 +2,8 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { CHAPTERS, type ChapterShown } from "./chapters";
+import { CHAPTERS } from "./chapters";
+import type { ChapterShown } from "./chapters/chapter";
 import { Workbench } from "./chapters/bench";
 import { Teacher } from "./chapters/teacher";
 import { useConnection } from "./live/use";

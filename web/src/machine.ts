@@ -1,5 +1,5 @@
 // The evening machine: batch norm by hand, one column an ingredient, one row a batch of dough.
-// tests/lesson checks these functions against evenbatch.norms through web/cases.json.
+// tests/lesson checks these functions against evenbatch.norms through web/tests/machine.json.
 
 export interface Step {
   mean: number[];

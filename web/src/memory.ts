@@ -1,65 +1,95 @@
 // What the learner did, kept in this browser and nowhere else.
 
-import { useEffect, useReducer } from "preact/hooks";
+import { useEffect, useReducer, useState } from "preact/hooks";
 
-export interface Result {
-  answer: string;
-  sentence: string;
-  effects: { label: string; value: number | null; low: number | null; high: number | null; unit: string; bound: string }[];
-  measuredOn: string;
-  facts?: { [name: string]: number | string | null };
-  settings: object;
-  keys: string[];
-  when: string;
+import type { Recorded } from "./made/messages";
+import type { Facts } from "./parts/happened";
+
+// A finished run, as far as its verdict goes, and the numbers that its sentence quotes.
+export interface Kept extends Omit<Recorded, "machine" | "layers"> {
+  facts: Facts;
 }
 
-export interface Kept {
+export interface Contents {
   language: string;
   level: "cookie" | "maths";
   predictions: { [question: string]: string };
-  results: { [chapter: string]: Result };
+  results: { [experiment: string]: Kept };
   answers: { [question: string]: string };
-  texts: { [question: string]: string };
+  knobs: { [knob: string]: unknown };
   visited: string[];
 }
 
 const NAME = "evenbatch-lesson";
-const FRESH: Kept = { language: "", level: "cookie", predictions: {}, results: {}, answers: {}, texts: {}, visited: [] };
+const FRESH: Contents = { language: "", level: "cookie", predictions: {}, results: {}, answers: {}, knobs: {}, visited: [] };
+
+type Group = "predictions" | "results" | "answers" | "knobs";
+
+// What was kept, as far as it is what this page keeps: another version's or a damaged one is left.
+export function sound(text: string | null): Contents {
+  let found: Partial<Contents> = {};
+  try {
+    found = Object(JSON.parse(text ?? "{}")) as Partial<Contents>;
+  } catch {
+    // Not even JSON.
+  }
+  const kept = { ...FRESH };
+  for (const key of Object.keys(FRESH) as (keyof Contents)[]) {
+    const value = found[key];
+    const like = typeof value === typeof FRESH[key] && value !== null && Array.isArray(value) === Array.isArray(FRESH[key]);
+    if (like) Object.assign(kept, { [key]: value });
+  }
+  const whole = Object.entries(kept.results).filter(([, one]) => one?.result?.verdict?.figures && one.facts && one.trials);
+  return { ...kept, results: Object.fromEntries(whole) };
+}
 
 class Memory {
-  private kept: Kept = { ...FRESH };
+  private kept: Contents = { ...FRESH };
   private readonly listeners = new Set<() => void>();
 
   constructor() {
+    this.read();
+    // Another tab has written: what it finished is not lost when this one writes.
+    addEventListener("storage", (event) => {
+      if (event.key !== NAME && event.key !== null) return;
+      this.read();
+      this.tell();
+    });
+  }
+
+  private read(): void {
     try {
-      this.kept = { ...FRESH, ...JSON.parse(localStorage.getItem(NAME) ?? "{}") };
+      this.kept = sound(localStorage.getItem(NAME));
     } catch {
       // Private windows may refuse; the lesson then forgets on leaving.
     }
   }
 
-  get<K extends keyof Kept>(key: K): Kept[K] {
+  private tell(): void {
+    this.listeners.forEach((listener) => listener());
+  }
+
+  get<K extends keyof Contents>(key: K): Contents[K] {
     return this.kept[key];
   }
 
-  set<K extends keyof Kept>(key: K, value: Kept[K]): void {
+  set<K extends keyof Contents>(key: K, value: Contents[K]): void {
     this.kept = { ...this.kept, [key]: value };
     try {
       localStorage.setItem(NAME, JSON.stringify(this.kept));
     } catch {
       // As above.
     }
-    this.listeners.forEach((listener) => listener());
+    this.tell();
   }
 
-  put<K extends "predictions" | "results" | "answers" | "texts">(key: K, name: string, value: Kept[K][string]): void {
-    this.set(key, { ...this.kept[key], [name]: value } as Kept[K]);
+  put<K extends Group>(key: K, name: string, value: Contents[K][string]): void {
+    this.set(key, { ...this.kept[key], [name]: value } as Contents[K]);
   }
 
   forget(): void {
     const { language, level } = this.kept;
-    this.kept = { ...FRESH };
-    this.set("language", language);
+    this.kept = { ...FRESH, language };
     this.set("level", level);
   }
 
@@ -75,4 +105,20 @@ export function useMemory(): Memory {
   const [, again] = useReducer((n: number) => n + 1, 0);
   useEffect(() => memory.listen(again as () => void), []);
   return memory;
+}
+
+// A knob that stands where the learner left it, after a reload too; `fits` says whether what was
+// kept is a value it can have.
+export function useKnob<T>(name: string, first: T, fits: (kept: T) => boolean): [T, (value: T) => void] {
+  const [value, set] = useState<T>(() => {
+    const kept = memory.get("knobs")[name] as T;
+    return typeof kept === typeof first && kept !== null && fits(kept) ? kept : first;
+  });
+  return [
+    value,
+    (next) => {
+      set(() => next);
+      memory.put("knobs", name, next);
+    },
+  ];
 }

@@ -1,4 +1,4 @@
-"""The door: `evenbatch race`, `evenbatch prove`, …; one command, one file.
+"""The door: `evenbatch prove`, `evenbatch race`, …; one command, one file.
 
 Everything heavy is imported inside the commands, so that ``--help`` answers at once. What a user
 can get wrong ends with one message and exit code 2, Ctrl-C with what is known so far and 130.
@@ -7,7 +7,7 @@ can get wrong ends with one message and exit code 2, Ctrl-C with what is known s
 # The order here is the order in the help.
 # isort: off
 from evenbatch.cli.door import app, main
-from evenbatch.cli import race, prove, sweep, export, lesson, audit, info
+from evenbatch.cli import prove, claims, race, sweep, export, lesson, audit, info
 # isort: on
 
-__all__ = ["app", "audit", "export", "info", "lesson", "main", "prove", "race", "sweep"]
+__all__ = ["app", "audit", "claims", "export", "info", "lesson", "main", "prove", "race", "sweep"]

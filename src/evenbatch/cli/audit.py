@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from evenbatch.cli.door import UserError, app, readable_errors
+from evenbatch.app.opening import UserError
+from evenbatch.cli.door import app, readable_errors
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from evenbatch import __version__
+from evenbatch.app.opening import UserError
 
 USER_ERROR, INTERRUPTED = 2, 130
 
@@ -17,14 +18,9 @@ app = typer.Typer(
     name="evenbatch",
     help="Measures what normalization buys a neural network, on your machine and your data.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class UserError(Exception):
-    """Something on the command line that cannot work; the message says what to change."""
 
 
 @contextmanager
@@ -33,9 +29,10 @@ def readable_errors() -> Iterator[None]:
     from rich.console import Console
     from rich.markup import escape
 
-    from evenbatch.data import DataError
+    from evenbatch.cli.table_options import pasteable
+    from evenbatch.data import DataError, TableError
     from evenbatch.engine import SettingError
-    from evenbatch.experiments import ExperimentError
+    from evenbatch.protocol.verdict import ExperimentError
     from evenbatch.runners import RunnerError
     from evenbatch.store import StoreError
 
@@ -44,7 +41,11 @@ def readable_errors() -> Iterator[None]:
     except (
         UserError, DataError, SettingError, ExperimentError, StoreError, RunnerError,
     ) as error:  # fmt: skip
+        table = error if isinstance(error, TableError) else error.__cause__
         message = str(error)
+        if isinstance(table, TableError):
+            own = message if table is error else table.text()
+            message = message.replace(own, table.text(pasteable(table)))
     except OSError as error:
         message = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
     except KeyboardInterrupt:

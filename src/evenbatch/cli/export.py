@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from evenbatch.cli.door import UserError, app, readable_errors
+from evenbatch.app.opening import UserError
+from evenbatch.cli.door import app, readable_errors
 from evenbatch.cli.options import StoreFile
 
 
@@ -16,7 +17,7 @@ def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=".csv, .parquet or .json.")],
     store: StoreFile = None,
 ) -> None:
-    """Write every training that is stored to a file for other programs.
+    """Write every run that is stored to a file for other programs.
 
     CSV and Parquet: one row per training and evaluation. JSON: everything, probes too.
     """

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from evenbatch.cli.door import UserError, app, readable_errors
+from evenbatch.app.opening import UserError
+from evenbatch.cli.door import app, readable_errors
 from evenbatch.cli.options import StoreFile
 
 
@@ -20,6 +21,10 @@ def lesson(
         bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
     ] = True,
     store: StoreFile = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="A name by which other machines reach this one; may be repeated."),
+    ] = None,
 ) -> None:
     """Open the lesson: one hour in the browser, every curve trained live.
 
@@ -29,7 +34,7 @@ def lesson(
         from evenbatch.lesson.serve import LessonError, serve
 
         try:
-            serve(host, port, browser, kept(store))
+            serve(host, port, browser, kept(store), name or ())
         except LessonError as error:
             raise UserError(str(error)) from None
 

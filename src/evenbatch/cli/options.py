@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from evenbatch.cli.door import INTERRUPTED, UserError
-
-if TYPE_CHECKING:
-    from evenbatch.data import Dataset
-    from evenbatch.report.job import Outputs, Part
-    from evenbatch.runners import Runner
-    from evenbatch.store import Store
-
-TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".npz")
-
 OUT = "Output"
+
+
+def _claim_names(typed: str) -> list[str]:
+    """For completion in a shell."""
+    from evenbatch.claims import CLAIMS
+
+    return [name for name in CLAIMS if name.startswith(typed)]
+
+
+ClaimNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CLAIM",
+        help="Names of claims. (default: all; `evenbatch claims` lists them)",
+        show_default=False,
+        autocompletion=_claim_names,
+    ),
+]
+EffortName = Annotated[
+    Literal["quick", "default", "full"] | None,
+    typer.Option(
+        help="How much is trained: fewer seeds and wider intervals, or more. (default: default)",
+        show_default=False,
+    ),
+]
 Target = Annotated[
     str | None,
     typer.Option(help="Column to predict, if the data are a file of your own.", metavar="COLUMN"),
@@ -37,27 +49,20 @@ JsonFile = Annotated[
         rich_help_panel=OUT,
     ),
 ]
-Out = Annotated[
-    Path, typer.Option(metavar="FOLDER", help="Folder for the pictures.", rich_help_panel=OUT)
-]
-Picture = Annotated[
-    bool, typer.Option("--picture/--no-picture", help="Draw PNG and SVG.", rich_help_panel=OUT)
-]
 StoreFile = Annotated[
     str | None,
     typer.Option(
         "--store",
         metavar="FILE|off",
-        help="Keep trainings in this file; those in it are not run again. (default: your own)",
+        help="Keep runs in this file; those in it are not run again. (default: your own)",
         show_default=False,
         rich_help_panel=OUT,
     ),
 ]
 WHERE = "Where to train"
 On = Annotated[
-    str,
+    Literal["local", "ray"],
     typer.Option(
-        metavar="local|ray",
         help="This machine's cores, or Ray (pip install 'evenbatch\\[ray]').",
         rich_help_panel=WHERE,
     ),
@@ -71,6 +76,15 @@ Address = Annotated[
         rich_help_panel=WHERE,
     ),
 ]
+OptionalReport = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Folder for the report. (default: none is written)",
+        show_default=False,
+        rich_help_panel=OUT,
+    ),
+]
 ReportFolder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="Folder for the report.", rich_help_panel=OUT)
 ]
@@ -81,13 +95,14 @@ ReportWanted = Annotated[
     ),
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Only the last sentence.", rich_help_panel=OUT)
+    bool,
+    typer.Option("--quiet", "-q", help="Print only the one-line summary.", rich_help_panel=OUT),
 ]
 ProveData = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME|FILE",
-        help="Measure on these. (default: each claim's own)",
+        help="Measure on these; may be given several times. (default: each claim's own)",
         show_default=False,
     ),
 ]
@@ -95,85 +110,3 @@ DataDir = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Folder with the four files of MNIST.", show_default=False),
 ]
-
-
-def finish(
-    parts: list[Part],
-    threads: int | None,
-    store: str | None,
-    outputs: Outputs,
-    on: str = "local",
-    address: str | None = None,
-) -> None:
-    """Carry the experiments out; exit with 130 if Ctrl-C ended them early."""
-    from evenbatch.report.job import run
-
-    with opened(store) as kept, chosen_runner(on, address) as chosen:
-        if not run(parts, threads, outputs, kept, chosen):
-            raise typer.Exit(INTERRUPTED)
-
-
-@contextmanager
-def chosen_runner(on: str, address: str | None) -> Iterator[Runner]:
-    """Where trainings run, as asked for; what was started for it is ended afterwards."""
-    from evenbatch.data.errors import did_you_mean
-    from evenbatch.runners import Local
-    from evenbatch.runners.on_ray import OnRay
-
-    if on not in ("local", "ray"):
-        raise UserError(f"--on {on}: use local or ray.{did_you_mean(on, ('local', 'ray'))}")
-    if address is not None and on != "ray":
-        raise UserError(f"--address {address} is about a Ray cluster: add --on ray")
-    chosen: Runner = OnRay(address) if on == "ray" else Local()
-    try:
-        yield chosen
-    finally:
-        chosen.close()
-
-
-@contextmanager
-def opened(store: str | None) -> Iterator[Store | None]:
-    """The store that was asked for, or the user's own; None for "off".
-
-    A store that was named must work. The user's own may be missing or broken: that is said, and the
-    work is done without it.
-    """
-    from evenbatch.store import Store, StoreError, default_path
-
-    chosen = default_path() if store is None else Path(store)
-    if chosen is None or store == "off":
-        yield None
-        return
-    try:
-        found = Store(chosen)
-    except StoreError as error:
-        if store is not None:
-            raise
-        sys.stderr.write(f"evenbatch: {error}\nGoing on without storing.\n")
-        yield None
-        return
-    with found:
-        yield found
-
-
-def load_data(name: str, target: str | None, data_dir: Path | None = None) -> Dataset:
-    """A data set by name, or a table if it names a file; MNIST from `data_dir`, if given."""
-    from evenbatch.data import DATASETS, load, load_table
-
-    is_file = name.endswith(TABLE_ENDINGS) or Path(name).expanduser().is_file()
-    if target is not None:
-        if name.partition(":")[0] in DATASETS and not is_file:
-            raise UserError(
-                f"--target is about a table of your own, and {name} is none: leave --target out, "
-                "or give a file with --data"
-            )
-        return load_table(name, target)
-    if is_file:
-        if not Path(name).expanduser().exists():
-            raise UserError(f"there is no file {name}")
-        raise UserError(
-            f"{name} is a table of your own: name the column to predict with --target COLUMN"
-        )
-    if data_dir is not None and name.partition(":")[0] == "mnist":
-        return load(name, data_dir=data_dir)
-    return load(name)

@@ -2,59 +2,71 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from evenbatch.cli.door import UserError, app, readable_errors
+from evenbatch.app.opening import UserError
+from evenbatch.app.tables import Tables
+from evenbatch.cli.door import INTERRUPTED, app, readable_errors
 from evenbatch.cli.options import (
     JsonFile,
-    Out,
-    Picture,
+    OptionalReport,
     Quiet,
     StoreFile,
     Target,
     Threads,
-    finish,
-    load_data,
 )
+from evenbatch.cli.table_options import with_table_options
 
 NET, HOW = "Network", "Training and measuring"
 
 
 @app.command()
+@with_table_options
 def race(
     data: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="digits, cookies, … or a table of your own.")
     ] = "digits",
     target: Target = None,
-    norm: Annotated[str, typer.Option(help="batch, layer, rms or group.")] = "batch",
+    norm: Annotated[
+        Literal["batch", "layer", "rms", "group"], typer.Option(help="Normalizer.")
+    ] = "batch",
     placement: Annotated[
-        str, typer.Option(help="before or after the activation, or input.", rich_help_panel=NET)
+        Literal["before", "after", "input"],
+        typer.Option(help="Where: before or after the activation.", rich_help_panel=NET),
     ] = "before",
     depth: Annotated[int, typer.Option(help="Hidden layers.", rich_help_panel=NET)] = 3,
-    width: Annotated[int, typer.Option(help="Units in each.", rich_help_panel=NET)] = 64,
+    width: Annotated[int, typer.Option(help="Units in each layer.", rich_help_panel=NET)] = 64,
     activation: Annotated[
-        str, typer.Option(help="relu, leaky_relu, tanh, sigmoid or gelu.", rich_help_panel=NET)
+        Literal["relu", "leaky_relu", "tanh", "sigmoid", "gelu", "identity"],
+        typer.Option(help="Activation function.", rich_help_panel=NET),
     ] = "relu",
     init: Annotated[
-        str, typer.Option(help="torch, he, xavier or gaussian.", rich_help_panel=NET)
+        Literal["torch", "he", "xavier", "gaussian"],
+        typer.Option(help="Initial weights.", rich_help_panel=NET),
     ] = "torch",
     optimizer: Annotated[
-        str, typer.Option(help="sgd, momentum, adam or adamw.", rich_help_panel=HOW)
+        Literal["sgd", "momentum", "adam", "adamw"],
+        typer.Option(help="Optimizer.", rich_help_panel=HOW),
     ] = "sgd",
-    batch_size: Annotated[int, typer.Option(help="Examples.", rich_help_panel=HOW)] = 32,
+    batch_size: Annotated[
+        int, typer.Option(help="Examples in a minibatch.", rich_help_panel=HOW)
+    ] = 32,
     steps: Annotated[
-        int, typer.Option(help="Budget of a training, in minibatches.", rich_help_panel=HOW)
+        int, typer.Option(help="Budget of a run, in minibatches.", rich_help_panel=HOW)
     ] = 1000,
     seeds: Annotated[
         int, typer.Option(help="Pairs measured; at least 5 for a verdict.", rich_help_panel=HOW)
     ] = 10,
-    seed: Annotated[int, typer.Option(help="The first of them.", rich_help_panel=HOW)] = 0,
-    lr_grid: Annotated[
+    seed: Annotated[
+        int, typer.Option(help="First seed; the others follow it.", rich_help_panel=HOW)
+    ] = 0,
+    rates: Annotated[
         str,
         typer.Option(
+            "--rates",
+            "--lr-grid",
             metavar="R,R,…",
             help="Learning rates to try. (default: half decades, continued as needed)",
             show_default=False,
@@ -69,12 +81,22 @@ def race(
             rich_help_panel=HOW,
         ),
     ] = None,
+    raw_target: Annotated[
+        bool,
+        typer.Option(
+            "--raw-target",
+            help="Leave the target of a regression as it is. (default: standardized, if its size "
+            "is far from 1)",
+            rich_help_panel=HOW,
+        ),
+    ] = False,
     threads: Threads = None,
     store: StoreFile = None,
     json: JsonFile = None,
-    out: Out = Path("evenbatch-out"),
-    picture: Picture = True,
+    out: OptionalReport = None,
     quiet: Quiet = False,
+    *,
+    tables: Tables,
 ) -> None:
     """Race a network without normalization against the same one with it.
 
@@ -83,13 +105,13 @@ def race(
     The answer: how many times fewer steps it takes, and how much less time.
     """
     with readable_errors():
-        from evenbatch.experiments.race import Race
-        from evenbatch.experiments.speed import Speed
-        from evenbatch.report.job import Outputs, Part
+        from evenbatch.app.job import Outputs, carry_out_parts
+        from evenbatch.app.parts import Part
+        from evenbatch.claims import race_study
 
-        settings = Race(
-            data=load_data(data, target),
-            norm=norm,
+        study = race_study(
+            tables.load(data, target),
+            norm,
             placement=placement,
             init=init,
             depth=depth,
@@ -100,17 +122,20 @@ def race(
             steps=steps,
             seeds=seeds,
             seed=seed,
-            grid=parse_grid(lr_grid),
+            rates=parse_rates(rates),
             goal=goal,
+            raw_target=raw_target,
         )
-        outputs = Outputs(json, out if picture else None, quiet)
-        finish([Part("speed", Speed(settings))], threads, store, outputs)
+        tables.show(quiet)
+        outputs = Outputs(json, quiet, out)
+        if not carry_out_parts([Part("speed", study)], threads, store, outputs):
+            raise typer.Exit(INTERRUPTED)
 
 
-def parse_grid(text: str) -> tuple[float, ...]:
+def parse_rates(text: str) -> tuple[float, ...]:
     """Learning rates written with commas.
 
-    >>> parse_grid("0.1, 1e-2"), parse_grid("")
+    >>> parse_rates("0.1, 1e-2"), parse_rates("")
     ((0.1, 0.01), ())
     """
     rates = []
@@ -119,6 +144,6 @@ def parse_grid(text: str) -> tuple[float, ...]:
             rates.append(float(word))
         except ValueError:
             raise UserError(
-                f"--lr-grid: {word.strip()!r} is not a number; write it like --lr-grid 0.01,0.1,1"
+                f"--rates: {word.strip()!r} is not a number; write it like --rates 0.01,0.1,1"
             ) from None
     return tuple(rates)

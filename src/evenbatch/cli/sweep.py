@@ -9,48 +9,57 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evenbatch.app.tables import Tables, show_notes
 from evenbatch.cli.door import INTERRUPTED, app, readable_errors
-from evenbatch.cli.options import Address, On, Quiet, StoreFile, Threads, chosen_runner, opened
+from evenbatch.cli.options import Address, On, Quiet, StoreFile, Target, Threads
+from evenbatch.cli.table_options import with_table_options
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from evenbatch.experiments.sweep import SweepResult
     from evenbatch.store import Store
+    from evenbatch.sweeps.sweep import SweepResult
 
 
 @app.command()
+@with_table_options
 def sweep(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The grid (docs/store.md).")],
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write every training here: .csv, .parquet or .json.",
+            help="Write every run here: .csv, .parquet or .json.",
             show_default=False,
         ),
     ] = None,
+    target: Target = None,
     threads: Threads = None,
     on: On = "local",
     address: Address = None,
     store: StoreFile = None,
     quiet: Quiet = False,
+    *,
+    tables: Tables,
 ) -> None:
     """Train a grid of settings of your own, and say which did best.
 
     What was trained before is not trained again.
     """
     with readable_errors():
-        from evenbatch.experiments.sweep import run_sweep
-        from evenbatch.experiments.sweep_file import read_sweep
+        from evenbatch.app.opening import chosen_runner, opened
         from evenbatch.report.progress import Watcher, counted
         from evenbatch.report.sweep import show_sweep
         from evenbatch.report.terminal import plain_console
         from evenbatch.store import tidy
+        from evenbatch.sweeps.sweep import run_sweep
+        from evenbatch.sweeps.sweep_file import read_sweep
 
         if out is not None:
             tidy.check(out)
-        grid = read_sweep(file)
+        grid = read_sweep(file, target, tables.options)
+        if not quiet:
+            show_notes(grid.datasets.values())
         console, face = plain_console(), None if quiet else plain_console(stderr=True)
         with opened(store) as kept, chosen_runner(on, address) as chosen:
             with Watcher(face, {"sweep": len(grid)}) as watcher:
@@ -61,7 +70,7 @@ def sweep(
             if out is not None:
                 written = result.export(out)
                 if not quiet:
-                    console.print(f"Table: {out} ({written:,} trainings)", markup=False)
+                    console.print(f"Table: {out} ({written:,} runs)", markup=False)
             _close(console, result, kept)
         if result.interrupted:
             raise typer.Exit(INTERRUPTED)
@@ -69,7 +78,7 @@ def sweep(
 
 def _close(console: Console, result: SweepResult, store: Store | None) -> None:
     """How many ended, where they are, and after Ctrl-C how to go on."""
-    said = f"{result.done:,} of {len(result.grid):,} trainings"
+    said = f"{result.done:,} of {len(result.grid):,} runs"
     if result.found:
         said += f", {result.found:,} of them known before"
     if store is not None and not result.unsaved:

@@ -1,4 +1,4 @@
-"""The data a network is trained on: loaded by name, split by a seed, never standardized.
+"""The data a network is trained on: loaded by name, split by a seed, never standardized::
 
     load("digits")                    one of the data sets in `DATASETS`
     load("cookies", seed=3)           with options; its name is then "cookies:seed=3"
@@ -19,9 +19,18 @@ from typing import Any
 from evenbatch.data import cookies, digits, mnist, mnist1d, stories
 from evenbatch.data.dataset import Dataset, check_batch_size
 from evenbatch.data.errors import DataError, did_you_mean, listed
-from evenbatch.data.table import load_table, recall
+from evenbatch.data.table import TableError, TableOptions, load_table, recall
 
-__all__ = ["DATASETS", "DataError", "Dataset", "check_batch_size", "load", "load_table"]
+__all__ = [
+    "DATASETS",
+    "DataError",
+    "Dataset",
+    "TableError",
+    "TableOptions",
+    "check_batch_size",
+    "load",
+    "load_table",
+]
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "cookies": cookies.load,
@@ -31,6 +40,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "mnist": mnist.load,
     "stories": stories.load,
 }
+"""What loads each data set, by its name."""
 
 _PLACES = ("data_dir", "download")  # say where the data lies, not what it is: not in the name
 _cache: dict[tuple[str, str], Dataset] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from evenbatch.data.errors import DataError
 from evenbatch.data.split import split_rows
+from evenbatch.table_options import TASKS
 
-TASKS = ("classification", "regression")
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _LENGTHS = ("lengths_train", "lengths_test")
+_BLOCK = 4096  # rows
+ROOM = 16
+"""Columns that the engine's rows are padded to a multiple of (`kernels._lanes.PAD`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +84,8 @@ class Dataset:
             self._check_lengths(f"lengths_{part}", getattr(self, f"x_{part}"))
             self._check_y(f"y_{part}", len(getattr(self, f"x_{part}")))
         for field in _ARRAYS + (_LENGTHS if steps else ()):
-            view = np.ascontiguousarray(getattr(self, field)).view()
+            array = getattr(self, field)
+            view = (array if is_roomy(array) else np.ascontiguousarray(array)).view()
             view.flags.writeable = False
             object.__setattr__(self, field, view)
         if not self.fingerprint:
@@ -163,7 +167,7 @@ class Dataset:
 
     @property
     def n_outputs(self) -> int:
-        """Classes, or regression targets: the width of a network's last layer."""
+        """Classes, or regression targets; the width of a network's last layer."""
         return len(self.classes) if self.task == "classification" else int(self.y_train.shape[1])
 
     @property
@@ -185,10 +189,36 @@ class Dataset:
 
 
 def _check_finite(name: str, field: str, values: NDArray[Any]) -> None:
-    finite = np.isfinite(values)
-    if not finite.all():
-        row, column = (int(i) for i in np.argwhere(~finite)[0])
-        raise DataError(f"{name}: {field}[{row}, {column}] is {values[row, column]}, not a number.")
+    for start, block in _blocks(values):
+        finite = np.isfinite(block)
+        if not finite.all():
+            row, column = (int(i) for i in np.argwhere(~finite)[0])
+            raise DataError(
+                f"{name}: {field}[{start + row}, {column}] is {block[row, column]}, not a number."
+            )
+
+
+def _blocks(values: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Some rows at a time and where they begin, so that no second copy of a large table is made."""
+    for start in range(0, max(len(values), 1), _BLOCK):
+        yield start, values[start : start + _BLOCK]
+
+
+def roomy(rows: int, columns: int) -> NDArray[np.float32]:
+    """Zeros (rows, columns), each row with room behind it up to a multiple of 16 columns.
+
+    So the engine reads rows, and trains on such an array as it lies, without a copy.
+    """
+    return np.zeros((rows, -(-columns // ROOM) * ROOM), np.float32)[:, :columns]
+
+
+def is_roomy(x: NDArray[Any]) -> bool:
+    """Whether an array lies as `roomy` makes one."""
+    return bool(
+        x.ndim == 2
+        and x.dtype == np.float32
+        and x.strides == (-(-x.shape[1] // ROOM) * ROOM * 4, 4)
+    )
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -201,10 +231,11 @@ def fingerprint(dataset: Dataset) -> str:
     if dataset.time_steps:
         digest.update(f"time_steps {dataset.time_steps}".encode())
     for field in _ARRAYS + (_LENGTHS if dataset.time_steps else ()):
-        array = np.ascontiguousarray(getattr(dataset, field))
-        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        digest.update(f"{field} {array.dtype.str} {array.shape}".encode())
-        digest.update(array.data)
+        array = getattr(dataset, field)
+        little = array.dtype.newbyteorder("<")
+        digest.update(f"{field} {little.str} {array.shape}".encode())
+        for _, block in _blocks(array):
+            digest.update(np.ascontiguousarray(block, little).data)
     return digest.hexdigest()[:16]
 
 

@@ -29,12 +29,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {match!r}?" if match else ""
 
 
-def listed(items: Iterable[object], limit: int = 10) -> str:
-    """Quoted and joined by commas; the tail is counted, not shown.
+def listed(items: Iterable[object], limit: int = 10, longest: int = 1000) -> str:
+    """Quoted and joined by commas; the tail is counted, not shown, and long texts are cut.
 
     >>> listed(["a", "b", "c"], limit=2)
     "'a', 'b' and 1 more"
     """
     shown = [repr(item) for item in items]
+    shown = [text if len(text) <= longest else f"{text[:longest]}…{text[0]}" for text in shown]
     rest = len(shown) - limit
     return ", ".join(shown[:limit]) + (f" and {rest} more" if rest > 0 else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import random
 import warnings
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ from evenbatch.data.errors import DataError
 SOURCE = (
     "MNIST-1D (Greydanus & Kobak 2024, arXiv:2011.14439), generated here by the authors' "
     "package mnist1d; Apache-2.0."
+)
+ABSENT = (
+    "mnist1d is made by its authors' generator, which is not installed: "
+    'pip install "evenbatch[mnist1d]"'
 )
 PARTS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -39,6 +43,7 @@ def load(seed: int = 42) -> Dataset:
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise DataError(f"mnist1d: seed is {seed!r}; it must be a whole number from 0 to 2^32 - 1.")
+    _generator()  # or an error that says how to get it
     arrays = _kept(seed)
     if arrays is None:
         arrays = _generate(seed)
@@ -65,6 +70,7 @@ def _generate(seed: int) -> dict[str, NDArray[np.generic]]:
 
     The package seeds the global generators of NumPy and Python, and imports matplotlib; neither may
     show. Its `get_dataset` is not used: it downloads a pickle, or writes one to the current folder.
+    It is an extra because of what it brings along: matplotlib and scikit-learn, 160 MiB.
     """
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     try:
@@ -87,7 +93,15 @@ def _generate(seed: int) -> dict[str, NDArray[np.generic]]:
 
 
 def _file(seed: int) -> str:
-    return f"mnist1d-{version('mnist1d')}-seed{seed}.npz"
+    return f"mnist1d-{_generator()}-seed{seed}.npz"
+
+
+def _generator() -> str:
+    """The version of the package that makes the data."""
+    try:
+        return version("mnist1d")
+    except PackageNotFoundError:
+        raise DataError(ABSENT) from None
 
 
 def _kept(seed: int) -> dict[str, NDArray[np.generic]] | None:

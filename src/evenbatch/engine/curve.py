@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evenbatch._shown import Shown
+
 if TYPE_CHECKING:
     from evenbatch.engine.trial import Trial
 
+HELD = 0.05
+"""Of the budget: over so long a goal must be held on average."""
 PROBE_FIELDS = (
     "input_mean",
     "input_std",
@@ -116,7 +120,7 @@ class Weights:
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class Curve(Shown):
     """How a trial went.
 
     Attributes:
@@ -164,21 +168,45 @@ class Curve:
         found: Curve = _rounded(self)
         return found
 
-    def steps_to(self, target: float) -> float:
-        """First evaluated step at which the metric reached `target`; infinity if it never did.
+    def steps_to(self, target: float, keep: float | None = None) -> float:
+        """Steps until the metric reached `target` and held it; infinity if it did not.
+
+        The first evaluation at or above `target` that holds it on average over `HELD` of the budget
+        (at least three evaluations), and after which no average over as long falls below `keep`. A
+        curve that touches the target by luck, or has it and loses it, has not reached it, and
+        neither has one that diverged. The step is read off the straight line from the evaluation
+        before, so that the distance between evaluations does not lengthen a fast run's way.
+
+        Args:
+            target: the metric to be reached.
+            keep: the metric to be kept then, a little lower where curves are noisy; `target` if
+                left out.
 
         >>> import numpy as np
         >>> from evenbatch.engine import Network, Trial
-        >>> trial = Trial(Network(inputs=1, hidden=(1,), outputs=2))
-        >>> nothing = np.full(3, np.nan)
-        >>> metric = np.array([0.1, 0.8, 0.9])
-        >>> curve = Curve(trial, np.array([0, 10, 20]), nothing, nothing, nothing, metric, nothing,
-        ...               nothing, "finished", 20)
-        >>> curve.steps_to(0.85), curve.steps_to(0.95)
-        (20.0, inf)
+        >>> trial, no = Trial(Network(inputs=1, hidden=(1,), outputs=2), steps=100), np.zeros(6)
+        >>> step, metric = np.array([0, 20, 22, 60, 80, 100]), np.array([.1, .9, .2, .8, .9, .9])
+        >>> curve = Curve(trial, step, no, no, no, metric, no, no, "finished", 100)
+        >>> round(curve.steps_to(0.7), 1), curve.steps_to(0.95)
+        (53.7, inf)
         """
-        reached = np.flatnonzero(self.metric >= target)
-        return float(self.step[reached[0]]) if len(reached) else float("inf")
+        step, metric = self.step, self.metric
+        until = step + HELD * self.trial.steps
+        stop = np.maximum(np.searchsorted(step, until, "right"), np.arange(len(step)) + 3)
+        whole = int(((until <= step[-1:]) & (stop <= len(step))).sum())  # stretches that are over
+        with np.errstate(all="ignore"):  # of a run that diverged
+            sums = np.concatenate([[0.0], np.cumsum(metric)])
+            means = (sums[stop[:whole]] - sums[:whole]) / (stop[:whole] - np.arange(whole))
+        lost = np.flatnonzero(~(means >= (target if keep is None else keep)))
+        since = int(lost[-1]) + 1 if len(lost) else 0
+        reached = np.flatnonzero((metric[since:whole] >= target) & (means[since:] >= target))
+        if self.diverged or not len(reached):
+            return float("inf")
+        place = since + int(reached[0])
+        if place == 0 or not metric[place - 1] < target:
+            return float(step[place])
+        share = (target - metric[place - 1]) / (metric[place] - metric[place - 1])
+        return float(step[place - 1] + share * (step[place] - step[place - 1]))
 
     def __repr__(self) -> str:
         last = f", metric {self.metric[-1]:.4g}" if len(self.metric) else ""

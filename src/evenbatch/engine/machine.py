@@ -12,7 +12,7 @@ from typing import Any
 
 from evenbatch import __version__
 
-PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "scikit-learn", "mnist1d", "matplotlib")
+PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "mnist1d")
 
 
 def versions() -> dict[str, str]:

@@ -69,14 +69,53 @@ def _uses_blas(trial: Trial) -> bool:
     return widest * max(trial.batch_size, 128) >= BLAS_FROM // 2
 
 
+class _OneBlasThread:
+    """BLAS on one thread for as long as any caller is inside.
+
+    The limit is the process's. If each caller set and took back its own, the first to leave would
+    let BLAS use more threads in the products of the others, whose sums then come out in another
+    order; and threadpoolctl (since 3.8) ignores all threads but the one that set a limit first,
+    unless that one is made to give up control.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before: list[tuple[Any, int]] = []
+
+    def __enter__(self) -> None:
+        import scipy.linalg.blas  # noqa: F401  (the library must be loaded to be limited)
+        from threadpoolctl import ThreadpoolController
+
+        with self._lock:
+            if not self._inside:
+                libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+                self._before = [(library, library.get_num_threads()) for library in libraries]
+                for library in libraries:
+                    self._set(library, 1)
+            self._inside += 1
+
+    def __exit__(self, *_error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                for library, threads in self._before:
+                    self._set(library, threads)
+
+    @staticmethod
+    def _set(library: Any, threads: int) -> None:
+        give_up_control = getattr(library, "clear_controlling_thread", lambda force: None)
+        give_up_control(force=True)
+        library.set_num_threads(threads)
+        give_up_control(force=True)
+
+
+_one_blas = _OneBlasThread()
+
+
 def _one_blas_thread(trials: Sequence[Trial]) -> Any:
     """A context in which BLAS uses one thread, where any trial is large enough to call it."""
-    if any(_uses_blas(trial) for trial in trials):
-        import scipy.linalg.blas  # noqa: F401  (the library must be loaded to be limited)
-        from threadpoolctl import threadpool_limits
-
-        return threadpool_limits(limits=1, user_api="blas")
-    return contextlib.nullcontext()
+    return _one_blas if any(map(_uses_blas, trials)) else contextlib.nullcontext()
 
 
 def kernels_ready() -> bool:
@@ -206,6 +245,14 @@ class Session:
     def curves(self) -> list[Curve]:
         """The curves so far, in the order of the trials."""
         return [state.curve(self.keep_weights) for state in self._states]
+
+    def points(self, place: int, since: int = 0) -> Curve:
+        """One trial's points from the `since`-th on, and how it stands; no probes, no weights.
+
+        Whoever watches a curve grow asks for what is new: copying all of it each time would cost
+        the square of its length.
+        """
+        return self._states[place].curve(since=since)
 
 
 def _check_trials(trials: Iterable[Trial]) -> list[Trial]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenbatch.data.dataset import Dataset
+from evenbatch.data.dataset import Dataset, is_roomy
 from evenbatch.engine import initialize, loop
 from evenbatch.engine.curve import PROBE_FIELDS, Curve, Probes, Weights
 from evenbatch.engine.landscape import LANDSCAPE_STEPS, landscape
@@ -52,9 +52,35 @@ class Feed:
 
 
 def _flat(matrix: Array, dtype: Any) -> Array:
+    there = _as_it_lies(matrix) if matrix.dtype == dtype else None
+    if there is not None:
+        return there
     out = np.zeros((len(matrix), padded(matrix.shape[1])), dtype)
     out[:, : matrix.shape[1]] = matrix
     return out.ravel()
+
+
+def _as_it_lies(matrix: Array) -> Array | None:
+    """The memory of a matrix, if its rows are padded with zeros already: no second copy is made.
+
+    A data set's arrays are read-only, and the loop is compiled for arrays that are not; what they
+    are views of may be written.
+    """
+    whole = matrix.base
+    if not (
+        is_roomy(matrix)
+        and isinstance(whole, np.ndarray)
+        and whole.dtype == matrix.dtype
+        and whole.flags.c_contiguous
+        and whole.flags.writeable
+    ):
+        return None
+    width = padded(matrix.shape[1])
+    start = (matrix.ctypes.data - whole.ctypes.data) // matrix.itemsize
+    flat = whole.reshape(-1)[start : start + len(matrix) * width]
+    if len(flat) != len(matrix) * width or flat.reshape(-1, width)[:, matrix.shape[1] :].any():
+        return None
+    return flat
 
 
 def _with_length(x: Array, lengths: NDArray[np.int64] | None) -> Array:
@@ -293,22 +319,22 @@ class TrialState:
         """A copy of the parameters, in PyTorch's layout."""
         return get_weights(self.tape, self.learner.theta, self.learner.running)
 
-    def curve(self, keep_weights: bool = False) -> Curve:
-        """The curve so far (a copy)."""
-        program, log = self.program, self.log
-        n = int(log.counters[Counter.NEXT_EVALUATION])
-        points = log.curve[:n].T.copy()
+    def curve(self, keep_weights: bool = False, since: int | None = None) -> Curve:
+        """The curve so far (a copy); or only its points from place `since` on, without the rest."""
+        program, log, whole = self.program, self.log, since is None
+        new = slice(since or 0, int(log.counters[Counter.NEXT_EVALUATION]))
+        points = log.curve[new].T.copy()
         ended = {Status.FINISHED: "finished", Status.DIVERGED: "diverged"}.get(
             Status(log.counters[Counter.STATUS]), "stopped" if self.stopped else "running"
         )
         probes = None
-        if len(program.probe_steps):
+        if whole and len(program.probe_steps):
             p = int(log.counters[Counter.NEXT_PROBE])
             parts = (log.probed[:p, :, i].copy() for i in range(len(PROBE_FIELDS)))
             probes = Probes(program.probe_steps[:p].copy(), *parts)
         return Curve(
             trial=self.trial,
-            step=program.evaluations[:n].copy(),
+            step=program.evaluations[new].copy(),
             seconds=points[Point.TRAIN_SECONDS],
             train_loss=points[Point.TRAIN_LOSS],
             test_loss=points[Point.TEST_LOSS],
@@ -318,7 +344,7 @@ class TrialState:
             ended=ended,
             ended_at=self.step,
             probes=probes,
-            landscape=landscape(program, log),
+            landscape=landscape(program, log) if whole else None,
             weights=self.weights() if keep_weights else None,
         )
 

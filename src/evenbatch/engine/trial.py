@@ -166,7 +166,7 @@ class Trial:
 
     @cached_property  # 30 µs, and a trial is looked up by it again and again
     def key(self) -> str:
-        """Hash of every setting and of the engine's version: the name of this trial's curve."""
+        """Hash of every setting and of the engine's version, which names this trial's curve."""
         text = json.dumps([ENGINE_VERSION, self.as_dict()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -18,7 +17,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from evenbatch.lesson import chapters, messages, wire
+from evenbatch.lesson import chapters, events, messages, wire
+from evenbatch.lesson.hosts import Hosts
 from evenbatch.lesson.hub import Busy, Hub, Watcher
 from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
 
@@ -42,17 +42,16 @@ HEADERS = {
 
 
 class Guard:
-    """Refuses requests whose Host, or whose Origin, is not this page's own.
+    """Refuses requests whose Host is not this page's (see `Hosts`), or whose Origin is another.
 
-    A web site elsewhere could otherwise point a name of its own at 127.0.0.1 and talk to the
-    lesson (DNS rebinding), or open a WebSocket to it from its own page.
+    A web site elsewhere could otherwise open a WebSocket to the lesson from its own page.
 
     Args:
         app: what is guarded.
-        hosts: names and ports the page may be reached by, "127.0.0.1:8765".
+        hosts: what the page may be reached by.
     """
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
         self.app, self.hosts = app, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +62,8 @@ class Guard:
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         host, origin = given.get("host", ""), given.get("origin")
-        allowed = host.lower() in self.hosts and (origin is None or _host(origin) in self.hosts)
+        own = origin is None or _host(origin) == host.lower()
+        allowed = own and self.hosts.allow(host)
         if scope["type"] == "websocket" and origin is None:
             allowed = False
         if not allowed:
@@ -102,7 +102,7 @@ class Allowance:
         return max(0.0, -self.left / PER_SECOND)
 
 
-def create_app(hub: Hub, hosts: frozenset[str]) -> ASGIApp:
+def create_app(hub: Hub, hosts: Hosts) -> ASGIApp:
     """The application around a hub."""
 
     @contextlib.asynccontextmanager
@@ -167,9 +167,9 @@ async def _send(socket: WebSocket, watcher: Watcher) -> None:
             await asyncio.sleep(UPDATE_SECONDS)
 
 
-async def _send_texts(socket: WebSocket, messages: list[dict[str, Any]]) -> None:
-    for message in messages:
-        await socket.send_text(json.dumps(wire.finite(message), ensure_ascii=False))
+async def _send_texts(socket: WebSocket, news: list[events.Event]) -> None:
+    for event in news:
+        await socket.send_text(wire.text(event))
 
 
 async def _listen(socket: WebSocket, hub: Hub, watcher: Watcher) -> None:
@@ -187,16 +187,17 @@ async def _listen(socket: WebSocket, hub: Hub, watcher: Watcher) -> None:
             ask = getattr(message, "ask", None)
             act(hub, watcher, message)
         except (messages.BadMessage, chapters.BadSettings, Busy) as error:
-            watcher.note({"type": "error", "ask": ask, "text": str(error)})
+            watcher.note(events.Refused(ask=ask, text=str(error)))
 
 
 def act(hub: Hub, watcher: Watcher, message: messages.Message) -> None:
     """Do what a message asks for."""
     if isinstance(message, messages.Start):
         settings = chapters.normal(message.chapter, bytes(message.settings))
-        run = hub.start_run(watcher, message.chapter, settings)
-        watcher.note({"type": "run", "ask": message.ask, "run": run.number})
+        run = hub.start_run(watcher, message.ask, message.chapter, settings)
+        filled = msgspec.json.decode(settings)
+        watcher.note(events.Joined(ask=message.ask, run=run.number, settings=filled))
     elif isinstance(message, messages.Stop):
-        hub.unwatch(watcher, message.run)
+        hub.unwatch(watcher, message.ask)
     else:
         hub.trust(watcher, message.ask)

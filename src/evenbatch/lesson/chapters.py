@@ -8,14 +8,16 @@ asked. A new chapter is a struct, a function and a line in `CHAPTERS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from evenbatch.claims.claim import QUICK
 from evenbatch.engine import Session, SettingError, Trial
-from evenbatch.experiments import Experiment
-from evenbatch.experiments.setup import ARM_NAMES
+from evenbatch.lesson.layers import Layers
+from evenbatch.lesson.trials import Study
+from evenbatch.protocol.experiment import from_seed
 
 Data = Literal["digits", "cookies", "mnist1d"]
 Norm = Literal["none", "batch", "layer", "rms", "group"]
@@ -23,11 +25,11 @@ Placement = Literal["before", "after", "input"]
 Init = Literal["torch", "he", "xavier"]
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]
 Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid", "gelu"]
-Look = Callable[[Session, Sequence[Trial]], dict[str, Any] | None]
+Look = Callable[[Session, Sequence[Trial]], Layers | None]
 """A look inside networks while they train: what it shows, or None for nothing new."""
 
 Seeds = Annotated[int, msgspec.Meta(ge=1, le=10)]
-Seed = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Seed = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
 Depth = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Width = Annotated[int, msgspec.Meta(ge=4, le=128)]
 Batch = Annotated[int, msgspec.Meta(ge=2, le=256)]
@@ -45,7 +47,10 @@ class BadSettings(ValueError):
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Common to all chapters."""
+    """Common to all chapters: how many seeds are measured, and the first of them."""
+
+    seeds: Seeds = 5
+    seed: Seed = 0
 
 
 class FactorySettings(Settings, frozen=True):
@@ -53,7 +58,10 @@ class FactorySettings(Settings, frozen=True):
 
     amounts: Annotated[dict[Column, Amount], msgspec.Meta(max_length=12)] = {}
     rate: Rate = 0.1
-    seeds: Seeds = 5
+
+    def __post_init__(self) -> None:
+        changed = {name: factor for name, factor in self.amounts.items() if factor != 1}
+        msgspec.structs.force_setattr(self, "amounts", changed)
 
 
 class RaceSettings(Settings, frozen=True):
@@ -64,14 +72,12 @@ class RaceSettings(Settings, frozen=True):
     depth: Annotated[int, msgspec.Meta(ge=1, le=12)] = 3
     init: Init = "torch"
     optimizer: Optimizer = "sgd"
-    seeds: Seeds = 5
 
 
 class RatesSettings(Settings, frozen=True):
     """Chapter 4."""
 
     data: Data = "digits"
-    seeds: Seeds = 5
 
 
 class ClaimSettings(Settings, frozen=True):
@@ -79,7 +85,6 @@ class ClaimSettings(Settings, frozen=True):
 
     claim: Annotated[str, msgspec.Meta(max_length=40)]
     data: Literal["digits", "cookies", "mnist1d", "stories"] = "digits"
-    seeds: Seeds = 5
 
 
 class Arm(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -110,68 +115,56 @@ class BenchSettings(Settings, frozen=True):
         Arm(norm="batch"),
     )
     steps: Steps = 500
-    seeds: Seeds = 5
-    seed: Seed = 0
 
 
-def _factory(asked: FactorySettings) -> Experiment:
+def _factory(asked: FactorySettings) -> Study:
     from evenbatch.data import load
-    from evenbatch.experiments.setup import Setup
-    from evenbatch.lesson.factory import Factory, with_amounts
+    from evenbatch.lesson.factory import factory, with_amounts
 
     data = load("cookies")
     unknown = set(asked.amounts) - set(data.features)
     if unknown:
         raise BadSettings(f"there is no ingredient {sorted(unknown)[0]!r}")
-    settings = {"steps": 400, "learning_rate": asked.rate}
-    return Factory(Setup(with_amounts(data, asked.amounts), 3, 32, settings), asked.seeds)
+    return factory(with_amounts(data, asked.amounts), asked.rate, asked.seeds)
 
 
-def _race(asked: RaceSettings) -> Experiment:
+def _race(asked: RaceSettings) -> Study:
+    from evenbatch.claims import race_study
     from evenbatch.data import load
-    from evenbatch.experiments.race import Race
-    from evenbatch.experiments.speed import Speed
 
-    return Speed(
-        Race(
-            load(asked.data),
-            norm=asked.norm,
-            depth=asked.depth,
-            init=asked.init,
-            optimizer=asked.optimizer,
-            seeds=asked.seeds,
-            tuning_seeds=3,
-        )
+    return race_study(
+        load(asked.data),
+        asked.norm,
+        depth=asked.depth,
+        seeds=asked.seeds,
+        tuning=3,
+        init=asked.init,
+        optimizer=asked.optimizer,
     )
 
 
-def _rates(asked: RatesSettings) -> Experiment:
+def _rates(asked: RatesSettings) -> Study:
+    from evenbatch.claims import learning_rate
     from evenbatch.data import load
-    from evenbatch.experiments.learning_rate import LearningRate
-    from evenbatch.experiments.setup import Setup
 
-    return LearningRate(Setup(load(asked.data), settings={"steps": 500}), asked.seeds, 0.5)
+    return learning_rate.CLAIM.on(load(asked.data), replace(QUICK, seeds=asked.seeds))
 
 
-def _claim(asked: ClaimSettings) -> Experiment:
-    from dataclasses import replace
-
+def _claim(asked: ClaimSettings) -> Study:
+    from evenbatch.claims import CLAIMS
     from evenbatch.data import load
-    from evenbatch.experiments import CLAIMS
-    from evenbatch.experiments.setup import QUICK
 
     if asked.claim not in CLAIMS:
         raise BadSettings(f"there is no claim {asked.claim!r}")
     return CLAIMS[asked.claim].on(load(asked.data), replace(QUICK, seeds=asked.seeds))
 
 
-def _bench(asked: BenchSettings) -> Experiment:
+def _bench(asked: BenchSettings) -> Study:
     from evenbatch.data import load
-    from evenbatch.lesson.bench import Bench
+    from evenbatch.lesson.bench import bench
 
-    data = load(asked.data)
-    arms = tuple(msgspec.structs.asdict(arm) for arm in asked.arms)
-    return Bench(data, arms, asked.steps, asked.seeds, asked.seed)
+    arms = [msgspec.structs.asdict(arm) for arm in asked.arms]
+    return bench(load(asked.data), arms, asked.steps, asked.seeds)
 
 
 @dataclass(frozen=True)
@@ -184,16 +177,14 @@ class Chapter:
     """
 
     settings: type[Settings]
-    make: Callable[[Any], Experiment]
-    watch: Callable[[Any], Callable[[Session, Sequence[Trial]], dict[str, Any] | None]] | None = (
-        None
-    )
+    make: Callable[[Any], Study]
+    watch: Callable[[Any], Look] | None = None
 
 
-def _watch_factory(experiment: Any) -> Look:
+def _watch_factory(study: Any) -> Look:
     from evenbatch.lesson.factory import watched
 
-    return watched(experiment)
+    return watched(study)
 
 
 CHAPTERS: Mapping[str, Chapter] = {
@@ -242,45 +233,22 @@ def check_work(asked: Settings) -> None:
         )
 
 
-def experiment(chapter: str, settings: bytes) -> Experiment:
+def study(chapter: str, settings: bytes) -> Study:
     """The experiment of checked settings.
 
     Raises:
         BadSettings: the settings fit the schema but not each other or the data.
     """
     found = CHAPTERS[chapter]
+    asked = msgspec.json.decode(settings, type=found.settings)
     try:
-        return found.make(msgspec.json.decode(settings, type=found.settings))
+        made = found.make(asked)
     except SettingError as error:
         raise BadSettings(str(error)) from None
+    return replace(made, experiment=from_seed(made.experiment, asked.seed))
 
 
-def watched(chapter: str, made: Experiment) -> Look | None:
+def watched(chapter: str, made: Study) -> Look | None:
     """The chapter's look inside the layers, if it has one."""
     watch = CHAPTERS[chapter].watch
     return None if watch is None else watch(made)
-
-
-def describe(trial: Trial) -> dict[str, Any]:
-    """What the page shows of a trial; everything else follows from its key."""
-    network = trial.network
-    return {
-        "key": trial.key,
-        "seed": trial.seed,
-        "arm": ARM_NAMES[network.norm],
-        "norm": network.norm,
-        "placement": network.placement,
-        "depth": network.depth,
-        "width": network.hidden[0],
-        "init": network.init,
-        "residual": network.residual,
-        "rate": trial.learning_rate,
-        "batch": trial.batch_size,
-        "steps": trial.steps,
-        "data": trial.data,
-        "eps": network.eps,
-        "affine": network.affine,
-        "dropout": network.dropout,
-        "statistics": trial.statistics,
-        "tested": trial.evaluation_batch,
-    }

@@ -18,15 +18,18 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from evenbatch.lesson import wire
+from evenbatch.lesson import events, wire
 from evenbatch.lesson.training import main
 
 KEPT_RUNS = 200
 """Finished runs kept in memory; older ones come from the store again."""
-CLOSING = ("ended", "verdict", "failed", "stopped")
-"""Messages that come after the points they close."""
+CLOSING = (events.Ended, events.Concluded, events.Failed, events.Stopped)
+"""Events that are sent after the points they close."""
+OVER = (events.Concluded, events.Failed, events.Stopped)
+"""Events after which no more of the run comes."""
 QUEUED_PER_CLIENT = 4
 QUEUED = 64
 
@@ -42,16 +45,17 @@ class SharedRun:
     Attributes:
         number: its name on the wire.
         name: chapter and settings.
-        log: every JSON event so far but the latest of those that replace each other.
-        latest: the newest event of each kind that replaces the one before.
+        log: every event so far but points and progress.
+        progress: how far it has come.
         points: for each trial the points so far.
+        counts: how many those are.
         over: no more will come.
     """
 
     number: int
     name: tuple[str, bytes]
-    log: list[dict[str, Any]] = field(default_factory=list)
-    latest: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
+    log: list[events.OfRun] = field(default_factory=list)
+    progress: events.Progress | None = None
     points: dict[int, list[wire.Points]] = field(default_factory=dict)
     counts: dict[int, int] = field(default_factory=dict)
     over: bool = False
@@ -63,44 +67,44 @@ class Cursor:
     """How far a watcher has come in one run."""
 
     log: int = 0
-    latest: dict[str, int] = field(default_factory=dict)
+    progress: events.Progress | None = None
     points: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
 class Watcher:
-    """One connection."""
+    """One connection: runs it watches, and the run each of its requests is about."""
 
+    asks: dict[int, SharedRun] = field(default_factory=dict)
     cursors: dict[SharedRun, Cursor] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    notes: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[events.Event] = field(default_factory=list)
 
-    def note(self, message: dict[str, Any]) -> None:
+    def note(self, event: events.Event) -> None:
         """Something for this connection alone."""
-        self.notes.append(message)
+        self.notes.append(event)
         self.news.set()
 
-    def take(self) -> tuple[list[dict[str, Any]], bytes, list[dict[str, Any]]]:
-        """What is new since the last time, in the order it is to be sent: JSON messages, one frame
-        of points, and the messages that close a trial or a run.
+    def take(self) -> tuple[list[events.Event], bytes, list[events.Event]]:
+        """What is new since the last time, in the order it is to be sent: events, one frame of
+        points, and the events that close a trial or a run.
         """
-        messages, self.notes = self.notes, []
+        new, self.notes = self.notes, []
         frame: list[bytes] = []
         for run, cursor in list(self.cursors.items()):
-            messages += run.log[cursor.log :]
+            new += run.log[cursor.log :]
             cursor.log = len(run.log)
-            for kind, (version, message) in run.latest.items():
-                if cursor.latest.get(kind) != version:
-                    cursor.latest[kind] = version
-                    messages.append(message)
+            if run.progress is not None and run.progress is not cursor.progress:
+                cursor.progress = run.progress
+                new.append(run.progress)
             for trial, count in run.counts.items():
                 sent = cursor.points.get(trial, 0)
                 if count > sent:
                     frame.append(wire.record(run.number, trial, sent, _tail(run, trial, sent)))
                     cursor.points[trial] = count
         self.news.clear()
-        closing = [message for message in messages if message["type"] in CLOSING]
-        opening = [message for message in messages if message["type"] not in CLOSING]
+        closing: list[events.Event] = [event for event in new if isinstance(event, CLOSING)]
+        opening = [event for event in new if not isinstance(event, CLOSING)]
         return opening, b"".join(frame), closing
 
 
@@ -125,11 +129,10 @@ class Hub:
         self.by_number: dict[int, SharedRun] = {}
         self.asks: dict[int, tuple[Watcher, int]] = {}
         self.numbers = itertools.count(1)
-        self.state: dict[str, Any] = {"type": "state", "state": "starting"}
+        self.state = events.State(state="starting")
         self._context: SpawnContext = get_context("spawn")
         self._process: Any = None
         self._pipe: Connection | None = None
-        self._versions = itertools.count(1)
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
 
@@ -142,7 +145,7 @@ class Hub:
         """End the training process."""
         self._closing = True
         with contextlib.suppress(OSError, AttributeError):
-            self._pipe.send(("quit",))  # type: ignore[union-attr]
+            self._pipe.send(events.Quit())  # type: ignore[union-attr]
         for task in self._tasks:
             task.cancel()
         await asyncio.to_thread(self._process.join, 3)
@@ -164,38 +167,38 @@ class Hub:
             pipe = self._pipe
             assert pipe is not None
             try:
-                events = await asyncio.to_thread(_receive, pipe)
+                news = await asyncio.to_thread(_receive, pipe)
             except (EOFError, OSError):
                 if self._closing:
                     return
                 await self._restart()
                 continue
-            for event in events:
-                self._handle(event)
+            for event in news:
+                self.handle(event)
 
     async def _restart(self) -> None:
-        self._set_state("restarting")
+        self._set_state(events.State(state="restarting"))
         await asyncio.to_thread(self._process.join, 1)
         self._launch()
         for run in list(self.by_number.values()):
             if not run.over:
-                # The store answers what was finished; places and points are told anew.
-                run.log.append({"type": "again", "run": run.number})
+                # The store answers what was finished; trials and points come anew.
+                run.log.append(events.Again(run=run.number))
                 run.points.clear()
                 run.counts.clear()
                 for watcher in run.watchers:
                     watcher.cursors[run].points.clear()
-                self._order("start", run.number, *run.name)
+                self._order(events.Begin(run.number, *run.name))
         self._wake(self.watchers)
 
-    def _order(self, *order: Any) -> None:
+    def _order(self, order: events.Order) -> None:
         # A broken pipe is noticed, and mended, by the listener; the run is asked for again then.
         with contextlib.suppress(OSError):
             assert self._pipe is not None
             self._pipe.send(order)
 
-    def _set_state(self, state: str) -> None:
-        self.state = {"type": "state", "state": state}
+    def _set_state(self, state: events.State) -> None:
+        self.state = state
         for watcher in self.watchers:
             watcher.note(self.state)
 
@@ -216,11 +219,13 @@ class Hub:
     def leave(self, watcher: Watcher) -> None:
         """The connection is gone; runs that nobody watches end early."""
         self.watchers.discard(watcher)
-        for run in list(watcher.cursors):
-            self.unwatch(watcher, run.number)
+        for ask in list(watcher.asks):
+            self.unwatch(watcher, ask)
 
-    def start_run(self, watcher: Watcher, chapter: str, settings: bytes) -> SharedRun:
+    def start_run(self, watcher: Watcher, ask: int, chapter: str, settings: bytes) -> SharedRun:
         """The run of this chapter with these settings, started if it is not there.
+
+        All there is of it is sent from its beginning, also to a page that has watched it before.
 
         Raises:
             Busy: the client, or everyone together, has too many runs waiting.
@@ -236,31 +241,36 @@ class Hub:
             run = SharedRun(next(self.numbers), name)
             self.runs[name] = self.by_number[run.number] = run
             self._forget()
-            self._order("start", run.number, chapter, settings)
+            self._order(events.Begin(run.number, chapter, settings))
         run.watchers.add(watcher)
-        watcher.cursors.setdefault(run, Cursor())
+        watcher.asks[ask] = run
+        watcher.cursors[run] = Cursor()
         watcher.news.set()
         return run
 
-    def unwatch(self, watcher: Watcher, number: int) -> None:
-        """This client no longer watches that run."""
-        run = self.by_number.get(number)
-        if run is None:
+    def unwatch(self, watcher: Watcher, ask: int) -> None:
+        """This client no longer watches the run of that request, unless by another one."""
+        run = watcher.asks.pop(ask, None)
+        if run is None or run in watcher.asks.values():
             return
         run.watchers.discard(watcher)
         watcher.cursors.pop(run, None)
-        if not run.watchers and not run.over:
+        if run.watchers:
+            return
+        if not run.over:
+            self._order(events.Halt(run.number))
+        if not run.over or self.runs.get(run.name) is not run:
             self._drop(run)
-            self._order("stop", number)
 
     def trust(self, watcher: Watcher, ask: int) -> None:
         """Have the gradients checked; the answer goes to this client."""
         number = next(self.numbers)
         self.asks[number] = (watcher, ask)
-        self._order("trust", number)
+        self._order(events.Check(number))
 
     def _drop(self, run: SharedRun) -> None:
-        self.runs.pop(run.name, None)
+        if self.runs.get(run.name) is run:
+            del self.runs[run.name]
         self.by_number.pop(run.number, None)
 
     def _forget(self) -> None:
@@ -268,55 +278,37 @@ class Hub:
         for run in old[: max(0, len(self.runs) - KEPT_RUNS)]:
             self._drop(run)
 
-    # What the training process tells.
-
-    def _handle(self, event: tuple[Any, ...]) -> None:
-        kind = event[0]
-        if kind in ("busy", "ready"):
-            self._set_state("ready" if kind == "ready" else event[1])
-            return
-        if kind == "trust":
-            watcher, ask = self.asks.pop(event[1], (None, 0))
+    def handle(self, event: events.Event) -> None:
+        """What the training process says."""
+        if isinstance(event, events.State):
+            self._set_state(event)
+        elif isinstance(event, events.Trusted):
+            watcher, ask = self.asks.pop(event.ask, (None, 0))
             if watcher is not None:
-                watcher.note({"type": "trust", "ask": ask, "checked": event[2]})
-            return
-        run = self.by_number.get(event[1])
-        if run is None:
-            return
-        self._keep(run, kind, event)
-        self._wake(run.watchers)
+                watcher.note(msgspec.structs.replace(event, ask=ask))
+        elif isinstance(event, events.OfRun) and (run := self.by_number.get(event.run)):
+            self._keep(run, event)
+            self._wake(run.watchers)
 
-    def _keep(self, run: SharedRun, kind: str, event: tuple[Any, ...]) -> None:
-        number = run.number
-        if kind == "points":
-            _, _, trial, first, points = event
-            have = run.counts.get(trial, 0)
-            if first + len(points) > have:
-                run.points.setdefault(trial, []).append(points[max(0, have - first) :])
-                run.counts[trial] = first + len(points)
-        elif kind == "trials":
-            run.log.append({"type": "trials", "run": number, "first": event[2], "trials": event[3]})
-        elif kind == "ended":
-            fields = {"trial": event[2], "how": event[3], "at": event[4]}
-            run.log.append({"type": "ended", "run": number, **fields})
-        elif kind == "layers":
-            run.log.append({"type": kind, "run": number, "layers": event[2]})
-        elif kind == "round":
-            message: dict[str, Any] = {"type": kind, "run": number}
-            message |= {"title": event[2], "done": event[3], "total": event[4]}
-            run.latest[kind] = (next(self._versions), message)
-        elif kind in ("verdict", "failed", "stopped"):
-            run.over = True
-            fields = {"verdict": event[2]} if kind == "verdict" else {}
-            if kind == "failed":
-                fields = {"text": event[2]}
+    def _keep(self, run: SharedRun, event: events.OfRun) -> None:
+        if isinstance(event, events.Points):
+            have = run.counts.get(event.trial, 0)
+            new = event.points[max(0, have - event.first) :]
+            if len(new):
+                run.points.setdefault(event.trial, []).append(new)
+                run.counts[event.trial] = have + len(new)
+        elif isinstance(event, events.Progress):
+            run.progress = event
+        else:
+            run.log.append(event)
+            run.over = run.over or isinstance(event, OVER)
+            if isinstance(event, events.Failed):
                 self.runs.pop(run.name, None)  # the next one who asks tries again
-            run.log.append({"type": kind, "run": number, **fields})
 
 
-def _receive(pipe: Connection) -> list[tuple[Any, ...]]:
+def _receive(pipe: Connection) -> list[events.Event]:
     """Wait for an event; take all that are there."""
-    events = [pipe.recv()]
-    while len(events) < 1000 and pipe.poll():
-        events.append(pipe.recv())
-    return events
+    found = [pipe.recv()]
+    while len(found) < 1000 and pipe.poll():
+        found.append(pipe.recv())
+    return found

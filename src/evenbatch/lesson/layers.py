@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +18,30 @@ from evenbatch.engine.curve import Weights
 
 Floats = NDArray[np.float64]
 BINS = 31
+
+
+class LayerShown(msgspec.Struct, frozen=True):
+    """What a layer receives: counts over equal bins from `low` to `high`, mean and spread."""
+
+    low: float
+    high: float
+    counts: tuple[int, ...]
+    mean: float
+    std: float
+
+
+class ArmShown(msgspec.Struct, frozen=True):
+    """The layers of one arm's network, from the first on."""
+
+    arm: str
+    layers: tuple[LayerShown, ...]
+
+
+class Layers(msgspec.Struct, frozen=True):
+    """What the layers of all arms receive after `step`."""
+
+    step: int
+    arms: tuple[ArmShown, ...]
 
 
 def activate(name: str, z: Floats) -> Floats:
@@ -90,19 +115,14 @@ def layer_inputs(
     return received, before
 
 
-def histogram(values: Floats, low: float, high: float) -> dict[str, Any]:
+def histogram(values: Floats, low: float, high: float) -> LayerShown:
     """Counts over `BINS` equal bins from low to high; what lies beyond is counted in the end bins.
 
     >>> found = histogram(np.array([-9.0, 0.0, 0.1, 9.0]), -3, 3)
-    >>> found["counts"][0], found["counts"][-1], sum(found["counts"]), round(found["mean"], 3)
+    >>> found.counts[0], found.counts[-1], sum(found.counts), round(found.mean, 3)
     (1, 1, 4, 0.025)
     """
     finite = values[np.isfinite(values)]
     counts, _ = np.histogram(np.clip(finite, low, high), BINS, (low, high))
-    return {
-        "low": low,
-        "high": high,
-        "counts": [int(count) for count in counts],
-        "mean": float(finite.mean()) if len(finite) else float("nan"),
-        "std": float(finite.std()) if len(finite) else float("nan"),
-    }
+    mean, std = (finite.mean(), finite.std()) if len(finite) else (np.nan, np.nan)
+    return LayerShown(low, high, tuple(counts.tolist()), float(mean), float(std))

@@ -31,13 +31,13 @@ class Start(msgspec.Struct, tag="start", forbid_unknown_fields=True):
 
     ask: Number
     chapter: Annotated[str, msgspec.Meta(max_length=32)]
-    settings: msgspec.Raw = msgspec.Raw(b"{}")
+    settings: msgspec.Raw
 
 
 class Stop(msgspec.Struct, tag="stop", forbid_unknown_fields=True):
-    """No longer watch a run; it ends early when nobody watches it."""
+    """No longer watch the run that this request was about; it ends early when nobody watches it."""
 
-    run: Number
+    ask: Number
 
 
 class Trust(msgspec.Struct, tag="trust", forbid_unknown_fields=True):
@@ -53,11 +53,11 @@ _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 def read(text: str | bytes) -> Message:
     """The message, or a `BadMessage`.
 
-    >>> read('{"type": "stop", "run": 3}')
-    Stop(run=3)
-    >>> read('{"type": "stop", "run": -3}')
+    >>> read('{"type": "stop", "ask": 3}')
+    Stop(ask=3)
+    >>> read('{"type": "stop", "ask": -3}')
     Traceback (most recent call last):
-    evenbatch.lesson.messages.BadMessage: Expected `int` >= 0 - at `$.run`
+    evenbatch.lesson.messages.BadMessage: Expected `int` >= 0 - at `$.ask`
     """
     size = len(text.encode() if isinstance(text, str) else text)
     if size > LARGEST:

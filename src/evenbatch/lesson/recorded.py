@@ -11,17 +11,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from evenbatch.engine import Trial
 from evenbatch.engine.machine import machine
-from evenbatch.experiments import Experiment
-from evenbatch.lesson import chapters
+from evenbatch.lesson import chapters, wire
+from evenbatch.lesson.events import Result
+from evenbatch.lesson.layers import Layers
 from evenbatch.lesson.training import watch_again
-from evenbatch.lesson.wire import finite
+from evenbatch.lesson.trials import Study, TrialShown, described
 
 FOLDER = Path(__file__).parent / "recorded"
 KEPT = 60  # trials whose key and settings are kept with a recording
@@ -44,43 +46,68 @@ EXPERIMENTS: Mapping[str, tuple[str, dict[str, Any]]] = {
 """The page's experiments by the name it keeps their results under: chapter and settings."""
 
 
-def record(name: str) -> dict[str, Any]:
-    """Train one of `EXPERIMENTS`; what the page needs to show it."""
-    from evenbatch.experiments import carry_out
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that is over, with all that the page needs to show it.
+
+    Attributes:
+        when, machine: of the training.
+        settings: of its chapter.
+        result: what it found.
+        trials: the first `KEPT` of its trials, those that were measured before those that searched.
+        count: how many there are.
+        layers: pictures of the networks' insides, for a chapter that shows them.
+    """
+
+    when: str
+    machine: str
+    settings: dict[str, Any]
+    result: Result
+    trials: tuple[TrialShown, ...]
+    count: int
+    layers: tuple[Layers, ...]
+
+
+def record(name: str) -> Recorded:
+    """Train one of `EXPERIMENTS`."""
+    from evenbatch.protocol.carry_out import carry_out
 
     chapter, settings = EXPERIMENTS[name]
     asked = chapters.normal(chapter, json.dumps(settings).encode())
-    experiment = chapters.experiment(chapter, asked)
-    outcome = carry_out(experiment)
+    study = chapters.study(chapter, asked)
+    outcome = carry_out(study)
     trials = [curve.trial for curve in outcome.curves.values()]
-    verdict = asdict(outcome.verdict(experiment)) | {"statement": asdict(experiment.statement)}
+    shown = described(study, outcome.curves, trials)
     here = machine()
-    return {
-        "when": date.today().isoformat(),
-        "machine": f"{here.get('processor') or 'a computer'}, {here.get('cores', '?')} cores",
-        "settings": json.loads(asked),
-        "verdict": finite(verdict),
-        "trials": [chapters.describe(trial) for trial in trials][:KEPT],
-        "count": len(trials),
-        "layers": finite(layers_of(chapter, experiment, trials)),
-    }
+    return Recorded(
+        when=date.today().isoformat(),
+        machine=f"{here.get('processor') or 'a computer'}, {here.get('cores', '?')} cores",
+        settings=json.loads(asked),
+        result=Result(
+            claim=study.experiment.claim,
+            statement=study.statement,
+            verdict=outcome.verdict(study),
+        ),
+        trials=tuple(sorted(shown, key=lambda trial: trial.phase != "measuring")[:KEPT]),
+        count=len(trials),
+        layers=layers_of(chapter, study, trials),
+    )
 
 
-def layers_of(chapter: str, experiment: Experiment, trials: Sequence[Trial]) -> list[Any]:
+def layers_of(chapter: str, study: Study, trials: Sequence[Trial]) -> tuple[Layers, ...]:
     """The pictures of the inside of the networks, for a chapter that shows them."""
-    look = chapters.watched(chapter, experiment)
+    look = chapters.watched(chapter, study)
     if look is None:
-        return []
-    shown: list[Any] = []
-    watch_again(look, trials, experiment.datasets, shown.append)
-    return shown
+        return ()
+    shown: list[Layers] = []
+    watch_again(look, trials, study.datasets, shown.append)
+    return tuple(shown)
 
 
 def main() -> None:
     """Record all, or those named on the command line."""
     FOLDER.mkdir(exist_ok=True)
     for name in sys.argv[1:] or EXPERIMENTS:
-        text = json.dumps(record(name), ensure_ascii=False, allow_nan=False)
+        text = wire.text(record(name))
         (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
         sys.stdout.write(f"{name}: {len(text)} bytes\n")
 

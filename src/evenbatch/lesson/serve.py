@@ -8,8 +8,10 @@ import sys
 import threading
 import time
 import webbrowser
+from collections.abc import Sequence
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+from evenbatch.lesson.hosts import ANY, LOOPBACK, Hosts, addresses
+
 PORT = 8765
 
 
@@ -26,6 +28,8 @@ def free_socket(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if host == "::":  # every address means those of both kinds
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     try:
         bound.bind((host, port))
         bound.listen(128)  # who comes before the server is up waits, and is not turned away
@@ -38,20 +42,12 @@ def free_socket(host: str, port: int) -> socket.socket:
     return bound
 
 
-def hosts_of(host: str, port: int) -> frozenset[str]:
-    """The names under which the page may be asked for."""
-    names = {"127.0.0.1", "localhost"}
-    if host not in LOOPBACK:
-        names |= {host, socket.gethostname().lower()}
-        if host in ("0.0.0.0", "::"):
-            with contextlib.suppress(OSError):
-                names |= {str(i[4][0]) for i in socket.getaddrinfo(socket.gethostname(), None)}
-    bracketed = {f"[{name}]" if ":" in name else name for name in names}
-    return frozenset(f"{name}:{port}" for name in bracketed)
-
-
 def serve(
-    host: str = "127.0.0.1", port: int = PORT, open_browser: bool = True, store: str | None = None
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    open_browser: bool = True,
+    store: str | None = None,
+    names: Sequence[str] = (),
 ) -> None:
     """Serve the lesson until Ctrl-C.
 
@@ -60,6 +56,7 @@ def serve(
         port: 0 for any that is free.
         open_browser: open the page.
         store: file in which finished trials are kept; None for nowhere.
+        names: further names by which other machines reach this one.
 
     Raises:
         LessonError: the address cannot be used.
@@ -71,9 +68,9 @@ def serve(
 
     bound = free_socket(host, port)
     port = bound.getsockname()[1]
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
-    app = create_app(Hub(store), hosts_of(host, port))
+    hosts = Hosts.of(host, port, names)
+    address = hosts.address("127.0.0.1" if host in ANY else host)
+    app = create_app(Hub(store), hosts)
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -87,9 +84,11 @@ def serve(
     server = uvicorn.Server(config)
     sys.stdout.write(f"The lesson is at {address}  (Ctrl-C ends it)\n")
     if host not in LOOPBACK:
+        joined = "".join(f"    {hosts.address(one)}\n" for one in [*addresses(host), *names])
         sys.stdout.write(
-            f"It also answers other machines that can reach {host}: whoever they are, they can "
-            "read the page and start trainings on this machine. There is no password.\n"
+            f"Other machines on the same network reach it at\n{joined}"
+            "Whoever they are, they can read the page and train networks on this machine. There is "
+            "no password.\n"
         )
     sys.stdout.flush()
     if open_browser:

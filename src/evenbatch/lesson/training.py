@@ -1,15 +1,7 @@
 """The process that trains: compiling and training never share an interpreter with the page.
 
-It takes orders from a pipe and answers with events on it, both plain tuples:
-
-    orders   ("start", run, chapter, settings JSON) · ("stop", run) · ("trust", ask) · ("quit",)
-    events   ("busy", text) · ("ready",)
-             ("trials", run, first, [description of each trial])
-             ("points", run, trial, first, points) · ("ended", run, trial, how, at step)
-             ("layers", run, {…}) · ("round", run, title, done, total)
-             ("verdict", run, {…}) · ("failed", run, text) · ("stopped", run) · ("trust", ask, {…})
-
-At most `AT_ONCE` runs train at a time; the rest wait in the order in which they came.
+It takes orders from a pipe and answers with events on it (`events`). At most `AT_ONCE` runs train
+at a time; the rest wait in the order in which they came.
 """
 
 from __future__ import annotations
@@ -20,16 +12,17 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Literal
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve, Session, Trial, cores
 from evenbatch.engine.machine import machine
-from evenbatch.lesson import chapters
+from evenbatch.lesson import chapters, events
+from evenbatch.lesson.layers import Layers
+from evenbatch.lesson.trials import Study, described
 from evenbatch.lesson.wire import points_of
+from evenbatch.protocol.verdict import Phase, Round
 
 AT_ONCE = 2
 TOGETHER = 24  # trials that grow side by side
@@ -37,18 +30,19 @@ STEPS_FIRST = 4  # steps until the first points are sent
 SECONDS = 0.04  # between updates
 STRETCH = 10  # steps at most between two looks inside the layers
 
-Event = tuple[Any, ...]
+Tell = Callable[[Trial, int, Curve], None]
+"""Called with a trial, the place of the first point in the curve, and the points from there on."""
 
 
 class Stopped(Exception):
-    """Nobody watches the run any longer."""
+    """The last client has left."""
 
 
 class LiveRunner:
     """A runner that tells of every curve while it grows.
 
     Args:
-        tell: called with the trial and its curve so far.
+        tell: called with every trial's new points.
         stop: set when the run is to end.
         session_seen: called with the networks as they are, after every stretch of training.
         stretch: at most so many steps are trained between two calls.
@@ -56,7 +50,7 @@ class LiveRunner:
 
     def __init__(
         self,
-        tell: Callable[[Trial, Curve], None],
+        tell: Tell,
         stop: threading.Event,
         session_seen: Callable[[Session, Sequence[Trial]], None] = lambda _session, _trials: None,
         stretch: int = 1 << 30,
@@ -85,7 +79,7 @@ class LiveRunner:
 
     def _grow(self, group: Sequence[Trial], session: Session) -> None:
         self.session_seen(session, group)
-        steps = STEPS_FIRST
+        steps, sent = STEPS_FIRST, [0] * len(group)
         while not session.finished:
             if self.stop.is_set():
                 raise Stopped
@@ -94,8 +88,10 @@ class LiveRunner:
             session.advance(steps)
             took = time.perf_counter() - began
             self.session_seen(session, group)
-            for trial, curve in zip(group, session.curves(), strict=True):
-                self.tell(trial, curve)
+            for place, trial in enumerate(group):
+                new = session.points(place, sent[place])
+                self.tell(trial, sent[place], new)
+                sent[place] += len(new.step)
             steps = max(1, min(2 * steps, int(steps * SECONDS / max(took, 1e-6))))
 
 
@@ -103,7 +99,7 @@ def watch_again(
     look: chapters.Look,
     trials: Sequence[Trial],
     datasets: Mapping[str, Dataset],
-    show: Callable[[dict[str, Any]], None],
+    show: Callable[[Layers], None],
     stop: threading.Event | None = None,
 ) -> None:
     """Train the first pair once more for a look inside: a store knows curves, and no layers.
@@ -115,8 +111,9 @@ def watch_again(
         if (found := look(session, group)) is not None:
             show(found)
 
-    again = LiveRunner(lambda _trial, _curve: None, stop or threading.Event(), seen, STRETCH)
-    first = [trial for trial in trials if trial.seed == 0]
+    again = LiveRunner(lambda *_news: None, stop or threading.Event(), seen, STRETCH)
+    seed = min(trial.seed for trial in trials)
+    first = [trial for trial in trials if trial.seed == seed]
     again.run(first, datasets, lambda _curve, _here: None, 1)
 
 
@@ -124,7 +121,7 @@ class Run:
     """One experiment under way, in a thread of its own."""
 
     def __init__(
-        self, number: int, chapter: str, settings: bytes, send: Callable[..., None]
+        self, number: int, chapter: str, settings: bytes, send: Callable[[events.Event], None]
     ) -> None:
         self.number, self.chapter, self.settings, self.send = number, chapter, settings, send
         self.stop = threading.Event()
@@ -133,75 +130,86 @@ class Run:
         self.ended: set[str] = set()
 
     def go(self, store: Any, threads: int) -> None:
-        """Train to the end, or to the stop; every outcome is told."""
+        """Train to the end, or to the stop; every outcome is sent."""
         try:
             self._carry_out(store, threads)
         except Stopped:
-            self.send("stopped", self.number)
-        except Exception as error:  # whatever went wrong is told to the page, not lost in a thread
-            self.send("failed", self.number, f"{type(error).__name__}: {error}")
+            self.send(events.Stopped(run=self.number))
+        except Exception as error:  # the page says it; it is not lost in a thread
+            text = f"{type(error).__name__}: {error}"
+            self.send(events.Failed(run=self.number, text=text))
 
     def _carry_out(self, store: Any, threads: int) -> None:
-        from evenbatch.experiments import Outcome, carry_out
+        from evenbatch.protocol.carry_out import Outcome, carry_out
 
-        experiment = chapters.experiment(self.chapter, self.settings)
-        look = chapters.watched(self.chapter, experiment)
+        study = chapters.study(self.chapter, self.settings)
+        look = chapters.watched(self.chapter, study)
         outcome = Outcome()
         looks = 0
 
-        def seen(session: Session, group: Sequence[Trial]) -> None:
+        def show(layers: Layers) -> None:
             nonlocal looks
-            if look is not None and (shown := look(session, group)) is not None:
-                looks += 1
-                self.send("layers", self.number, shown)
+            looks += 1
+            self.send(events.Looked(run=self.number, layers=layers))
 
-        def watch(wanted: Any, done: int) -> None:
+        def seen(session: Session, group: Sequence[Trial]) -> None:
+            if look is not None and (shown := look(session, group)) is not None:
+                show(shown)
+
+        def watch(wanted: Round, done: int) -> None:
             if self.stop.is_set():
                 raise Stopped
-            self.name(wanted.trials)
-            for key in [key for key in outcome.curves if key not in self.ended]:
-                self.tell(outcome.curves[key].trial, outcome.curves[key])
-            self.send("round", self.number, wanted.title, done, len(wanted.trials))
+            self.name(study, outcome.curves, wanted.trials)
+            self._tell_whole(outcome.curves)
+            self._progress(wanted.phase, done, len(wanted.trials))
 
         runner = LiveRunner(self.tell, self.stop, seen, STRETCH if look else 1 << 30)
-        carry_out(
-            experiment, threads=threads, watch=watch, outcome=outcome, store=store, runner=runner
-        )
+        carry_out(study, threads=threads, watch=watch, outcome=outcome, store=store, runner=runner)
+        trials = [curve.trial for curve in outcome.curves.values()]
         if look is not None and not looks:
-            trials = [curve.trial for curve in outcome.curves.values()]
-            shown = partial(self.send, "layers", self.number)
-            watch_again(look, trials, experiment.datasets, shown, self.stop)
-        for curve in outcome.curves.values():
-            self.name([curve.trial])
-            self.tell(curve.trial, curve)
-        verdict = asdict(outcome.verdict(experiment)) | {"statement": asdict(experiment.statement)}
-        self.send("verdict", self.number, verdict)
+            watch_again(look, trials, study.datasets, show, self.stop)
+        self.name(study, outcome.curves, trials)
+        self._tell_whole(outcome.curves)
+        result = events.Result(
+            claim=study.experiment.claim,
+            statement=study.statement,
+            verdict=outcome.verdict(study),
+        )
+        self.send(events.Concluded(run=self.number, result=result))
 
-    def name(self, trials: Sequence[Trial]) -> None:
+    def name(self, study: Study, curves: Mapping[str, Curve], trials: Sequence[Trial]) -> None:
         """Give trials their place in the run and tell the page what they are."""
         new = [trial for trial in trials if trial.key not in self.places]
+        if not new:
+            return
         first = len(self.places)
         for trial in new:
             self.places[trial.key] = len(self.places)
-        if new:
-            described = [chapters.describe(trial) for trial in new]
-            self.send("trials", self.number, first, described)
+        shown = described(study, curves, new)
+        self.send(events.Trials(run=self.number, first=first, trials=shown))
 
-    def tell(self, trial: Trial, curve: Curve) -> None:
-        """Send the points that are new, and how the trial ended."""
+    def tell(self, trial: Trial, first: int, curve: Curve) -> None:
+        """Send those of a curve's points, from place `first` on, that are new, and how it ended."""
         key = trial.key
         if key in self.ended:
             return
-        if key not in self.places:
-            self.name([trial])
         place, sent = self.places[key], self.sent.get(key, 0)
-        points = points_of(curve)
-        if len(points) > sent:
-            self.send("points", self.number, place, sent, points[sent:])
-            self.sent[key] = len(points)
+        points = points_of(curve)[sent - first :]
+        if len(points):
+            self.send(events.Points(run=self.number, trial=place, first=sent, points=points))
+            self.sent[key] = sent + len(points)
         if curve.ended in ("finished", "diverged"):
             self.ended.add(key)
-            self.send("ended", self.number, place, curve.ended, int(curve.ended_at))
+            at = int(curve.ended_at)
+            how: Literal["finished", "diverged"] = "diverged" if curve.diverged else "finished"
+            self.send(events.Ended(run=self.number, trial=place, how=how, at=at))
+
+    def _tell_whole(self, curves: Mapping[str, Curve]) -> None:
+        for key in [key for key in curves if key not in self.ended and key in self.places]:
+            self.tell(curves[key].trial, 0, curves[key])
+
+    def _progress(self, phase: Phase, done: int, total: int) -> None:
+        self.send(events.Progress(run=self.number, phase=phase, done=done, total=total))
 
 
 class Trainer:
@@ -218,7 +226,8 @@ class Trainer:
         self.runs: dict[int, Run] = {}
         self.waiting: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
 
-    def send(self, *event: Any) -> None:
+    def send(self, event: events.Event) -> None:
+        """To the page's process; if that is gone, to nobody."""
         with self.lock, contextlib.suppress(BrokenPipeError, OSError):
             self.pipe.send(event)
 
@@ -236,19 +245,19 @@ class Trainer:
                 order = self.pipe.recv()
             except (EOFError, OSError):
                 return
-            if order[0] == "quit":
+            if isinstance(order, events.Quit):
                 return
             self._obey(order)
 
-    def _obey(self, order: Event) -> None:
-        if order[0] == "start":
-            _, number, chapter, settings = order
-            run = self.runs[number] = Run(number, chapter, settings, self.send)
+    def _obey(self, order: events.Order) -> None:
+        if isinstance(order, events.Begin):
+            run = Run(order.run, order.chapter, order.settings, self.send)
+            self.runs[order.run] = run
             self.waiting.put(run)
-        elif order[0] == "stop" and order[1] in self.runs:
-            self.runs[order[1]].stop.set()
-        elif order[0] == "trust":
-            threading.Thread(target=self._trust, args=(order[1],), daemon=True).start()
+        elif isinstance(order, events.Halt) and order.run in self.runs:
+            self.runs[order.run].stop.set()
+        elif isinstance(order, events.Check):
+            threading.Thread(target=self._trust, args=(order.ask,), daemon=True).start()
 
     def _work(self, warm: threading.Thread) -> None:
         warm.join()
@@ -259,7 +268,7 @@ class Trainer:
             if run is None:
                 return
             if run.stop.is_set():
-                self.send("stopped", run.number)
+                self.send(events.Stopped(run=run.number))
             else:
                 run.go(store, threads if self._busy() else cores())
             self.runs.pop(run.number, None)
@@ -278,18 +287,18 @@ class Trainer:
         from evenbatch.engine import Network, kernels_ready, train
 
         if not kernels_ready():
-            self.send("busy", "compiling")
+            self.send(events.State(state="compiling"))
         network = Network(inputs=64, hidden=(8,), outputs=10, norm="batch")
         train([Trial(network, data="digits", steps=2)], threads=1)
-        self.send("ready")
+        self.send(events.State(state="ready"))
 
     def _trust(self, ask: int) -> None:
         from evenbatch.lesson.trust import check
 
         try:
-            self.send("trust", ask, check())
+            self.send(events.Trusted(ask=ask, checked=check()))
         except Exception as error:
-            self.send("trust", ask, {"failed": f"{type(error).__name__}: {error}"})
+            self.send(events.Trusted(ask=ask, failed=f"{type(error).__name__}: {error}"))
 
 
 def main(pipe: Connection, store_path: str | None) -> None:

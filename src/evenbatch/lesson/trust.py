@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from evenbatch.engine import Network, Session, Trial, initial_weights
@@ -19,6 +20,22 @@ NORMS = ("none", "batch", "layer", "rms", "group")
 DIRECTIONS = 6
 H = 1e-5
 RATE = 1e-3
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What the trust corner shows.
+
+    Attributes:
+        seed: of the weights and rows, another one each time.
+        gradient: for each normalizer the largest relative error of its gradient.
+        toggle: how far apart the first layer's weights are with and without batch norm.
+        seconds: how long it took.
+    """
+
+    seed: int
+    gradient: dict[str, float]
+    toggle: float
+    seconds: float
 
 
 def _shifted(weights: Weights, directions: list[np.ndarray[Any, Any]], h: float) -> Weights:
@@ -78,14 +95,9 @@ def toggle_distance(seed: int = 0) -> float:
     return float(np.linalg.norm(ends[0] - ends[1]) / np.linalg.norm(ends[0]))
 
 
-def check() -> dict[str, Any]:
+def check() -> Checked:
     """Everything the trust corner shows."""
     began = time.perf_counter()
     seed = int(began * 1e6) % 100_000  # another one each time: nothing is prepared
     errors = {norm: gradient_error(norm, seed) for norm in NORMS}
-    return {
-        "seed": seed,
-        "gradient": errors,
-        "toggle": toggle_distance(seed),
-        "seconds": time.perf_counter() - began,
-    }
+    return Checked(seed, errors, toggle_distance(seed), time.perf_counter() - began)

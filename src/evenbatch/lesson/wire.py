@@ -13,12 +13,14 @@ NaN stands for a value there is not.
 
 from __future__ import annotations
 
-import math
 import struct
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from evenbatch.engine import Curve
 
 COLUMNS = ("step", "metric", "test_loss", "train_loss")
 HEADER = struct.Struct("<IIII")
@@ -27,8 +29,8 @@ Points = NDArray[np.float32]
 """(n, len(COLUMNS)) points of a curve."""
 
 
-def points_of(curve: Any) -> Points:
-    """The points of a `Curve`."""
+def points_of(curve: Curve) -> Points:
+    """The points of a curve."""
     columns = (curve.step, curve.metric, curve.test_loss, curve.train_loss)
     return np.stack([np.asarray(c, np.float32) for c in columns], axis=1)
 
@@ -59,16 +61,16 @@ def records(frame: bytes) -> list[tuple[int, int, int, Points]]:
     return found
 
 
-def finite(value: Any) -> Any:
-    """The value with NaN and infinity replaced by None: JSON has neither.
+def text(message: Any) -> str:
+    """A message as JSON, in which numbers that are none (NaN, infinity) are null.
 
-    >>> finite({"a": (1.0, float("inf")), "b": "x"})
-    {'a': [1.0, None], 'b': 'x'}
+    >>> text({"a": (1.0, float("inf")), "b": np.float64(2.5)})
+    '{"a":[1.0,null],"b":2.5}'
     """
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return msgspec.json.encode(message, enc_hook=_plain).decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise NotImplementedError(f"a {type(value).__name__} is sent to no page")

@@ -1,12 +1,14 @@
 """Normalizers as NumPy objects: call one, then `backward`.
 
-| name | class | statistics over | gamma per |
-|---|---|---|---|
-| batch | `BatchNorm` | batch and positions | channel |
-| layer | `LayerNorm` | features of a sample | feature |
-| rms | `RMSNorm` | features of a sample, not centred | feature |
-| group | `GroupNorm` | a group of channels and positions of a sample | channel |
-| instance | `InstanceNorm` | positions of a channel of a sample | channel |
+========  ==============  =============================================  =========
+name      class           statistics over                                gamma per
+========  ==============  =============================================  =========
+batch     `BatchNorm`     batch and positions                            channel
+layer     `LayerNorm`     features of a sample                           feature
+rms       `RMSNorm`       features of a sample, not centred              feature
+group     `GroupNorm`     a group of channels and positions of a sample  channel
+instance  `InstanceNorm`  positions of a channel of a sample             channel
+========  ==============  =============================================  =========
 
 Conventions are PyTorch's; each class says where others differ. `NORMALIZERS` maps names to classes,
 and each class's ``spec`` says what it is, its formula and its paper. `CookieNormalizer` is the

@@ -23,7 +23,7 @@ class BatchNorm(RunningNormalizer):
     weights the old value (their 0.9 is 0.1 here), and ONNX keeps the biased variance.
 
     Args:
-        channels: C of an input (N, C, *spatial).
+        channels: C of an input ``(N, C, *spatial)``.
         eps: added to the variance.
         momentum: weight of the new value in the running statistics, or None for the average of all
             batches so far.
@@ -36,8 +36,8 @@ class BatchNorm(RunningNormalizer):
         ValueError: an argument is out of range; when called, x or mask does not fit, or training
             has a single value per channel.
 
-    The mask has shape (N, *spatial): positions of a padded batch that are valid. A batch without
-    any valid position gives zeros and leaves the running statistics alone.
+    The mask has shape ``(N, *spatial)``: positions of a padded batch that are valid. A batch
+    without any valid position gives zeros and leaves the running statistics alone.
 
     Ioffe, Szegedy: Batch Normalization, 2015, algorithms 1 and 2, https://arxiv.org/abs/1502.03167
 

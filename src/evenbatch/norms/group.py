@@ -23,7 +23,7 @@ class GroupNorm(ChannelNormalizer):
 
     Args:
         groups: how many groups; divides channels.
-        channels: C of an input (N, C, *spatial).
+        channels: C of an input ``(N, C, *spatial)``.
         eps: added to the variance.
         affine: have gamma and beta.
         activation: "relu" applies ``max(y, 0)`` in the same pass, forward and backward.
@@ -33,7 +33,7 @@ class GroupNorm(ChannelNormalizer):
         ValueError: an argument is out of range; when called, x or mask does not fit, or the whole
             input holds one value per channel and group.
 
-    The mask has shape (N, *spatial): positions of a padded batch that are valid.
+    The mask has shape ``(N, *spatial)``: positions of a padded batch that are valid.
 
     Wu, He: Group Normalization, 2018, equations 1 to 7, https://arxiv.org/abs/1803.08494
 

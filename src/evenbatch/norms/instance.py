@@ -25,7 +25,7 @@ class InstanceNorm(RunningNormalizer):
     update.
 
     Args:
-        channels: C of an input (N, C, L, *more).
+        channels: C of an input ``(N, C, L, *more)``.
         eps: added to the variance.
         momentum: weight of the new value in the running statistics, or None for the average of all
             batches so far.
@@ -38,8 +38,8 @@ class InstanceNorm(RunningNormalizer):
         ValueError: an argument is out of range; when called, x or mask does not fit, or there is a
             single position to normalize.
 
-    The mask has shape (N, *spatial): positions of a padded batch that are valid. Samples with fewer
-    than two of them do not enter the running statistics.
+    The mask has shape ``(N, *spatial)``: positions of a padded batch that are valid. Samples with
+    fewer than two of them do not enter the running statistics.
 
     Ulyanov, Vedaldi, Lempitsky: Instance Normalization, 2016, equation 2,
     https://arxiv.org/abs/1607.08022

@@ -1,1 +1,1 @@
-"""Findings and verdicts for people and programs: terminal, picture, JSON."""
+"""Curves and verdicts for people and programs: HTML, Markdown, JSON, terminal, notebooks."""

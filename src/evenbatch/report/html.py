@@ -7,7 +7,7 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 
-from evenbatch.experiments.wording import count
+from evenbatch.protocol.wording import count
 from evenbatch.report import figures
 from evenbatch.report.appendix import appendix
 from evenbatch.report.html_claim import claim as claim_section

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from evenbatch.experiments.exhibits import Figure, Table
-from evenbatch.experiments.protocol import Verdict
-from evenbatch.experiments.wording import count
+from evenbatch.protocol.exhibits import Figure, Table
+from evenbatch.protocol.verdict import Verdict
+from evenbatch.protocol.wording import count
 from evenbatch.report import figures
 from evenbatch.report.figures.bars import bars
 from evenbatch.report.html_parts import Place, badge, paragraphs, prose

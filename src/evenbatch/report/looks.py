@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from evenbatch.experiments.setup import ARM_NAMES
-
 
 @dataclass(frozen=True)
 class Look:
@@ -41,43 +39,43 @@ MARKERS = {
     "l-1.9-1.9l2.2-2.2z",
     "cross": "m-1.3-4.4h2.6v3.1h3.1v2.6h-3.1v3.1h-2.6v-3.1h-3.1v-2.6h3.1z",
 }
-_KNOWN = {
+KNOWN = {
     "none": Look("none", "7 3", "circle"),
     "batch": Look("batch", "", "square"),
     "layer": Look("layer", "2 2.5", "triangle"),
     "rms": Look("rms", "9 3 2 3", "diamond"),
     "group": Look("group", "12 3", "wedge"),
 }
-_MORE = (
+MORE = (
     Look("more-1", "4 2", "star"),
     Look("more-2", "1 3", "ex"),
     Look("more-3", "6 2 1 2 1 2", "cross"),
 )
-COLORS = (*_KNOWN, *(look.color for look in _MORE))
+COLORS = (*KNOWN, *(look.color for look in MORE))
 VARIANTS = ("", "5 2 5 2 1 2", "1 2 1 2 5 2")
 """Dashes of a second and a third line of one arm; the first keeps the arm's own."""
 
 
-def looks(names: Sequence[str]) -> list[Look]:
-    """A look for each series of a figure, no two the same even without colour.
+def looks(ids: Sequence[str]) -> list[Look]:
+    """A look for each series of a figure, by their ids, no two the same even without colour.
 
-    A series that is called as an arm looks like the arm. One whose name tells of an arm ("batch
-    norm, 50 layers") has the arm's colour, and if it is not the only one, dashes or a marker of its
-    own. All others take what is left.
+    A series whose id is that of an arm ("batch"), or begins with it ("batch/deep"), has the arm's
+    colour, and if it is not the only one, dashes or a marker of its own. All others take what is
+    left.
 
-    >>> [look.color for look in looks(["no normalization", "batch norm", "dropout"])]
+    >>> [look.color for look in looks(["none", "batch", "dropout"])]
     ['none', 'batch', 'more-1']
-    >>> [look.hollow for look in looks(["batch norm, shallow", "batch norm, deep"])]
+    >>> [look.hollow for look in looks(["batch/shallow", "batch/deep"])]
     [False, True]
     """
-    arms = [_arm(name) for name in names]
+    arms = [_arm(name) for name in ids]
     for arm in set(arms):
         if arms.count(arm) > len(VARIANTS):
             arms = [None if a == arm else a for a in arms]
     found: list[Look | None] = []
     for place, arm in enumerate(arms):
         variant = arms[:place].count(arm)
-        found.append(_VARIANTS[variant](_KNOWN[arm]) if arm and variant < 2 else None)
+        found.append(_VARIANTS[variant](KNOWN[arm]) if arm and variant < 2 else None)
     spare = _spare({look for look in found if look}, {arm for arm in arms if arm})
     for place, arm in enumerate(arms):
         if found[place] is None:
@@ -95,7 +93,7 @@ _VARIANTS: tuple[Callable[[Look], Look], ...] = (
 def _spare(used: set[Look], arms: set[str]) -> Iterator[Look]:
     """Looks whose markers are not in use: of colours that are free first, then all others."""
     marks = {(look.marker, look.hollow) for look in used}
-    every = (*_MORE, *_KNOWN.values())
+    every = (*MORE, *KNOWN.values())
     for hollow in (False, True):
         for look in sorted(every, key=lambda look: look.color in arms):
             if (look.marker, hollow) not in marks:
@@ -106,6 +104,6 @@ def _spare(used: set[Look], arms: set[str]) -> Iterator[Look]:
 
 
 def _arm(name: str) -> str | None:
-    """The arm that a series' name tells of."""
-    found = [arm for arm, words in ARM_NAMES.items() if words in name]
-    return max(found, key=lambda arm: len(ARM_NAMES[arm])) if found else None
+    """The arm that a series is about."""
+    arm = name.split("/")[0]
+    return arm if arm in KNOWN else None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evenbatch.experiments.exhibits import Table
-from evenbatch.experiments.wording import count
+from evenbatch.protocol.exhibits import Table
+from evenbatch.protocol.wording import count
 from evenbatch.report import figures
 from evenbatch.report.html_parts import Names
 from evenbatch.report.results import Entry, Report
@@ -83,6 +83,43 @@ def render(report: Report, folder: str = "") -> str:
         parts += _claim(entries, [shown.get(id(entry), "") for entry in entries])
     parts.append("Settings and key of every trial are in report.json, which lies beside this file.")
     return "\n\n".join(parts) + "\n"
+
+
+MARKS = "<!-- verdicts -->\n", "<!-- /verdicts -->"
+"""What a page puts around the table that `put` renews."""
+_PLACES = ("on one data set", "on another", "on a third", "on a fourth")
+
+
+def put(page: str, report: Report) -> str:
+    """A page with the verdicts of a report between its `MARKS`: a row for each claim.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    before, mark, rest = page.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not end:
+        raise ValueError(f"there is no line {MARKS[0].strip()} with {MARKS[1]} after it")
+    wide = max((len(entries) for entries in report.claims.values()), default=0)
+    rows = [
+        [plain(entries[0].phrase), *map(_brief, entries), *[""] * (wide - len(entries))]
+        for entries in report.claims.values()
+    ]
+    head = ("the claim", *(_PLACES + ("",) * wide)[:wide])
+    code = f"commit {report.code[:7]}" if report.code else version_words(report)
+    about = (
+        f"`{report.command}` on {day(report.created)}, in {duration(report.seconds)}; {code}; "
+        f"{machine_words(report)}."
+    )
+    return f"{before}{mark}{_grid(head, rows)}\n\n{about}\n{end}{after}"
+
+
+def _brief(entry: Entry) -> str:
+    if entry.verdict is None:
+        return f"{plain(entry.data)}: {SIGNS[entry.answer]} not measured"
+    note = f", {entry.verdict.note}" if entry.verdict.note else ""
+    effect = f" ({told(entry.verdict.effects[0])[0]})" if entry.verdict.effects else ""
+    return f"{plain(entry.data)}: {SIGNS[entry.answer]} {entry.answer}{plain(note + effect)}"
 
 
 def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from evenbatch.engine import Trial
-from evenbatch.experiments import Round
-from evenbatch.experiments.carry_out import Watch
+from evenbatch.protocol.carry_out import Watch
+from evenbatch.protocol.verdict import Round
 from evenbatch.report.words import duration
 
 LINE_SECONDS = 5.0
@@ -251,7 +251,7 @@ class _Lines:
         if not new and now - self.last < LINE_SECONDS:
             return
         self.last = now
-        line = f"{text}, {whole.done.trials:.0f} of about {whole.total.trials:.0f} trainings"
+        line = f"{text}, {whole.done.trials:.0f} of about {whole.total.trials:.0f} runs"
         left = f", {whole.left_words}" if whole.left_words else ""
         self.console.print(line + left, soft_wrap=True)
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evenbatch.engine import Curve
 from evenbatch.engine.machine import code, machine, versions
-from evenbatch.experiments.carry_out import Outcome
-from evenbatch.experiments.protocol import Experiment, Verdict
-from evenbatch.experiments.race import Comparison, Finding, Race
-from evenbatch.experiments.speed import Speed
+from evenbatch.protocol.carry_out import Outcome
+from evenbatch.protocol.verdict import Study, Verdict
 from evenbatch.report.results import factored
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever a field of the record changes its meaning."""
 
 
@@ -44,7 +41,7 @@ def record(
 
 def part(
     claim: str,
-    experiment: Experiment,
+    study: Study,
     outcome: Outcome,
     verdict: Verdict,
     phrase: str = "",
@@ -60,15 +57,12 @@ def part(
     content: dict[str, Any] = {
         "claim": claim,
         "phrase": phrase,
-        "on": on or next(iter(experiment.datasets)),
+        "on": on or next(iter(study.datasets)),
         "complete": not outcome.interrupted,
         "seconds": round(seconds, 3),
         "verdict": asdict(verdict) | {"figures": [_rounded(asdict(f)) for f in verdict.figures]},
-        "statement": asdict(experiment.statement),
+        "statement": asdict(study.statement),
     }
-    if isinstance(experiment, Speed):
-        found = experiment.race.finding(outcome.curves, outcome.timed)
-        content |= _race(experiment.race, found)
     timed = {curve.trial.key: curve for curve in outcome.timed}
     curves = outcome.curves | timed
     content["timed"] = [key for key in timed if key not in outcome.curves]
@@ -99,63 +93,6 @@ def skipped(claim: str, phrase: str, data: str, reason: str) -> dict[str, Any]:
         "complete": True,
         "seconds": 0.0,
         "skipped": reason,
-    }
-
-
-def _race(race: Race, found: Finding | None) -> dict[str, Any]:
-    content: dict[str, Any] = {
-        "settings": {f.name: getattr(race, f.name) for f in fields(race) if f.name != "data"},
-        "data": {
-            "name": race.data.name,
-            "fingerprint": race.data.fingerprint,
-            "task": race.data.task,
-            "features": race.data.n_features,
-            "outputs": race.data.n_outputs,
-            "training_rows": race.data.n_train,
-            "test_rows": race.data.n_test,
-            "source": race.data.source,
-        },
-    }
-    if found is not None:
-        content |= {
-            "goal": asdict(found.goal) if found.goal else None,
-            "best_learning_rates": dict(found.rates),
-            "learning_rates": {arm: [asdict(r) for r in t] for arm, t in found.grids.items()},
-            "comparisons": [_comparison(c, race) for c in found.comparisons],
-            "seconds_per_step": dict(found.step_seconds or {}),
-        }
-    return content
-
-
-def _comparison(comparison: Comparison, race: Race) -> dict[str, Any]:
-    return {
-        "label": comparison.label,
-        "learning_rates": dict(zip(race.arms, comparison.rates, strict=True)),
-        "effects": [asdict(effect) for effect in comparison.effects],
-        "seeds": [
-            {
-                "seed": pair[0].trial.seed,
-                **{
-                    arm: _run(curve, steps)
-                    for arm, curve, steps in zip(race.arms, pair, reached, strict=True)
-                },
-            }
-            for pair, reached in zip(
-                comparison.curves,
-                zip(comparison.steps.without, comparison.steps.with_norm, strict=True),
-                strict=True,
-            )
-        ],
-    }
-
-
-def _run(curve: Curve, steps: float) -> dict[str, Any]:
-    return {
-        "trial": curve.trial.key,
-        "steps_to_goal": float(steps),
-        "final_metric": float(curve.metric[-1]),
-        "ended": curve.ended,
-        "ended_at": curve.ended_at,
     }
 
 

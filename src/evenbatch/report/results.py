@@ -9,12 +9,13 @@ be made again from the file alone:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evenbatch.experiments.exhibits import Axis, Figure, Mark, Series, Table
-from evenbatch.experiments.protocol import Effect, Statement, Verdict
+import msgspec
+
+from evenbatch.protocol.verdict import Statement, Verdict
 
 SKIPPED = "skipped"
 """What stands in place of an answer where a claim was not measured."""
@@ -95,86 +96,56 @@ def read(content: Mapping[str, Any]) -> Report:
 
     JSON has no NaN and no infinity, and the file says null. An effect's missing value is read as
     NaN and the missing end of an interval as infinity, all other missing numbers as NaN.
+
+    Raises:
+        msgspec.ValidationError: it is no report; the message says where.
     """
-    return Report(
-        created=content["created"],
-        command=content["command"],
-        complete=content["complete"],
-        versions=content["versions"],
-        machine=content["machine"],
-        code=content.get("code", ""),
-        sentence=content["sentence"],
-        entries=tuple(_entry(part) for part in content["experiments"]),
+    entries = tuple(
+        msgspec.convert(
+            {
+                **part,
+                "data": part["on"],
+                "statement": part.get("statement"),
+                "verdict": _with_nan(part.get("verdict")),
+            },
+            Entry,
+        )
+        for part in content["experiments"]
     )
+    return msgspec.convert({**content, "entries": entries}, Report)
 
 
-def _entry(part: Mapping[str, Any]) -> Entry:
-    statement, verdict = part.get("statement"), part.get("verdict")
-    return Entry(
-        claim=part["claim"],
-        phrase=part.get("phrase", part["claim"]),
-        data=part["on"],
-        statement=_statement(statement) if statement else None,
-        verdict=_verdict(verdict) if verdict else None,
-        skipped=part.get("skipped", ""),
-        seconds=part.get("seconds", 0.0),
-        complete=part["complete"],
-        shared=part.get("shared", {}),
-        trials=part.get("trials", {}),
-    )
+def brief(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A report.json of a few kilobytes, which `read` reads too: of each verdict the answer, its
+    sentence and its first effect; no figures, tables and trials.
+    """
+    return {**content, "request": "", "experiments": [*map(_brief, content["experiments"])]}
 
 
-def _statement(content: Mapping[str, Any]) -> Statement:
-    arms = tuple((name, words) for name, words in content["arms"])
-    return Statement(**{**content, "arms": arms})
+_KEPT = ("claim", "phrase", "on", "complete", "seconds", "skipped")
+_KEPT_OF_A_VERDICT = ("answer", "reason", "sentence", "measured_on", "note")
 
 
-def _verdict(content: Mapping[str, Any]) -> Verdict:
-    made: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-        "effects": _effect,
-        "figures": _figure,
-        "tables": _table,
-    }
-    parts = {name: tuple(make(item) for item in content[name]) for name, make in made.items()}
-    return Verdict(**{**content, **parts, "notes": tuple(content["notes"])})
+def _brief(part: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: part[name] for name in _KEPT if name in part}
+    verdict = part.get("verdict")
+    if verdict:
+        some = {name: verdict[name] for name in _KEPT_OF_A_VERDICT if name in verdict}
+        kept["verdict"] = some | {"effects": verdict["effects"][:1]}
+    return kept
 
 
-def _effect(content: Mapping[str, Any]) -> Effect:
-    missing = {"value": math.nan, "low": -math.inf, "high": math.inf}
-    return Effect(
-        **{name: missing.get(name) if v is None else v for name, v in content.items()}  # type: ignore[arg-type]
-    )
-
-
-def _figure(content: Mapping[str, Any]) -> Figure:
-    def axis(part: Mapping[str, Any]) -> Axis:
-        return Axis(**{**part, "names": tuple(part["names"])})
-
-    return Figure(
-        kind=content["kind"],
-        title=content["title"],
-        alt=content["alt"],
-        x=axis(content["x"]),
-        y=axis(content["y"]),
-        series=tuple(
-            Series(s["name"], *(_floats(s[part]) for part in ("x", "y", "low", "high")))
-            for s in content["series"]
-        ),
-        marks=tuple(
-            Mark(**{**mark, "value": math.nan if mark["value"] is None else mark["value"]})
-            for mark in content["marks"]
-        ),
-    )
-
-
-def _table(content: Mapping[str, Any]) -> Table:
-    rows = tuple(tuple(math.nan if c is None else c for c in row) for row in content["rows"])
-    keys = tuple(tuple(row) for row in content["keys"])
-    return Table(content["title"], tuple(content["columns"]), rows, keys)
-
-
-def _floats(values: Sequence[float | None]) -> tuple[float, ...]:
-    return tuple(math.nan if value is None else float(value) for value in values)
+def _with_nan(value: Any) -> Any:
+    """A verdict in which every null is a number again."""
+    if isinstance(value, Mapping):
+        ends = {"low": -math.inf, "high": math.inf}
+        return {
+            name: ends.get(name, math.nan) if item is None else _with_nan(item)
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [math.nan if item is None else _with_nan(item) for item in value]
+    return value
 
 
 Settings = Mapping[str, Any]

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from evenbatch.data import Dataset
 from evenbatch.engine import Trial
-from evenbatch.experiments.grid import Grid
-from evenbatch.experiments.sweep import Setting, SweepResult
-from evenbatch.experiments.wording import count
+from evenbatch.protocol.wording import count
+from evenbatch.sweeps.grid import Grid
+from evenbatch.sweeps.sweep import Setting, SweepResult
 
 TOP = 10
 

@@ -1,8 +1,8 @@
-"""A race and its verdict on a terminal."""
+"""Verdicts on a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -10,12 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from evenbatch.experiments.protocol import CANNOT_TELL, FAILS, HOLDS, IN_PART, Verdict
-from evenbatch.experiments.race import BEST, Comparison, Finding, Race
-from evenbatch.experiments.race_exhibits import arm_cells
-from evenbatch.experiments.wording import amount, count, ratio
+from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Statement, Verdict
+from evenbatch.protocol.wording import count
 from evenbatch.report.results import SKIPPED
-from evenbatch.report.words import duration, tally, told
+from evenbatch.report.words import cell, duration, tally, told
 
 SIGNS = {
     HOLDS: ("✓", "bold green"),
@@ -31,21 +29,17 @@ def plain_console(**options: Any) -> Console:
     return Console(highlight=False, emoji=False, **options)
 
 
-def show_race(console: Console, race: Race, found: Finding | None, verdict: Verdict) -> None:
-    """Heading, goal, both tables and the verdict; of an unfinished race what there is."""
-    console.print()
-    heading = f"{race.data.name}: {race.norm_name} against no normalization"
-    console.print(f"[bold]{escape(heading)}[/bold]")
-    console.print(f"[dim]{escape(verdict.measured_on)}[/dim]")
-    if found is not None and found.goal is not None:
-        goal = f"Goal: {race.metric} {amount(race.data, found.goal.value)} ({found.goal.rule})"
-        if race.metric == "R²":
-            goal = goal.replace("R² R²", "R²", 1)
-        console.print(escape(goal))
-        if found.comparisons:
-            console.print(arms_table(race, found, found.comparisons[0]))
-            console.print(ratios_table(race, found))
-    show_verdict(console, verdict)
+def show_tables(console: Console, verdict: Verdict, most: int = 2) -> None:
+    """What was measured on, and the first tables of a verdict."""
+    console.print(f"\n[dim]{escape(verdict.measured_on)}[/dim]")
+    for shown in verdict.tables[:most]:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=escape(shown.title))
+        table.title_justify = "left"
+        for place, name in enumerate(shown.columns):
+            table.add_column(escape(name), justify="right" if place else "left")
+        for row in shown.rows:
+            table.add_row(*(escape(cell(value)) for value in row))
+        console.print(table)
 
 
 def show_verdict(console: Console, verdict: Verdict) -> None:
@@ -110,32 +104,31 @@ def tally_words(results: Sequence[Any]) -> str:
     return f"{count(claims, 'claim')}, {count(len(results), 'verdict')}: {listed}."
 
 
-def arms_table(race: Race, found: Finding, best: Comparison) -> Table:
-    """One line for each arm at its own best learning rate."""
+def show_claims(console: Console, claims: Mapping[str, Any]) -> None:
+    """All claims by name."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("each arm\nat its best", no_wrap=True)
-    for name in ("learning\nrate", "steps\nto goal", "one\nstep", "time\nto goal", "reached\ngoal"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column(f"{race.metric}\nat end", justify="right", no_wrap=True)
-    names = ("without", race.norm_name)
-    for place, name in enumerate(names):
-        table.add_row(name, *arm_cells(race, found, best, place))
-    return table
+    for name in ("claim", "in a few words", "measured on"):
+        table.add_column(name)
+    for name, claim in claims.items():
+        table.add_row(name, escape(claim.phrase), ", ".join(claim.data) or "data of its own")
+    console.print(table)
+    console.print("evenbatch claims NAME explains one; evenbatch prove NAME measures it.")
 
 
-def ratios_table(race: Race, found: Finding) -> Table:
-    """How many times less the normalized arm needed, for each comparison."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("without ÷ with\n[95 % interval]", no_wrap=True)
-    table.add_column("learning rate\nwithout / with", justify="right", no_wrap=True)
-    table.add_column("steps", justify="right", no_wrap=True)
-    table.add_column("time", justify="right", no_wrap=True)
-    for comparison in found.comparisons:
-        cells = [ratio(effect) for effect in comparison.effects]
-        table.add_row(
-            BEST if comparison.label == BEST else "at equal settings",
-            " / ".join(f"{rate:g}" for rate in dict.fromkeys(comparison.rates)),
-            escape(cells[0]),
-            escape(cells[1]) if len(cells) > 1 else "–",
-        )
-    return table
+def show_statement(console: Console, name: str, statement: Statement) -> None:
+    """What is stated before any result."""
+    console.print(f"\n[bold]{escape(name)}[/bold]  {escape(statement.claim)}")
+    parts = {
+        "question": statement.question,
+        "arms": "; ".join(words for _, words in statement.arms),
+        "tried": statement.grid,
+        "fairness": statement.fairness,
+        "measure": statement.measure,
+        "rule": statement.rule,
+        "source": statement.source,
+    }
+    table = Table.grid(padding=(0, 2))
+    for head, text in parts.items():
+        if text:
+            table.add_row(f"[dim]{head}[/dim]", escape(text))
+    console.print(table)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from evenbatch.experiments.protocol import ANSWERS, CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect
-from evenbatch.experiments.wording import count, digits
+from evenbatch.protocol.phrases import turned
+from evenbatch.protocol.verdict import ANSWERS, CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect
+from evenbatch.protocol.wording import count, digits
 from evenbatch.report.results import SKIPPED, Entry, Report
 
 TITLE = "What normalization does, measured"
@@ -20,7 +21,7 @@ _COUNTED = {
     HOLDS: ("holds", "hold"),
     IN_PART: ("holds in part", "hold in part"),
     FAILS: ("does not hold", "do not hold"),
-    CANNOT_TELL: ("cannot be told", "cannot be told"),
+    CANNOT_TELL: ("is undecided", "are undecided"),
     SKIPPED: ("was not measured", "were not measured"),
 }
 
@@ -65,11 +66,12 @@ def told(effect: Effect) -> tuple[str, str]:
     """
     if math.isnan(effect.value):
         return "not known", "not known"
+    effect = turned(effect)
     return f"{effect.bound} {_signed(effect.value)} {effect.unit}".strip(), interval(effect)
 
 
 def _signed(value: float) -> str:
-    return digits(value).replace("-", "−") if not (math.isinf(value) and value < 0) else "−∞"
+    return digits(value).replace("-", "−")
 
 
 def cell(value: str | float) -> str:

@@ -1,7 +1,7 @@
 """The store: what was trained once is never trained again.
 
 One SQLite file; a row for each curve, under a key that holds every setting of its trial, the
-engine's version and the data's own fingerprint. `Store` reads and writes it.
+engine's version and the data's own fingerprint. `Store` reads and writes it::
 
     place.py    where the file lies, and how it is opened
     parts.py    a curve as bytes, and back

@@ -137,7 +137,7 @@ def _connect(path: Path, read_only: bool, vfs: str) -> sqlite3.Connection:
         connection.execute("PRAGMA query_only=1")
         connection.execute("PRAGMA schema_version")
         return connection
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         connection.close()
         # In a folder that cannot be written, write-ahead mode has no place for its index. With
         # nothing left to recover the file can be read as it stands.

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
 import threading
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from evenbatch import data as data_floor
-from evenbatch.data import Dataset
 from evenbatch.engine import Curve, Trial
 from evenbatch.engine.machine import code, machine, versions
 from evenbatch.engine.trial import ENGINE_VERSION
 from evenbatch.store import tidy
 from evenbatch.store.errors import StoreError, damaged, explained
+from evenbatch.store.keys import (
+    Datasets,
+    Fingerprints,
+    row_key,
+    sum_of,
+    these_versions,
+    this_machine,
+    timing_key,
+)
 from evenbatch.store.parts import pack, unpack
 from evenbatch.store.place import default_path, open_file
 
 if TYPE_CHECKING:
     import pandas
 
-Datasets = Mapping[str, Dataset]
 AT_ONCE = 500
 """Rows asked for in one statement; SQLite may allow no more than 999 variables."""
 
@@ -84,7 +87,7 @@ class Store:
             datasets: data sets by the names trials use, for those `evenbatch.data.load` does not
                 know.
         """
-        data = _Fingerprints(datasets)
+        data = Fingerprints(datasets)
         wanted = {data.key(trial): trial for trial in trials}
         found = {}
         for key, *row in self._rows(
@@ -96,13 +99,13 @@ class Store:
 
     def known(self, trials: Iterable[Trial], datasets: Datasets | None = None) -> set[str]:
         """Keys of those trials whose curve is there; reads no curve."""
-        data = _Fingerprints(datasets)
+        data = Fingerprints(datasets)
         wanted = {data.key(trial): trial.key for trial in trials}
         return {wanted[key] for key in self._there(list(wanted))}
 
     def holds(self, keys: Iterable[tuple[str, str]]) -> bool:
         """Whether there is a curve for every trial, named by its key and its data's fingerprint."""
-        wanted = {_row_key(*key) for key in keys}
+        wanted = {row_key(*key) for key in keys}
         return wanted == set(self._there(list(wanted)))
 
     def _there(self, keys: list[bytes]) -> Iterator[bytes]:
@@ -113,7 +116,7 @@ class Store:
     ) -> list[Curve] | None:
         """The curves of a timing pass over exactly these trials on this machine; None if there was
         none."""
-        key = _timing_key(trials, _Fingerprints(datasets))
+        key = timing_key(trials, Fingerprints(datasets))
         with self._lock, explained(self.path):
             rows = self._connection.execute(
                 "SELECT check_sum, '', parts FROM timings WHERE key = ? ORDER BY place", (key,)
@@ -135,7 +138,7 @@ class Store:
             yield from rows
 
     def _curve(self, trial: Trial, key: bytes, check_sum: int, said: str, parts: bytes) -> Curve:
-        if _check_sum(key, said, parts) != check_sum:
+        if sum_of(key, said, parts) != check_sum:
             raise damaged(self.path, f"the curve of trial {trial.key} has changed")
         return Curve(trial, **unpack(parts))
 
@@ -158,7 +161,7 @@ class Store:
         Raises:
             StoreError: they could not be written. Then none of them was.
         """
-        data = _Fingerprints(datasets)
+        data = Fingerprints(datasets)
         now = int(time.time())
         rows = []
         for curve in curves:
@@ -167,7 +170,7 @@ class Store:
             said = json.dumps(trial.as_dict(), sort_keys=True)
             rows.append(
                 (key, said, data.of(trial), ENGINE_VERSION, curve.ended, now,
-                 _check_sum(key, said, parts), parts)
+                 sum_of(key, said, parts), parts)
             )  # fmt: skip
         with self._writing() as connection:
             made = self._made_id(made_on)
@@ -179,9 +182,9 @@ class Store:
         """Store a whole timing pass made on this machine; an older one of the same trials goes."""
         for curve in curves:
             _check_ended(curve)
-        key = _timing_key([curve.trial for curve in curves], _Fingerprints(datasets))
+        key = timing_key([curve.trial for curve in curves], Fingerprints(datasets))
         now, packed = int(time.time()), [pack(curve) for curve in curves]
-        rows = [(key, i, now, _check_sum(key, "", p), p) for i, p in enumerate(packed)]
+        rows = [(key, i, now, sum_of(key, "", p), p) for i, p in enumerate(packed)]
         with self._writing() as connection:
             made = self._made_id(None)
             connection.execute("DELETE FROM timings WHERE key = ?", (key,))
@@ -208,9 +211,9 @@ class Store:
 
     def _made_id(self, made_on: Mapping[str, Any] | None) -> int:
         """The row that says with what and where; inside a transaction."""
-        where = json.dumps(dict(made_on), sort_keys=True) if made_on else _this_machine()
+        where = json.dumps(dict(made_on), sort_keys=True) if made_on else this_machine()
         if where not in self._made:
-            row = (where, _these_versions(), code())
+            row = (where, these_versions(), code())
             query = "SELECT id FROM made WHERE machine = ? AND versions = ? AND code = ?"
             found = self._connection.execute(query, row).fetchone()
             if found is None:
@@ -242,7 +245,7 @@ class Store:
                 for row in self._connection.cursor().execute(f"{query}ORDER BY key"):
                     yield self._record(*row)
             return
-        data, waiting = _Fingerprints(datasets), iter(trials)
+        data, waiting = Fingerprints(datasets), iter(trials)
         while some := [data.key(trial) for trial in islice(waiting, AT_ONCE)]:
             found = {row[0]: row for row in self._rows(f"{query}WHERE key IN ", some)}
             for key in some:
@@ -253,7 +256,7 @@ class Store:
         self, key: bytes, trial: str, data: str, engine: int, stored: int, check_sum: int,
         parts: bytes, machine: str, versions: str, code: str,
     ) -> dict[str, Any]:  # fmt: skip
-        if _check_sum(key, trial, parts) != check_sum:
+        if sum_of(key, trial, parts) != check_sum:
             raise damaged(self.path, f"the curve {key.hex()} has changed")
         return {
             "trial": json.loads(trial),
@@ -302,53 +305,13 @@ class Store:
         return f"Store({str(self.path)!r})"
 
 
-class _Fingerprints:
-    """Keys of rows. A trial names its data set, and two tables may share a name: what names a curve
-    for good is the trial and the data's own fingerprint."""
-
-    def __init__(self, datasets: Datasets | None) -> None:
-        self.datasets = datasets or {}
-        self.found: dict[str, str] = {}
-
-    def of(self, trial: Trial) -> str:
-        name = trial.data
-        if name not in self.found:
-            known = name in self.datasets
-            dataset = self.datasets[name] if known else data_floor.load(name)
-            self.found[name] = dataset.fingerprint
-        return self.found[name]
-
-    def key(self, trial: Trial) -> bytes:
-        return _row_key(trial.key, self.of(trial))
-
-
-def _row_key(trial: str, data: str) -> bytes:
-    return hashlib.sha256(f"{trial} {data}".encode()).digest()[:16]
-
-
-def _check_sum(key: bytes, trial: str, parts: bytes) -> int:
-    """SQLite does not notice when the disk changes a byte of a row; this does."""
-    return zlib.crc32(parts, zlib.crc32(trial.encode(), zlib.crc32(key)))
-
-
-def _timing_key(trials: Sequence[Trial], data: _Fingerprints) -> bytes:
-    """Seconds mean something only for the same trainings in the same order on the same machine with
-    the same packages and kernels."""
-    from evenbatch.engine.session import kernels_version
-
-    digest = hashlib.sha256(f"{_this_machine()} {_these_versions()} {kernels_version()}".encode())
-    for trial in trials:
-        digest.update(data.key(trial))
-    return digest.digest()[:16]
-
-
 def record_of(
     curve: Curve, datasets: Datasets | None = None, made_on: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """What `Store.records` would give of a curve, had it been stored."""
     return {
         "trial": curve.trial.as_dict(),
-        "fingerprint": _Fingerprints(datasets).of(curve.trial),
+        "fingerprint": Fingerprints(datasets).of(curve.trial),
         "engine": ENGINE_VERSION,
         "stored": int(time.time()),
         "machine": dict(made_on or machine()),
@@ -364,13 +327,3 @@ def _check_ended(curve: Curve) -> None:
             f"the curve of trial {curve.trial.key} is {curve.ended!r}; only curves of trials that "
             "came to their own end are kept"
         )
-
-
-@cache
-def _this_machine() -> str:
-    return json.dumps(machine(), sort_keys=True)
-
-
-@cache
-def _these_versions() -> str:
-    return json.dumps(versions(), sort_keys=True)

@@ -1,4 +1,4 @@
-"""Normalization in your own PyTorch model.
+"""Normalization in your own PyTorch model::
 
     evenbatch.torch.auditing  audit(model), watch(model): what is wrong with its normalization
     evenbatch.torch.rewrite   place, swap, fold, freeze, refresh, sync, accelerate: changing it,

@@ -208,7 +208,86 @@ def shared_while_training() -> dict[str, Any]:
     return {"model": Net(run, bn=nn.BatchNorm2d(3)), "loop": train}
 
 
+def _back(model: Any, x: Any) -> None:
+    model(x).square().mean().backward()
+
+
+def validated_in_the_middle() -> dict[str, Any]:
+    """vsepp#4: eval() after some steps, train() only at the beginning of an epoch."""
+
+    def loop(model: Any) -> None:
+        train(model, 2)
+        model.eval()
+        for _ in range(3):
+            _back(model, images())
+
+    return {"model": conv_bn(), "loop": loop}
+
+
+def never_in_training_mode() -> dict[str, Any]:
+    def loop(model: Any) -> None:
+        for _ in range(3):
+            _back(model.eval(), images())
+
+    return {"model": conv_bn(), "loop": loop}
+
+
+def frozen_norms_in_training() -> dict[str, Any]:
+    """Only the norms are in evaluation mode: their statistics are kept on purpose."""
+
+    def loop(model: Any) -> None:
+        model.train()
+        model[1].eval()
+        for _ in range(3):
+            _back(model, images())
+
+    return {"model": conv_bn(), "loop": loop}
+
+
+def gradients_of_an_input() -> dict[str, Any]:
+    """Saliency: a backward pass in evaluation mode that trains nothing."""
+
+    def loop(model: Any) -> None:
+        x = images().requires_grad_()
+        torch.autograd.grad(model.eval()(x).sum(), x)
+
+    return {"model": conv_bn(), "loop": loop}
+
+
+def _of_one_sort(ordered: bool) -> dict[str, Any]:
+    def loop(model: Any) -> None:
+        numbers = torch.Generator().manual_seed(0)
+        for step in range(16):
+            sorts = torch.full((32, 1), step // 4) if ordered else torch.arange(32)[:, None] % 4
+            _back(model.train(), 6.0 * sorts + torch.randn(32, 4, generator=numbers))
+
+    model = nn.Sequential(nn.Linear(4, 8, bias=False), nn.BatchNorm1d(8))
+    return {"model": model, "loop": loop}
+
+
+def batches_of_one_sort() -> dict[str, Any]:
+    return _of_one_sort(True)
+
+
+def batches_of_all_sorts() -> dict[str, Any]:
+    return _of_one_sort(False)
+
+
 CASES = {
+    "EB507": Case(
+        shows=(validated_in_the_middle, never_in_training_mode),
+        silent=(frozen_norms_in_training, gradients_of_an_input),
+        mended=trained_and_evaluated,
+        at=("1",),
+        says="3 backward passes with the model in evaluation mode",
+    ),
+    "EB508": Case(
+        shows=(batches_of_one_sort,),
+        silent=(trained_and_evaluated,),
+        mended=batches_of_all_sorts,
+        at=("1",),
+        says="the means of 16 training batches",
+    ),
     "EB501": Case(
         shows=(eval_forgotten, eval_forgotten_in_inference_mode),
         silent=(statistics_estimated, checkpointed_reentrant),

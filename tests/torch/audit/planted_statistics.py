@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from planted import Case, conv_bn, frozen, images, rows
+from planted import Case, Net, conv_bn, frozen, images, rows
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, update_bn
 
@@ -379,7 +379,182 @@ def follows() -> dict[str, Any]:
     return {"model": nn.Sequential(nn.LayerNorm(4), Functional(follow=True)), "batch": rows()}
 
 
+def _copied(model: nn.Module, share: float = 1.0) -> nn.Module:
+    """A new model with the parameters of a trained one, and buffers of its own."""
+    new = conv_bn()
+    for a, b in zip(new.parameters(), model.parameters(), strict=True):
+        a.data = share * b.data
+    return new
+
+
+def _trained_beta() -> nn.Sequential:
+    model = trained()
+    with torch.no_grad():
+        model[1].bias += torch.linspace(-1, 1, 8)
+    return model
+
+
+def target_network() -> dict[str, Any]:
+    """stable-baselines3#996: parameters are copied, buffers are not."""
+    online = _trained_beta()
+    return {"model": nn.ModuleDict({"q": online, "target": _copied(online).eval()})}
+
+
+def average_by_hand() -> dict[str, Any]:
+    return {"model": _copied(_trained_beta()).eval(), "batch": images(64)}
+
+
+def partly_loaded() -> dict[str, Any]:
+    model = nn.Sequential(trained(), nn.Conv2d(8, 4, 1), nn.BatchNorm2d(4)).eval()
+    return {"model": model, "batch": images()}
+
+
+def unseen_domain() -> dict[str, Any]:
+    norms = nn.ModuleList([nn.BatchNorm1d(4), nn.BatchNorm1d(4)])
+    model = Net(lambda net, x: net.norms[0](x), norms=norms).train()
+    for _ in range(10):
+        model(5 * rows(64))
+    return {"model": model.eval(), "batch": rows(64), "ignore": ["EB204"]}
+
+
+def new_head_in_training() -> dict[str, Any]:
+    model = nn.Sequential(trained(), nn.Conv2d(8, 4, 1), nn.BatchNorm2d(4)).train()
+    return {"model": model, "batch": images()}
+
+
+def copied_with_buffers() -> dict[str, Any]:
+    online = _trained_beta()
+    target = conv_bn()
+    target.load_state_dict(online.state_dict())
+    return {"model": nn.ModuleDict({"q": online, "target": target.eval()})}
+
+
+def _constant_feature(value: float = 0.0, **settings: Any) -> nn.Sequential:
+    model = nn.Sequential(nn.BatchNorm1d(5, **settings), nn.Linear(5, 2)).train()
+    numbers = torch.Generator().manual_seed(7)
+    for _ in range(300):
+        x = torch.randn(64, 5, generator=numbers)
+        x[:, 3] = value * torch.randn(64, generator=numbers)
+        model(x)
+    return model.eval()
+
+
+def feature_without_spread() -> dict[str, Any]:
+    return {"model": _constant_feature(), "batch": rows(64, 5)}
+
+
+def gammas_of_zero() -> dict[str, Any]:
+    model = trained()
+    with torch.no_grad():
+        model[1].weight[:3] = 0
+    return {"model": model}
+
+
+def feature_of_small_spread() -> dict[str, Any]:
+    return {"model": _constant_feature(0.1)}
+
+
+def zero_gamma_at_the_start() -> dict[str, Any]:
+    """As at the end of each residual block, before training."""
+    model = conv_bn()
+    nn.init.zeros_(model[1].weight)
+    return {"model": model}
+
+
+def feature_left_out() -> dict[str, Any]:
+    return {"model": _constant_feature(1.0)}
+
+
+def broken_parameters() -> dict[str, Any]:
+    model = conv_bn()
+    with torch.no_grad():
+        model[1].weight[2] = float("nan")
+    return {"model": model, "batch": images()}
+
+
+class Cancels(nn.Module):
+    """A variance as the mean square less the square of the mean, in one pass."""
+
+    def __init__(self, two_passes: bool = False) -> None:
+        super().__init__()
+        self.two_passes = two_passes
+
+    def forward(self, x: Any) -> Any:
+        mean = x.mean(-1, keepdim=True)
+        var = x.square().mean(-1, keepdim=True) - mean.square()
+        if self.two_passes:
+            var = (x - mean).square().mean(-1, keepdim=True)
+        return (x - mean) / (var + 1e-8).sqrt()
+
+
+def root_of_less_than_nothing() -> dict[str, Any]:
+    return {"model": nn.Sequential(Cancels()), "batch": 3.3 + 1e-4 * rows(64, 50)}
+
+
+def infinite_masks() -> dict[str, Any]:
+    """Scores that are minus infinity where there is nothing are meant."""
+    net = Net(lambda net, x: net.norm(x).masked_fill(x < 0, -torch.inf), norm=nn.LayerNorm(4))
+    return {"model": net, "batch": rows()}
+
+
+def two_passes() -> dict[str, Any]:
+    return {"model": nn.Sequential(Cancels(two_passes=True)), "batch": 3.3 + 1e-4 * rows(64, 50)}
+
+
+def _half(upcast: bool, size: float) -> dict[str, Any]:
+    model = nn.Sequential(HalfRMSNorm(16, 1e-5, upcast=upcast)).half()
+    return {"model": model, "batch": (size * rows(8, 16)).half()}
+
+
+def squares_overflow() -> dict[str, Any]:
+    return _half(upcast=False, size=300)
+
+
+def squares_overflow_under_autocast() -> dict[str, Any]:
+    return {"model": HalfRMSNorm(16, 1e-5), "context": Context(amp="float16")}
+
+
+def mean_is_far_from_zero() -> dict[str, Any]:
+    return {"model": nn.Sequential(Cancels()), "batch": 300 + rows(64, 50)}
+
+
+def squares_in_float32() -> dict[str, Any]:
+    return {"model": HalfRMSNorm(16, 1e-5), "batch": 300 * rows(8, 16)}
+
+
+def squares_upcast() -> dict[str, Any]:
+    return _half(upcast=True, size=300)
+
+
 CASES = {
+    "EB215": Case(
+        shows=(target_network, average_by_hand, partly_loaded, unseen_domain),
+        silent=(never_updated, new_head_in_training, all_in_evaluation_mode),
+        mended=copied_with_buffers,
+        at=("target.1",),
+        says="beta is trained in 1 norm layer",
+    ),
+    "EB216": Case(
+        shows=(feature_without_spread, gammas_of_zero),
+        silent=(feature_of_small_spread, zero_gamma_at_the_start, trained_and_evaluated_alike),
+        mended=feature_left_out,
+        at=("0",),
+        says="a value 1 off the mean comes out as 316",
+    ),
+    "EB217": Case(
+        shows=(broken_parameters, root_of_less_than_nothing),
+        silent=(poisoned, infinite_masks),
+        mended=two_passes,
+        at=("1",),
+        says="infinity or NaN in 1 parameter: 1.weight",
+    ),
+    "EB218": Case(
+        shows=(squares_overflow, squares_overflow_under_autocast, mean_is_far_from_zero),
+        silent=(squares_in_float32, two_passes),
+        mended=squares_upcast,
+        at=("0",),
+        says="On this batch the largest are around 285",
+    ),
     "EB201": Case(
         shows=(frozen_backbone, frozen_and_in_eval_mode_until_train),
         silent=(kept_in_eval, all_frozen_for_inference, frozen_with_momentum_zero),

@@ -267,7 +267,258 @@ def accumulated_with_frozen_norms() -> dict[str, Any]:
     return {"model": model, "context": Context(accumulation=8, batch_size=4)}
 
 
+class Wide(nn.Module):
+    """A layer norm behind a convolution, over whichever axis comes last."""
+
+    def __init__(self, norm: nn.Module, turn: bool = False) -> None:
+        super().__init__()
+        self.conv, self.norm, self.turn = nn.Conv2d(3, 8, 1), norm, turn
+
+    def forward(self, x: Any) -> Any:
+        x = self.conv(x).relu()
+        if self.turn:
+            return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return self.norm(x)
+
+
+def over_the_width() -> dict[str, Any]:
+    """ConvNeXt#112: as wide as there are channels, and nothing fails."""
+    return {"model": Wide(nn.LayerNorm(8)), "batch": images()}
+
+
+def own_norm_over_the_width() -> dict[str, Any]:
+    return {"model": Wide(RMSNorm(8)), "batch": images()}
+
+
+def over_time() -> dict[str, Any]:
+    model = nn.Sequential(nn.Conv1d(4, 12, 1), nn.RMSNorm(12))
+    return {"model": model, "batch": sequences(16, 4, 12)}
+
+
+def over_all_of_the_picture() -> dict[str, Any]:
+    return {"model": Wide(nn.LayerNorm((8, 8, 8))), "batch": images()}
+
+
+class ChannelsFirst(nn.LayerNorm):
+    """As ConvNeXt has it: over axis 1."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+def over_the_channels_first() -> dict[str, Any]:
+    return {"model": Wide(ChannelsFirst(8)), "batch": images()}
+
+
+def over_the_channels_last() -> dict[str, Any]:
+    return {"model": Wide(nn.LayerNorm(8), turn=True), "batch": images()}
+
+
+class ByClass(torch.utils.data.Dataset[Any]):
+    """Rows around four centres, one class after the other."""
+
+    def __init__(self, ordered: bool = True) -> None:
+        self.ordered = ordered
+
+    def __len__(self) -> int:
+        return 640
+
+    def __getitem__(self, i: int) -> torch.Tensor:
+        numbers = torch.Generator().manual_seed(i)
+        return 6.0 * (i // 160 if self.ordered else i % 4) + torch.randn(4, generator=numbers)
+
+
+def _of_classes(ordered: bool = True, **settings: Any) -> dict[str, Any]:
+    model = nn.Sequential(nn.Linear(4, 8, bias=False), nn.BatchNorm1d(8))
+    return {"model": model, "loader": DataLoader(ByClass(ordered), batch_size=32, **settings)}
+
+
+def sorted_and_not_shuffled() -> dict[str, Any]:
+    return _of_classes()
+
+
+def not_sorted() -> dict[str, Any]:
+    return _of_classes(ordered=False)
+
+
+def sorted_and_shuffled() -> dict[str, Any]:
+    return _of_classes(shuffle=True)
+
+
+def sorted_for_a_layer_norm() -> dict[str, Any]:
+    model = nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8))
+    return {"model": model, "loader": DataLoader(ByClass(), batch_size=32)}
+
+
+def nodes_as_channels() -> dict[str, Any]:
+    """pytorch_geometric#1066: as many channels as nodes, features last."""
+    model = nn.Sequential(nn.Linear(4, 6, bias=False), nn.BatchNorm1d(10), nn.ReLU())
+    return {"model": model, "batch": sequences(32, 10, 4)}
+
+
+class TimeFirst(nn.BatchNorm1d):
+    """(T, N, C): the channels are last, and are what it normalizes."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x.flatten(0, 1)).view_as(x)
+
+
+def time_first() -> dict[str, Any]:
+    model = nn.Sequential(nn.Linear(4, 10, bias=False), TimeFirst(10))
+    return {"model": model, "batch": sequences(10, 8, 4)}
+
+
+def few_time_steps_many_examples() -> dict[str, Any]:
+    model = nn.Sequential(nn.Linear(4, 10, bias=False), TimeFirst(10))
+    return {"model": model, "batch": sequences(3, 64, 4)}
+
+
+class Allows(nn.Module):
+    """Makes provision for one row: the running statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.BatchNorm1d(4)
+
+    def forward(self, x: Any) -> Any:
+        b = self.inner
+        if len(x) > 1:
+            return b(x)
+        return nn.functional.batch_norm(x, b.running_mean, b.running_var, b.weight, b.bias)
+
+
+def one_row_is_allowed() -> dict[str, Any]:
+    return {"model": nn.Sequential(Allows()), "batch": rows(1)}
+
+
+class Marked(nn.Module):
+    """A batch norm behind a convolution with a stride; the padding is marked somehow."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv1d(4, 6, 4, stride=4), norm
+
+    def forward(self, x: Any, mark: Any, rest: Any = None) -> Any:
+        return self.norm(self.conv(x))
+
+
+def _marked(mark: Any, norm: nn.Module | None = None) -> dict[str, Any]:
+    """60 positions of which in half of the examples 24 are data."""
+    x = 3 + sequences(8, 4, 60)
+    lengths = torch.tensor([60, 24] * 4)
+    x = x * (torch.arange(60)[None, None] < lengths[:, None, None])
+    return {"model": Marked(norm or nn.BatchNorm1d(6)), "batch": (x, mark(lengths))}
+
+
+def padded_by_lengths() -> dict[str, Any]:
+    return _marked(lambda lengths: lengths)
+
+
+def padded_by_relative_lengths() -> dict[str, Any]:
+    return _marked(lambda lengths: lengths / 60)
+
+
+def padded_where_it_is_true() -> dict[str, Any]:
+    return _marked(lambda lengths: torch.arange(60)[None] >= lengths[:, None])
+
+
+def padded_group_norm_behind_strides() -> dict[str, Any]:
+    return _marked(lambda n: torch.arange(60)[None] < n[:, None], nn.GroupNorm(2, 6))
+
+
+class Rows(nn.Module):
+    """attention-learn-to-route#8: padded positions flattened to rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4)
+
+    def forward(self, x: Any, mask: Any) -> Any:
+        return self.norm(x.reshape(-1, 4)).view_as(x) * mask[..., None]
+
+
+def padded_rows() -> dict[str, Any]:
+    batch = _padded(0.6)
+    x, mask = batch["x"].transpose(1, 2), batch["attention_mask"].float()
+    return {"model": Rows(), "batch": {"x": x.contiguous(), "mask": mask}}
+
+
+def labels_that_are_no_lengths() -> dict[str, Any]:
+    """One number for each example, and no padding where it ends."""
+    model = Marked(nn.BatchNorm1d(6))
+    return {"model": model, "batch": (3 + sequences(8, 4, 60), torch.arange(8) % 5 + 1)}
+
+
+class MasksItself(nn.Module):
+    """Takes its statistics over the positions of the mask."""
+
+    def forward(self, x: Any, mask: Any) -> Any:
+        real = mask[:, None].to(x.dtype)
+        count = real.sum((0, 2), keepdim=True)
+        mean = (x * real).sum((0, 2), keepdim=True) / count
+        var = ((x - mean).square() * real).sum((0, 2), keepdim=True) / count
+        return (x - mean) / (var + 1e-5).sqrt()
+
+
+def padded_for_a_layer_that_masks() -> dict[str, Any]:
+    net = MaskedNet()
+    return {"model": net, "batch": _padded(0.6)}
+
+
+class MaskedNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = MasksItself()
+
+    def forward(self, x: Any, attention_mask: Any) -> Any:
+        return self.norm(x, attention_mask)
+
+
+class Adaptive(nn.Module):
+    """A group norm whose gain and shift come from elsewhere (AdaGroupNorm)."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups, self.linear = groups, nn.Linear(5, 16)
+
+    def forward(self, x: Any, given: Any) -> Any:
+        scale, shift = self.linear(given).chunk(2, 1)
+        return nn.functional.group_norm(x, self.groups) * (1 + scale) + shift
+
+
+def adaptive_with_one_value() -> dict[str, Any]:
+    net = Conditioned(Adaptive(8))
+    return {"model": net, "batch": (rows(8, 8), rows(8, 5))}
+
+
+def adaptive_with_four_values() -> dict[str, Any]:
+    return {"model": Conditioned(Adaptive(2)), "batch": (rows(8, 8), rows(8, 5))}
+
+
+class Conditioned(nn.Module):
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Any, given: Any) -> Any:
+        return self.norm(x, given)
+
+
 CASES = {
+    "EB408": Case(
+        shows=(over_the_width, own_norm_over_the_width, over_time),
+        silent=(over_all_of_the_picture, over_the_channels_first),
+        mended=over_the_channels_last,
+        at=("norm",),
+        says="has its features on axis 1; the statistics are taken over axis 3",
+    ),
+    "EB409": Case(
+        shows=(sorted_and_not_shuffled,),
+        silent=(not_sorted, sorted_for_a_layer_norm),
+        mended=sorted_and_shuffled,
+        at=("1",),
+        says="the loader does not shuffle",
+    ),
     "EB301": Case(
         shows=(all_decayed, own_norm_missed),
         silent=(none_decayed, no_decay_at_all, decay_of_frozen_ones),
@@ -276,7 +527,7 @@ CASES = {
     ),
     "EB401": Case(
         shows=(one_example_pooled,),
-        silent=(one_example_with_a_map, one_example_for_inference),
+        silent=(one_example_with_a_map, one_example_for_inference, one_row_is_allowed),
         mended=two_examples_pooled,
         at=("2",),
         says="(1, 8, 1, 1)",
@@ -288,14 +539,21 @@ CASES = {
             two_synced_over_eight,
             two_with_group_norm,
             two_with_frozen_norms,
+            few_time_steps_many_examples,
+            one_row_is_allowed,
         ),
         mended=eight,
         at=("1",),
         says="2 examples",
     ),
     "EB404": Case(
-        shows=(one_value_per_group, layer_norm_of_one, instance_norm_of_one),
-        silent=(a_group_per_channel_on_maps,),
+        shows=(
+            one_value_per_group,
+            layer_norm_of_one,
+            instance_norm_of_one,
+            adaptive_with_one_value,
+        ),
+        silent=(a_group_per_channel_on_maps, adaptive_with_four_values),
         mended=two_values_per_group,
         at=("1",),
         says="(8, 8)",
@@ -308,15 +566,30 @@ CASES = {
         says="17 examples in batches of 8 leave a last batch of 1, and here that is one value",
     ),
     "EB405": Case(
-        shows=(channels_last, channels_last_and_failing),
-        silent=(convolution_as_long_as_wide,),
+        shows=(channels_last, channels_last_and_failing, nodes_as_channels),
+        silent=(convolution_as_long_as_wide, time_first),
         mended=channels_transposed,
         at=("1",),
         says="length and channels are both 6",
     ),
     "EB406": Case(
-        shows=(padded, padded_group_norm, padded_instance_norm),
-        silent=(not_padded, masked_but_alike, masked_but_alike_for_each_example),
+        shows=(
+            padded,
+            padded_group_norm,
+            padded_instance_norm,
+            padded_by_lengths,
+            padded_by_relative_lengths,
+            padded_where_it_is_true,
+            padded_group_norm_behind_strides,
+            padded_rows,
+        ),
+        silent=(
+            not_padded,
+            masked_but_alike,
+            masked_but_alike_for_each_example,
+            labels_that_are_no_lengths,
+            padded_for_a_layer_that_masks,
+        ),
         mended=padded_layer_norm,
         at=("norm",),
         says="30 % of the positions are padding",

@@ -174,7 +174,38 @@ def federated_with_group_norm() -> dict[str, Any]:
     return {"model": _grouped(), "context": Context(method="federated")}
 
 
+def _synced(**settings: Any) -> nn.Module:
+    return nn.SyncBatchNorm.convert_sync_batchnorm(conv_bn(**settings))
+
+
+def synced_in_evaluation() -> dict[str, Any]:
+    return {"model": _synced(track_running_stats=False), "context": Context(world_size=4)}
+
+
+def synced_and_evaluated_in_training_mode() -> dict[str, Any]:
+    def loop(model: Any) -> None:
+        with torch.no_grad():
+            model.train()(images())
+
+    return {"model": _synced(), "context": Context(world_size=4), "loop": loop}
+
+
+def synced_with_running_statistics() -> dict[str, Any]:
+    return {"model": _synced(), "context": Context(world_size=4)}
+
+
+def synced_on_one_device() -> dict[str, Any]:
+    return {"model": _synced(track_running_stats=False)}
+
+
 CASES = {
+    "EB706": Case(
+        shows=(synced_in_evaluation, synced_and_evaluated_in_training_mode),
+        silent=(synced_on_one_device,),
+        mended=synced_with_running_statistics,
+        at=("1",),
+        says="with 4 devices",
+    ),
     "EB601": Case(
         shows=(reused_convolution, skipped_around, grouped_and_transposed),
         silent=(reused_but_not_deployed,),

@@ -161,10 +161,12 @@ def test_a_forward_that_ends_the_program() -> None:
 def test_a_norm_with_hooks_and_buffers_of_its_own_is_left_alone() -> None:
     model, calls = keras(), []
     model[1].register_forward_hook(lambda *a: calls.append(1))
+    model[2].register_forward_hook(lambda m, args, output: output * torch.nan)
     model.register_buffer("seen", torch.zeros(1))
-    model.register_forward_pre_hook(lambda m, a: m.seen.add_(1))
-    audit(model, images())
-    assert calls, "hooks of one's own run"
+    model.register_forward_pre_hook(lambda m, a: m.seen.add_(1) and None)
+    report = audit(model, images())
+    assert "EB217" in {finding.code for finding in report}, "hooks of one's own run"
+    assert not calls, "on a copy"
     assert model.seen == 0
     assert len(model[1]._forward_hooks) == 1
 
@@ -308,7 +310,7 @@ def test_fixing_some_and_the_output_difference() -> None:
     model = conv_bn(bias=True, momentum=0.99)
     with torch.no_grad():
         model[1].running_mean += 1
-    report = audit(model, images())
+    report = audit(model, images(), ignore=["EB204"])
     fixes = report.fix(select=("EB101",))
     [fixed] = fixes.changed
     assert fixed.finding.code == "EB101"
@@ -375,26 +377,26 @@ def test_a_frozen_layer_stays_frozen_after_the_fix() -> None:
 
 def test_statistics_of_an_input_are_those_of_numpy() -> None:
     """What the rules compare: mean and variance by channel, and behind each statistic."""
-    from evenbatch.torch.auditing.layers import find_norms
     from evenbatch.torch.auditing.sample import look
+    from evenbatch.torch.measuring import Norm, known
 
     x = 5 + 2 * torch.randn(4, 6, 3, 5, generator=torch.Generator().manual_seed(0))
     a = x.double().numpy()
     expected: dict[str, tuple[nn.Module, Any, int]] = {
         "batch": (nn.BatchNorm2d(6), a.var((0, 2, 3)), 60),
-        "instance": (nn.InstanceNorm2d(6), a.var((2, 3)).ravel(), 15),
+        "instance": (nn.InstanceNorm2d(6, affine=True), a.var((2, 3)).ravel(), 15),
         "group": (nn.GroupNorm(3, 6), a.reshape(4, 3, -1).var(2).ravel(), 30),
         "layer": (nn.LayerNorm((3, 5)), a.var((2, 3)).ravel(), 15),
         "rms": (nn.RMSNorm(5), (a**2).mean(3).ravel(), 5),
     }
     for kind, (module, variances, values) in expected.items():
-        [norm] = find_norms(module)
+        norm = Norm("", module, known.from_settings(module, tuple(x.shape)))
         call = look(norm, x)
         assert (norm.kind, call.values, call.finite) == (kind, values, True)
         torch.testing.assert_close(
             call.variances.double(), torch.from_numpy(variances), rtol=1e-5, atol=1e-6
         )
-        if call.mean is not None and call.var is not None:
+        if norm.does.channel == 1 and call.mean is not None and call.var is not None:
             torch.testing.assert_close(
                 call.mean, torch.from_numpy(a.mean((0, 2, 3))), rtol=1e-5, atol=1e-6
             )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from everything import everything
 from torch import nn
 
 from evenbatch.torch import Report, Severity, audit
@@ -93,7 +94,9 @@ def test_an_architecture_of_transformers(name: str) -> None:
     ending, settings, of, norms, expected = MODELS[name]
     config = getattr(transformers, f"{name}Config")(**settings)
     model = getattr(transformers, name + ending)(config)
+    before = everything(model)
     healthy(audit(model, batch(of)), expected, norms)
+    assert everything(model) == before
 
 
 def test_the_momentum_of_mobilenet_is_fixed() -> None:

@@ -6,12 +6,15 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from everything import everything
 from planted_cases import CASES
 
 from evenbatch.torch import Severity, audit, watch
 from evenbatch.torch.auditing.rules import RULES, eb506_two_forwards
+from evenbatch.torch.models import keeping
 
 SHOWN = [(code, build) for code, case in CASES.items() for build in case.shows]
 SILENT = [
@@ -109,33 +112,36 @@ def test_what_dropout_does_is_measured() -> None:
 def test_groups_that_are_large_enough_are_advised(shape: tuple[int, ...], fix: str) -> None:
     from torch import nn
 
-    from evenbatch.torch.auditing.layers import Norm
     from evenbatch.torch.auditing.rules.eb404_constant import _fix
+    from evenbatch.torch.measuring import Norm, known
 
-    assert _fix(Norm("g", nn.GroupNorm(shape[1], shape[1]), "group"), shape).startswith(fix)
+    module = nn.GroupNorm(shape[1], shape[1])
+    assert _fix(Norm("g", module, known.from_settings(module, shape)), shape).startswith(fix)
 
 
 QUIET = [(code, build) for code, build in SHOWN if "loop" not in build()]
 
 
+@pytest.mark.parametrize("copying", [True, False], ids=["copied", "in place"])
 @pytest.mark.parametrize(("code", "build"), QUIET, ids=label)
-def test_an_audit_changes_nothing(code: str, build: Build) -> None:
+def test_an_audit_changes_nothing(
+    code: str, build: Build, copying: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that can be reached from the model, the batch and the optimizer; not even where the
+    model cannot be copied."""
+
+    def refused(*args: Any) -> Any:
+        raise TypeError("one of me is enough")
+
+    if not copying:
+        monkeypatch.setattr(keeping, "copied", refused)
     arguments = build()
-    model = arguments["model"]
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    modes = [module.training for module in model.modules()]
-    hooks = sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in model.modules())
-    numbers = torch.get_rng_state(), random.getstate()
+    before = everything(arguments)
+    numbers = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
     run(arguments)
-    after = model.state_dict()
-    assert list(after) == list(before)
-    for name, value in before.items():
-        torch.testing.assert_close(after[name], value, rtol=0, atol=0, equal_nan=True)
-    assert [module.training for module in model.modules()] == modes
-    assert hooks == sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in model.modules())
+    assert everything(arguments) == before
     assert torch.equal(numbers[0], torch.get_rng_state())
-    assert numbers[1] == random.getstate()
-    assert all(p.grad is None for p in model.parameters())
+    assert numbers[1:] == (random.getstate(), np.random.get_state()[1].tolist())  # noqa: NPY002
 
 
 def test_codes_names_and_pages() -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from everything import everything
 from planted import Net, images, rows
 from torch import nn
 from torch.nn import functional as F
 
 from evenbatch.torch import Severity, audit
-from evenbatch.torch.auditing.running import Inputs
+from evenbatch.torch.models.inputs import Inputs
 
 Case = tuple[nn.Module, Any]
 Batch = namedtuple("Batch", "x y")
@@ -235,12 +236,11 @@ CASES: list[Callable[[], Case]] = [
 def test_a_healthy_model(make: Callable[[], Case]) -> None:
     torch.manual_seed(0)
     model, batch = make()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
+    before = everything([model, batch])
     report = audit(model, batch)
     assert report.complete, report.notes
     assert report.worst is None or report.worst < Severity.WARNING, str(report)
-    for name, value in model.state_dict().items():
-        assert torch.equal(value.to_dense(), before[name].to_dense()), name
+    assert everything([model, batch]) == before
 
 
 def test_examples_of_a_list_of_images() -> None:

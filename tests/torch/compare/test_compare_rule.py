@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evenbatch.engine import Curve
-from evenbatch.experiments.protocol import CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect, Verdict
+from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect, Verdict
 from evenbatch.torch.comparing.judging import Judge, judge
 from evenbatch.torch.comparing.measures import Scale, accuracy, default_loss
 from evenbatch.torch.comparing.pairing import Pairing

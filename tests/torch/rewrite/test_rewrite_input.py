@@ -381,4 +381,4 @@ def test_a_value_in_an_object_that_is_returned_is_not_folded_away() -> None:
         return types.SimpleNamespace(hidden=h, y=m.norm(h))
 
     done = fold(parts(call), torch.randn(2, 3, 5, 5))
-    assert "is kept by somebody after the forward pass" in reasons(done)["norm"]
+    assert "is an output of the model too" in reasons(done)["norm"]

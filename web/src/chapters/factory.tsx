@@ -1,17 +1,19 @@
 // Chapter 1: the mixed-up factory.
 
-import { useState } from "preact/hooks";
-
 import { LayerFilm } from "../charts/histogram";
 import { LiveChart } from "../charts/live";
-import { Controls, useExperiment, VerdictCard } from "../parts/experiment";
-import { Slider } from "../parts/knobs";
+import type { FactorySettings } from "../made/messages";
+import { useKnob } from "../memory";
 import { usePredicted } from "../parts/choice";
+import { Controls, Shown, useExperiment, VerdictCard } from "../parts/experiment";
+import { Slider } from "../parts/knobs";
 import { t, tt } from "../words";
-import type { ChapterShown } from ".";
+import { named } from "../words/named";
+import type { ChapterShown } from "./chapter";
 
 const ID = "factory";
 const INGREDIENTS = ["sugar_cups", "flour_g", "butter_g", "oven_c"];
+const STEPS = [-3, -2, -1, 0, 1, 2, 3].map((power) => 2 ** power);
 
 function Scene() {
   const heights = [30, 74, 18, 52, 96, 24, 64];
@@ -36,12 +38,15 @@ function Scene() {
   );
 }
 
+type Amounts = FactorySettings["amounts"];
+
 function Experiment() {
-  const experiment = useExperiment(ID);
   const predicted = usePredicted(ID);
-  const [amounts, setAmounts] = useState<{ [name: string]: number }>({});
+  const [amounts, setAmounts] = useKnob<Amounts>(`${ID}.amounts`, {}, (kept) => INGREDIENTS.every((name) => STEPS.includes(kept[name] ?? 1)));
+  const changed = Object.fromEntries(Object.entries(amounts).filter(([, factor]) => factor !== 1));
+  const experiment = useExperiment(ID, { amounts: changed });
   const { run } = experiment;
-  const names = { none: tt("arm.none"), batch: tt("arm.batch") };
+  const arms = ["none", "batch"].map((id) => ({ id, name: named(ID, id) }));
   return (
     <>
       <fieldset class="knobs">
@@ -53,10 +58,12 @@ function Experiment() {
           );
         })}
       </fieldset>
-      <Controls experiment={experiment} settings={{ amounts }} locked={!predicted} label={t("factory.start")} />
-      <LayerFilm run={run} names={names} />
-      <LiveChart run={run} quantity="metric" percent title={t("factory.chart")} label={t("chart.seeds")} most={400} arms={["no normalization", "batch norm"]} name={(trial) => trial.arm} />
-      <VerdictCard run={run} name={ID} id={ID} />
+      <Controls experiment={experiment} locked={!predicted} label={t("factory.start")} />
+      <Shown experiment={experiment}>
+        <LayerFilm run={run} arms={arms} />
+        <LiveChart run={run} quantity="metric" percent title={t("factory.chart")} label={t("chart.seeds")} most={400} arms={arms} of={(trial) => trial.places.map((place) => place.cell.arm!)} />
+        <VerdictCard run={run} name={ID} id={ID} />
+      </Shown>
     </>
   );
 }

@@ -1,8 +1,7 @@
 // The lesson's chapters in order. A new chapter is one file and one line here.
 
-import type { ComponentType } from "preact";
-
 import * as breaking from "./break";
+import type { ChapterShown } from "./chapter";
 import * as factory from "./factory";
 import * as layer from "./layer";
 import * as machine from "./machine";
@@ -11,16 +10,6 @@ import * as race from "./race";
 import * as rates from "./rates";
 import * as review from "./review";
 import * as tower from "./tower";
-
-export interface ChapterShown {
-  id: string;
-  minutes: number;
-  predict: string[];
-  check: { options: string[]; right: string };
-  Scene: ComponentType;
-  Touch?: ComponentType;
-  Experiment?: ComponentType;
-}
 
 export const CHAPTERS: ChapterShown[] = [
   factory.chapter,

@@ -5,8 +5,9 @@ import { useState } from "preact/hooks";
 import { digits } from "../charts/scale";
 import { evening, eveningWithinRows } from "../machine";
 import { Claims, type ClaimShown } from "../parts/claim";
-import { t, tt } from "../words";
-import type { ChapterShown } from ".";
+import { t } from "../words";
+import { named } from "../words/named";
+import type { ChapterShown } from "./chapter";
 
 const ID = "layer";
 const ORDERS = [
@@ -17,8 +18,24 @@ const ORDERS = [
 ];
 
 const SHOWN: ClaimShown[] = [
-  { claim: "layer-norm", name: "layer", data: ["digits", "mnist1d"], row: (trial) => tt(`arm.${trial.norm}`), column: (trial) => trial.batch, columnName: "knob.batch" },
-  { claim: "sequences", name: "layer.stories", data: ["stories"], row: (trial) => tt(`arm.${trial.norm}`), column: (trial) => trial.rate, columnName: "knob.rate" },
+  {
+    claim: "layer-norm",
+    name: "layer",
+    data: ["digits", "mnist1d"],
+    blocks: ["trained"],
+    row: (place) => named("layer-norm", place.cell.arm!),
+    column: (trial) => trial.batch,
+    columnName: "knob.batch",
+  },
+  {
+    claim: "sequences",
+    name: "layer.stories",
+    data: ["stories"],
+    blocks: ["arms"],
+    row: (place) => named("sequences", place.cell.arm!),
+    column: (trial) => trial.rate,
+    columnName: "knob.rate",
+  },
 ];
 
 function Scene() {

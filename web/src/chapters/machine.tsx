@@ -2,12 +2,12 @@
 
 import { useState } from "preact/hooks";
 
-import { shown } from "../charts/scale";
+import { scale, shown } from "../charts/scale";
 import { useWide } from "../charts/size";
 import { evening } from "../machine";
 import { Choose, Slider } from "../parts/knobs";
 import { t, tt, written } from "../words";
-import type { ChapterShown } from ".";
+import type { ChapterShown } from "./chapter";
 
 const NAMES = ["sugar_cups", "flour_g", "oven_c"];
 const START = [
@@ -76,27 +76,35 @@ function Grid({ rows, label }: { rows: number[][]; label: string }) {
   );
 }
 
-// The same numbers as dots on a line, an ingredient a line: before, each has a scale of its own;
-// behind the machine all share one, as long as they fit on it.
+const FAR = 6; // beyond, numbers of one ingredient would push those of another into one point
+
+// What each line shows: behind the machine one scale for all, as long as they fit on it; else, as
+// before the machine, each ingredient its own, from 0 on.
+export function scalesOf(columns: number[][], shared: boolean): { together: boolean; ends: [number, number][] } {
+  const finite = columns.map((values) => values.filter(Number.isFinite));
+  const reach = Math.max(2.5, ...finite.flat().map(Math.abs));
+  const together = shared && reach <= FAR;
+  return { together, ends: finite.map((values) => (together ? [-reach, reach] : [Math.min(0, ...values), Math.max(1, ...values)])) };
+}
+
+// The same numbers as dots on a line, an ingredient a line.
 function DotsOnLines({ rows, label, shared }: { rows: number[][]; label: string; shared: boolean }) {
   const [box, wide] = useWide<HTMLElement>(320);
-  const all = rows.flat().filter(Number.isFinite);
-  const reach = Math.max(2.5, ...all.map(Math.abs));
+  const { together, ends } = scalesOf(NAMES.map((_, c) => rows.map((row) => row[c]!)), shared);
   const left = 88;
+  const lines = ends.map(([low, high]) => scale(low, high, left + 10, wide - 14));
   return (
     <figure class="lines" ref={box}>
       <figcaption>{label}</figcaption>
       <svg viewBox={`0 0 ${wide} 150`} role="img" aria-label={`${label}: ${NAMES.map((n, c) => `${tt(`ingredient.${n}`)} ${rows.map((row) => cell(row[c]!)).join(", ")}`).join("; ")}`}>
         {NAMES.map((name, c) => {
           const values = rows.map((row) => row[c]!);
-          const own = Math.max(1, ...values.filter(Number.isFinite).map(Math.abs));
-          const [low, high] = shared ? [-reach, reach] : [0, own];
-          const at = (v: number) => left + 10 + ((v - low) / (high - low || 1)) * (wide - left - 24);
+          const at = lines[c]!;
           return (
             <g key={name} transform={`translate(0 ${24 + 42 * c})`}>
               <text x="0" y="4">{tt(`ingredient.${name}`)}</text>
               <line x1={left} x2={wide - 4} y1="0" y2="0" class="rule" />
-              {shared && <line x1={at(0)} x2={at(0)} y1="-14" y2="14" class="zero" />}
+              {together && <line x1={at(0)} x2={at(0)} y1="-14" y2="14" class="zero" />}
               {values.map((v, r) => Number.isFinite(v) && (
                 <g key={r} transform={`translate(${Math.max(left, Math.min(wide - 10, at(v)))} ${spread(values, r)})`}>
                   <circle r="8.5" class="cookie" />
@@ -106,7 +114,7 @@ function DotsOnLines({ rows, label, shared }: { rows: number[][]; label: string;
             </g>
           );
         })}
-        {shared && [-2, 0, 2].map((v) => <text key={v} x={left + 10 + ((v + reach) / (2 * reach)) * (wide - left - 24)} y="146" text-anchor="middle">{cell(v)}</text>)}
+        {together && lines[0]!.ticks.map(({ value, label: text }) => <text key={value} x={lines[0]!(value)} y="146" text-anchor="middle">{text}</text>)}
       </svg>
     </figure>
   );

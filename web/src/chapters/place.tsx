@@ -1,8 +1,9 @@
 // Chapter 6: where to put the machine.
 
 import { Claims, type ClaimShown } from "../parts/claim";
-import { t, tt } from "../words";
-import type { ChapterShown } from ".";
+import { t } from "../words";
+import { named } from "../words/named";
+import type { ChapterShown } from "./chapter";
 
 const ID = "place";
 
@@ -11,7 +12,8 @@ const SHOWN: ClaimShown[] = [
     claim: "placement",
     name: "place",
     data: ["digits", "cookies", "mnist1d"],
-    row: (trial) => (trial.norm === "none" ? tt("arm.none") : tt(`placement.${trial.placement}`)),
+    blocks: ["raw"],
+    row: (place) => named("placement", place.cell.arm!),
     column: (trial) => trial.rate,
     columnName: "knob.rate",
   },
@@ -19,7 +21,8 @@ const SHOWN: ClaimShown[] = [
     claim: "feature-scaling",
     name: "place.door",
     data: ["cookies", "digits"],
-    row: (trial) => `${trial.data}, ${tt(`arm.${trial.norm}`)}`,
+    blocks: ["arms"],
+    row: (place) => named("feature-scaling", place.cell.arm!),
     column: (trial) => trial.rate,
     columnName: "knob.rate",
   },

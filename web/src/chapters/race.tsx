@@ -1,15 +1,19 @@
 // Chapter 3: two bakers race.
 
-import { useState } from "preact/hooks";
-
 import { LiveChart } from "../charts/live";
-import { Controls, useExperiment, VerdictCard } from "../parts/experiment";
-import { Choose } from "../parts/knobs";
+import type { RaceSettings, TrialShown } from "../made/messages";
+import { useKnob } from "../memory";
 import { usePredicted } from "../parts/choice";
+import { Controls, Shown, useExperiment, VerdictCard } from "../parts/experiment";
+import { Choose } from "../parts/knobs";
 import { t, tt } from "../words";
-import type { ChapterShown } from ".";
+import { named } from "../words/named";
+import type { ChapterShown } from "./chapter";
 
 const ID = "race";
+const DATA: RaceSettings["data"][] = ["digits", "cookies", "mnist1d"];
+const INITS: RaceSettings["init"][] = ["torch", "he"];
+const ARMS = ["none", "batch"];
 
 function Scene() {
   return (
@@ -39,40 +43,40 @@ function Scene() {
 }
 
 function Experiment() {
-  const experiment = useExperiment(ID);
   const predicted = usePredicted(ID);
-  const [data, setData] = useState("digits");
-  const [init, setInit] = useState("torch");
+  const [data, setData] = useKnob(`${ID}.data`, DATA[0]!, (kept) => DATA.includes(kept));
+  const [init, setInit] = useKnob(`${ID}.init`, INITS[0]!, (kept) => INITS.includes(kept));
+  const experiment = useExperiment(ID, { data, init });
   const { run } = experiment;
-  const measuring = run?.trials.some((trial) => trial.seed < 1_000_000) ?? false;
+  const measuring = run?.trials.some((trial) => trial.phase === "measuring") ?? false;
   return (
     <>
       <div class="knobs">
-        <Choose label={t("knob.data")} value={data} change={setData} options={["digits", "cookies", "mnist1d"].map((value) => ({ value, label: tt(`data.${value}`) }))} />
-        <Choose label={t("knob.init")} value={init} change={setInit} options={["torch", "he"].map((value) => ({ value, label: tt(`init.${value}`) }))} />
+        <Choose label={t("knob.data")} value={data} change={setData} options={DATA.map((value) => ({ value, label: tt(`data.${value}`) }))} />
+        <Choose label={t("knob.init")} value={init} change={setInit} options={INITS.map((value) => ({ value, label: tt(`init.${value}`) }))} />
       </div>
-      <Controls experiment={experiment} settings={{ data, init }} locked={!predicted} label={t("race.start")} />
-      <LiveChart
-        run={run}
-        quantity="metric"
-        percent
-        title={t("race.chart")}
-        label={run && !measuring ? t("race.tuning") : t("chart.seeds")}
-        most={1000}
-        arms={["no normalization", "batch norm"]}
-        name={(trial) => ((trial.seed < 1_000_000) === measuring && best(run?.trials ?? [], trial, measuring) ? trial.arm : null)}
-      />
-      <VerdictCard run={run} name={ID} id={ID} />
+      <Controls experiment={experiment} locked={!predicted} label={t("race.start")} />
+      <Shown experiment={experiment}>
+        <LiveChart
+          run={run}
+          quantity="metric"
+          percent
+          title={t("race.chart")}
+          label={run && !measuring ? t("race.tuning") : t("chart.seeds")}
+          most={1000}
+          arms={ARMS.map((id) => ({ id, name: named("speed", id) }))}
+          of={(trial) => armsAt(trial, measuring)}
+        />
+        <VerdictCard run={run} name={ID} id={ID} />
+      </Shown>
     </>
   );
 }
 
-// While measuring, both arms meet at several learning rates; best against best is the pair of rates
-// that differ, or the only one.
-function best(trials: { norm: string; rate: number; seed: number }[], trial: { norm: string; rate: number }, measuring: boolean): boolean {
-  if (!measuring) return true;
-  const first = trials.find((other) => other.seed < 1_000_000 && other.norm === trial.norm);
-  return first?.rate === trial.rate;
+// Both arms at their best learning rates, as soon as those are known; until then all that are tried.
+export function armsAt(trial: TrialShown, measuring: boolean): string[] {
+  const places = trial.places.filter((place) => (measuring ? place.at.includes("best") : trial.phase === "tuning"));
+  return places.map((place) => place.cell.arm!);
 }
 
 export const chapter: ChapterShown = {

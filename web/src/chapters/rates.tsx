@@ -1,15 +1,17 @@
 // Chapter 4: how fast may we learn?
 
-import { useState } from "preact/hooks";
-
-import { Controls, useExperiment, VerdictCard } from "../parts/experiment";
-import { Choose } from "../parts/knobs";
-import { LiveStrip } from "../parts/claim";
+import type { RatesSettings } from "../made/messages";
+import { useKnob } from "../memory";
 import { usePredicted } from "../parts/choice";
+import { LiveStrip, type Strip } from "../parts/claim";
+import { Controls, Shown, useExperiment, VerdictCard } from "../parts/experiment";
+import { Choose } from "../parts/knobs";
 import { t, tt } from "../words";
-import type { ChapterShown } from ".";
+import { named } from "../words/named";
+import type { ChapterShown } from "./chapter";
 
 const ID = "rates";
+const DATA: RatesSettings["data"][] = ["digits", "cookies", "mnist1d"];
 
 function Scene() {
   return (
@@ -24,19 +26,28 @@ function Scene() {
   );
 }
 
+const STRIP: Strip = {
+  blocks: ["rates"],
+  row: (place) => named("learning-rate", place.cell.arm!),
+  column: (trial) => trial.rate,
+  columnName: "knob.rate",
+};
+
 function Experiment() {
-  const experiment = useExperiment(ID);
   const predicted = usePredicted(ID);
-  const [data, setData] = useState("digits");
+  const [data, setData] = useKnob(`${ID}.data`, DATA[0]!, (kept) => DATA.includes(kept));
+  const experiment = useExperiment(ID, { data });
   const { run } = experiment;
   return (
     <>
       <div class="knobs">
-        <Choose label={t("knob.data")} value={data} change={setData} options={["digits", "cookies", "mnist1d"].map((value) => ({ value, label: tt(`data.${value}`) }))} />
+        <Choose label={t("knob.data")} value={data} change={setData} options={DATA.map((value) => ({ value, label: tt(`data.${value}`) }))} />
       </div>
-      <Controls experiment={experiment} settings={{ data }} locked={!predicted} label={t("rates.start")} />
-      {!run?.verdict && <LiveStrip run={run} row={(trial) => tt(`arm.${trial.norm}`)} column={(trial) => trial.rate} columnName="knob.rate" />}
-      <VerdictCard run={run} name={ID} id={ID} />
+      <Controls experiment={experiment} locked={!predicted} label={t("rates.start")} />
+      <Shown experiment={experiment}>
+        {!run?.result && <LiveStrip run={run} strip={STRIP} />}
+        <VerdictCard run={run} name={ID} id={ID} />
+      </Shown>
     </>
   );
 }

@@ -3,12 +3,11 @@
 import { useMemory } from "../memory";
 import { answerName } from "../parts/experiment";
 import { Check } from "../parts/choice";
-import { happened } from "../parts/happened";
+import { happened, headline } from "../parts/happened";
 import { inline } from "../parts/prose";
-import { digits } from "../charts/scale";
 import { t, tt } from "../words";
-import { said } from "../words/said";
-import { CHAPTERS, type ChapterShown } from ".";
+import { CHAPTERS } from ".";
+import type { ChapterShown } from "./chapter";
 
 const ID = "review";
 
@@ -54,7 +53,7 @@ function Own({ run }: { run: string }) {
   if (!result) return <p class="quiet">{t("review.not-run")}</p>;
   return (
     <p class="own">
-      <strong>{t("review.own")}</strong> {tt(`record.claim.${run}`)} <em>{answerName(result.answer)}</em>. {result.facts && inline(happened(run, result.answer, result.facts))}
+      <strong>{t("review.own")}</strong> {tt(`record.claim.${run}`)} <em>{answerName(result.result.verdict.answer)}</em>. {inline(happened(run, result.result.verdict.answer, result.facts))}
     </p>
   );
 }
@@ -75,11 +74,6 @@ function Touch() {
       <Record />
     </>
   );
-}
-
-// A number with its unit.
-function measured(value: number, unit: string): string {
-  return `${digits(value)} ${said(unit)}`.replace(" -", "-");
 }
 
 // The browser prints the page; the style sheet leaves of it what this asks for.
@@ -111,15 +105,15 @@ export function Record() {
           </thead>
           <tbody>
             {rows.map((chapter) => {
-              const result = results[chapter.id] ?? Object.entries(results).find(([name]) => name.startsWith(`${chapter.id}.`))?.[1];
-              const effect = result?.effects[0];
+              const name = Object.keys(results).find((each) => each === chapter.id) ?? Object.keys(results).find((each) => each.startsWith(`${chapter.id}.`)) ?? "";
+              const result = results[name];
               const predicted = predictions[chapter.id];
               return (
                 <tr key={chapter.id}>
                   <th scope="row">{tt(`${chapter.id}.title`)}</th>
                   <td>{predicted ? inline(tt(`${chapter.id}.predict.${predicted}`)) : "–"}</td>
-                  <td>{result ? answerName(result.answer) : "–"}</td>
-                  <td>{effect && effect.value !== null ? `${effect.bound && tt(`bound.${effect.bound.replaceAll(" ", "-")}`)} ${measured(effect.value, effect.unit)}` : "–"}</td>
+                  <td>{result ? answerName(result.result.verdict.answer) : "–"}</td>
+                  <td>{(result && headline(name, result.facts)) || "–"}</td>
                 </tr>
               );
             })}

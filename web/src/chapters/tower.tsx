@@ -1,8 +1,9 @@
 // Chapter 5: the tower.
 
 import { Claims, type ClaimShown } from "../parts/claim";
-import { t, tt } from "../words";
-import type { ChapterShown } from ".";
+import { t } from "../words";
+import { named } from "../words/named";
+import type { ChapterShown } from "./chapter";
 
 const ID = "tower";
 
@@ -11,7 +12,8 @@ const SHOWN: ClaimShown[] = [
     claim: "depth",
     name: "tower",
     data: ["digits", "cookies"],
-    row: (trial) => `${tt(`arm.${trial.norm}`)}${trial.residual ? ` + ${t("tower.path")}` : ""}, ${trial.init}`,
+    blocks: ["depths"],
+    row: (place) => named("depth", `${place.cell.arm}/${place.cell.setting}`),
     column: (trial) => trial.depth,
     columnName: "knob.depth",
   },
@@ -19,9 +21,10 @@ const SHOWN: ClaimShown[] = [
     claim: "gradients",
     name: "tower.gradients",
     data: ["digits", "cookies"],
-    row: (trial) => `${tt(`arm.${trial.norm}`)}, ${trial.init}`,
-    column: (trial) => trial.depth,
-    columnName: "knob.depth",
+    blocks: ["trained"],
+    row: (place) => named("gradients", `${place.cell.arm}/${place.cell.init}`),
+    column: (trial) => trial.rate,
+    columnName: "knob.rate",
   },
 ];
 

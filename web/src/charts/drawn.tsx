@@ -2,14 +2,12 @@
 
 import { useState } from "preact/hooks";
 
-import type { TrialShown } from "../live/live";
+import type { TrialShown } from "../made/messages";
 import { useMemory } from "../memory";
 import { t, tt } from "../words";
-import { said } from "../words/said";
 import { digits } from "./scale";
 
 const SHORT = 8; // characters of a key that tell it apart
-const TUNING_SEED = 1_000_000; // seeds from here on only look for learning rates
 
 // "0–4, 7" of 0, 1, 2, 3, 4, 7.
 export function ranges(numbers: number[]): string {
@@ -27,7 +25,7 @@ export function Drawn({ trials, count }: { trials: TrialShown[]; count?: number 
   const [open, setOpen] = useState(false);
   const level = useMemory().get("level");
   if (!trials.length) return null;
-  const measured = trials.filter((trial) => trial.seed < TUNING_SEED);
+  const measured = trials.filter((trial) => trial.phase === "measuring");
   const first = (measured.length ? measured : trials).slice(0, 3);
   const all = count ?? trials.length;
   const short = first.map((trial) => trial.key.slice(0, SHORT));
@@ -44,7 +42,7 @@ export function Drawn({ trials, count }: { trials: TrialShown[]; count?: number 
           <ul>
             {trials.map((trial) => (
               <li key={trial.key}>
-                <code>{trial.key}</code> {`${said(trial.arm)}, ${t("trial.seed")} ${trial.seed}, ${t("trial.rate")} ${digits(trial.rate, 3)}`}
+                <code>{trial.key}</code> {`${tt(`arm.${trial.norm}`)}, ${t("trial.seed")} ${trial.seed}, ${t("trial.rate")} ${digits(trial.rate, 3)}`}
               </li>
             ))}
           </ul>

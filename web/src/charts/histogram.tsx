@@ -2,27 +2,28 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import type { Layers, LayerShown, Run } from "../live/live";
+import type { Run } from "../live/run";
 import { useRun } from "../live/use";
+import type { Layers, LayerShown, TrialShown } from "../made/messages";
 import { Slider } from "../parts/knobs";
 import { t } from "../words";
-import { look } from "./arms";
 import { Drawn } from "./drawn";
+import type { Arm } from "./live";
+import { looks } from "./looks";
 import { digits } from "./scale";
 
 const WIDE = 150;
 const HIGH = 64;
 
-function Bars({ layer, name, place }: { layer: LayerShown; name: string; place: number }) {
+function Bars({ layer, name, color }: { layer: LayerShown; name: string; color: string }) {
   const most = Math.max(1, ...layer.counts);
   const width = WIDE / layer.counts.length;
-  const one = look(name, place);
-  const mean = layer.mean ?? 0;
-  const at = Math.min(WIDE, Math.max(0, ((mean - layer.low) / (layer.high - layer.low)) * WIDE));
+  const [low, high, mean] = [layer.low ?? 0, layer.high ?? 1, layer.mean ?? 0];
+  const at = Math.min(WIDE, Math.max(0, ((mean - low) / (high - low)) * WIDE));
   return (
     <svg viewBox={`0 0 ${WIDE} ${HIGH + 4}`} role="img" aria-label={t("layers.alt", { arm: name, mean: digits(layer.mean), std: digits(layer.std) })}>
       {layer.counts.map((count, i) => (
-        <rect key={i} x={i * width} width={width - 0.6} y={HIGH - (count / most) * HIGH} height={(count / most) * HIGH} fill={`var(${one.color})`} opacity="0.75" />
+        <rect key={i} x={i * width} width={width - 0.6} y={HIGH - (count / most) * HIGH} height={(count / most) * HIGH} fill={`var(--arm-${color})`} opacity="0.75" />
       ))}
       <line x1="0" x2={WIDE} y1={HIGH + 0.5} y2={HIGH + 0.5} class="rule" />
       <path d={`M${at} ${HIGH - 2}l-4 6h8Z`} class="mean" />
@@ -30,17 +31,22 @@ function Bars({ layer, name, place }: { layer: LayerShown; name: string; place: 
   );
 }
 
-function Histograms({ layers, names }: { layers: Layers; names: { [arm: string]: string } }) {
+function nameIn(arms: Arm[], id: string): string {
+  return arms.find((arm) => arm.id === id)?.name ?? id;
+}
+
+function Histograms({ layers, arms }: { layers: Layers; arms: Arm[] }) {
+  const drawn = looks(layers.arms.map((arm) => arm.arm));
   return (
     <div class="histograms">
       {layers.arms.map((arm, place) => (
-        <section key={arm.arm} aria-label={names[arm.arm] ?? arm.arm}>
-          <h4>{names[arm.arm] ?? arm.arm}</h4>
+        <section key={arm.arm} aria-label={nameIn(arms, arm.arm)}>
+          <h4>{nameIn(arms, arm.arm)}</h4>
           <ol>
             {arm.layers.map((layer, i) => (
               <li key={i}>
                 <span class="quiet">{i === 0 ? t("layers.input") : t("layers.layer", { n: i + 1 })}</span>
-                <Bars layer={layer} name={names[arm.arm] ?? arm.arm} place={place} />
+                <Bars layer={layer} name={nameIn(arms, arm.arm)} color={drawn[place]!.color} />
                 <span class="numbers">
                   {t("layers.mean", { mean: digits(layer.mean) })}
                   <br />
@@ -55,9 +61,15 @@ function Histograms({ layers, names }: { layers: Layers; names: { [arm: string]:
   );
 }
 
+// The pair that is shown: that of the first seed.
+function pairOf(run: Run): TrialShown[] {
+  const first = Math.min(...run.trials.map((trial) => trial.seed));
+  return run.trials.filter((trial) => trial.seed === first);
+}
+
 // The training as a film, slower than it happened: it is over within a second, and nobody could
 // see what moves. Whoever prefers no motion gets the newest picture and the same slider.
-export function LayerFilm({ run, names }: { run: Run | null; names: { [arm: string]: string } }) {
+export function LayerFilm({ run, arms }: { run: Run | null; arms: Arm[] }) {
   const [at, show] = useState(Infinity);
   const [playing, play] = useState(false);
   const seen = useRef(run);
@@ -80,7 +92,7 @@ export function LayerFilm({ run, names }: { run: Run | null; names: { [arm: stri
   useEffect(() => {
     if (playing && over && at >= last) play(false);
   }, [playing, over, at, last]);
-  if (last < 0) return <p class="quiet">{t("layers.none")}</p>;
+  if (last < 0) return run?.result ? null : <p class="quiet">{t("layers.none")}</p>;
   const place = Math.min(at, last);
   return (
     <figure class="figure film" aria-label={t("layers.title")}>
@@ -92,21 +104,21 @@ export function LayerFilm({ run, names }: { run: Run | null; names: { [arm: stri
         <button type="button" onClick={() => { if (!playing && place === last) show(0); play(!playing); }}>{t(playing ? "layers.pause" : "layers.play")}</button>
         <Slider label={t("layers.step")} min={0} max={last} step={1} value={place} shown={`${frames[place]!.step}`} change={(v) => { play(false); show(v); }} />
       </div>
-      <Histograms layers={frames[place]!} names={names} />
-      <Drawn trials={run!.trials.filter((trial) => trial.seed === 0)} />
+      <Histograms layers={frames[place]!} arms={arms} />
+      <Drawn trials={pairOf(run!)} />
       <details>
         <summary>{t("chart.numbers")}</summary>
-        <FilmNumbers frames={frames} names={names} />
+        <FilmNumbers frames={frames} arms={arms} />
       </details>
     </figure>
   );
 }
 
 // The means, picture by picture.
-function FilmNumbers({ frames, names }: { frames: Layers[]; names: { [arm: string]: string } }) {
+function FilmNumbers({ frames, arms }: { frames: Layers[]; arms: Arm[] }) {
   const every = Math.ceil(frames.length / 10);
   const some = frames.filter((_, i) => i % every === 0 || i === frames.length - 1);
-  const columns = frames[0]!.arms.flatMap((arm, a) => arm.layers.map((_, i) => ({ a, i, name: `${names[arm.arm] ?? arm.arm}, ${i === 0 ? t("layers.input") : t("layers.layer", { n: i + 1 })}` })));
+  const columns = frames[0]!.arms.flatMap((arm, a) => arm.layers.map((_, i) => ({ a, i, name: `${nameIn(arms, arm.arm)}, ${i === 0 ? t("layers.input") : t("layers.layer", { n: i + 1 })}` })));
   return (
     <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
       <table>

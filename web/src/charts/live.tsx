@@ -4,19 +4,25 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
-import type { Run, TrialShown } from "../live/live";
+import type { Run } from "../live/run";
 import { useRun } from "../live/use";
+import type { TrialShown } from "../made/messages";
 import { t } from "../words";
-import { said } from "../words/said";
-import { colorOf, Key, look } from "./arms";
+import { Key } from "./arms";
 import { Drawn } from "./drawn";
+import { colorOf, looks } from "./looks";
 import { shown } from "./scale";
 import { enlarged } from "./size";
 
 export type Quantity = "metric" | "testLoss" | "trainLoss";
 
-export interface ArmCurve {
+export interface Arm {
+  id: string;
   name: string;
+}
+
+export interface ArmCurve {
+  id: string;
   step: number[];
   low: (number | null)[];
   middle: (number | null)[];
@@ -34,31 +40,31 @@ function quantile(sorted: number[], q: number): number {
 }
 
 // The curves of a run by arm: at each step, over the seeds that have come that far.
-export function armCurves(run: Run, quantity: Quantity, name: (trial: TrialShown) => string | null): ArmCurve[] {
+export function armCurves(run: Run, quantity: Quantity, of: (trial: TrialShown) => string[]): ArmCurve[] {
   const arms = new Map<string, { at: Map<number, number[]>; runs: number; diverged: number }>();
   run.trials.forEach((trial, place) => {
-    const arm = name(trial);
-    if (arm === null) return;
-    const found = arms.get(arm) ?? { at: new Map(), runs: 0, diverged: 0 };
-    arms.set(arm, found);
-    found.runs++;
-    if (run.ended.get(place)?.how === "diverged") found.diverged++;
-    const curve = run.curves[place];
-    curve?.step.forEach((step, i) => {
-      const value = curve[quantity][i]!;
-      if (!Number.isFinite(value)) return;
-      const there = found.at.get(step);
-      if (there) there.push(value);
-      else found.at.set(step, [value]);
-    });
+    for (const arm of of(trial)) {
+      const found = arms.get(arm) ?? { at: new Map(), runs: 0, diverged: 0 };
+      arms.set(arm, found);
+      found.runs++;
+      if (run.ended.get(place)?.how === "diverged") found.diverged++;
+      const curve = run.curves[place];
+      curve?.step.forEach((step, i) => {
+        const value = curve[quantity][i]!;
+        if (!Number.isFinite(value)) return;
+        const there = found.at.get(step);
+        if (there) there.push(value);
+        else found.at.set(step, [value]);
+      });
+    }
   });
-  return [...arms].map(([arm, found]) => {
+  return [...arms].map(([id, found]) => {
     const step = [...found.at.keys()].sort((a, b) => a - b);
     const most = Math.max(1, ...[...found.at.values()].map((v) => v.length));
     const some = step.map((s) => found.at.get(s)!.sort((a, b) => a - b));
     // A step that only some seeds evaluate would make the line jump.
     const q = (share: number) => some.map((v) => (v.length * 2 >= most ? quantile(v, share) : null));
-    return { name: arm, step, low: q(0.25), middle: q(0.5), high: q(0.75), runs: found.runs, diverged: found.diverged };
+    return { id, step, low: q(0.25), middle: q(0.5), high: q(0.75), runs: found.runs, diverged: found.diverged };
   });
 }
 
@@ -77,16 +83,15 @@ function highFor(box: HTMLElement): number {
   return box.clientWidth < 420 ? 230 : Math.round(290 * enlarged());
 }
 
-function options(box: HTMLElement, names: string[], percent: boolean, most: number): uPlot.Options {
+function options(box: HTMLElement, arms: Arm[], percent: boolean, most: number): uPlot.Options {
   const ink = getComputedStyle(box).getPropertyValue("--faint-ink").trim();
   const rule = getComputedStyle(box).getPropertyValue("--rule").trim();
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
-  names.forEach((name, place) => {
-    const one = look(name, place);
-    const color = colorOf(box, one);
+  looks(arms.map((arm) => arm.id)).forEach((look, place) => {
+    const color = colorOf(box, look);
     const edge: uPlot.Series = { stroke: "transparent", spanGaps: true, points: { show: false } };
-    series.push(edge, { label: name, stroke: color, width: 2.5, dash: one.dash, spanGaps: true, points: { show: false } }, edge);
+    series.push(edge, { stroke: color, width: 2.5, dash: look.dash, spanGaps: true, points: { show: false } }, edge);
     bands.push({ series: [3 * place + 3, 3 * place + 1], fill: `${color}2e` });
   });
   const axis: uPlot.Axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 }, font: `${Math.round(12 * enlarged())}px system-ui, sans-serif` };
@@ -112,23 +117,28 @@ export function LiveChart(props: {
   title: string;
   label: string;
   most: number;
-  arms: string[];
-  name: (trial: TrialShown) => string | null;
+  arms: Arm[];
+  of: (trial: TrialShown) => string[]; // ids of the arms whose curve a trial's is
 }) {
-  const { run, arms: names, percent, most } = props;
+  const { run, arms, percent, most } = props;
   useRun(run);
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
-  const arms = run ? armCurves(run, props.quantity, props.name) : [];
-  const ordered = names.map((name) => arms.find((arm) => arm.name === name) ?? { name, step: [], low: [], middle: [], high: [], runs: 0, diverged: 0 });
+  const found = run ? armCurves(run, props.quantity, props.of) : [];
+  const ordered = arms.map(({ id }) => found.find((arm) => arm.id === id) ?? { id, step: [], low: [], middle: [], high: [], runs: 0, diverged: 0 });
+  const drawn = looks(arms.map((arm) => arm.id));
   // The lines are made anew only where they change; their names are those of the key below.
-  const signature = names.join("|") + most + percent;
+  const signature = arms.map((arm) => arm.id).join("|") + most + percent;
+
+  // A run from before has its verdict, and no curves.
+  const empty = run !== null && !run.busy && run.curves.length === 0 && run.result !== null;
 
   useEffect(() => {
-    const element = box.current!;
+    const element = box.current;
+    if (!element) return;
     const make = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(options(element, names, percent, most), aligned(ordered), element);
+      plot.current = new uPlot(options(element, arms, percent, most), aligned(ordered), element);
     };
     make();
     const resize = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: highFor(element) }));
@@ -141,45 +151,47 @@ export function LiveChart(props: {
       plot.current?.destroy();
       plot.current = null;
     };
-  }, [signature]);
+  }, [signature, empty]);
 
   useEffect(() => {
     plot.current?.setData(aligned(ordered));
   }, [run?.version]);
 
-  const summary = useMemo(() => sentence(ordered, percent), [run?.status, Math.floor((run?.version ?? 0) / 40)]);
+  const nameOf = (id: string) => arms.find((arm) => arm.id === id)!.name;
+  const summary = useMemo(() => sentence(ordered, nameOf, percent), [run?.status, Math.floor((run?.version ?? 0) / 40)]);
+  if (empty) return null;
   return (
-    <figure class="figure live" role="figure" aria-label={props.title}>
+    <figure class="figure live" aria-label={props.title}>
       <figcaption>
         <strong>{props.title}</strong>
         <span>{props.label}</span>
       </figcaption>
       <div class="plot" ref={box} aria-hidden="true" />
       <p class="axis-name" aria-hidden="true">{t("chart.step")}</p>
-      <Key names={names} />
+      <Key arms={arms.map((arm, i) => ({ ...arm, look: drawn[i]! }))} />
       <p class="summary" aria-live="polite">{summary}</p>
-      <Drawn trials={run?.trials.filter((trial) => props.name(trial) !== null) ?? []} />
+      <Drawn trials={run?.trials.filter((trial) => props.of(trial).length > 0) ?? []} />
       <details>
         <summary>{t("chart.numbers")}</summary>
-        <LiveNumbers arms={ordered} percent={percent} />
+        <LiveNumbers arms={ordered} nameOf={nameOf} percent={percent} />
       </details>
     </figure>
   );
 }
 
-function sentence(arms: ArmCurve[], percent: boolean): string {
+function sentence(arms: ArmCurve[], nameOf: (id: string) => string, percent: boolean): string {
   const parts = arms
     .filter((arm) => arm.step.length)
     .map((arm) => {
       const last = arm.step.length - 1;
       const value = arm.middle[last];
       const lost = arm.diverged ? t("chart.diverged", { n: arm.diverged, of: arm.runs }) : "";
-      return t("chart.at", { arm: said(arm.name), step: arm.step[last]!, value: value === null || value === undefined ? "–" : shown(value, percent) }) + lost;
+      return t("chart.at", { arm: nameOf(arm.id), step: arm.step[last]!, value: value === null || value === undefined ? "–" : shown(value, percent) }) + lost;
     });
   return parts.join(" ");
 }
 
-function LiveNumbers({ arms, percent }: { arms: ArmCurve[]; percent: boolean }) {
+function LiveNumbers({ arms, nameOf, percent }: { arms: ArmCurve[]; nameOf: (id: string) => string; percent: boolean }) {
   const steps = [...new Set(arms.flatMap((arm) => arm.step))].sort((a, b) => a - b);
   const every = Math.ceil(steps.length / 12) || 1;
   const some = steps.filter((_, i) => i % every === 0 || i === steps.length - 1);
@@ -189,7 +201,7 @@ function LiveNumbers({ arms, percent }: { arms: ArmCurve[]; percent: boolean }) 
         <thead>
           <tr>
             <th scope="col">{t("chart.step")}</th>
-            {arms.map((arm) => <th scope="col" key={arm.name}>{said(arm.name)}</th>)}
+            {arms.map((arm) => <th scope="col" key={arm.id}>{nameOf(arm.id)}</th>)}
           </tr>
         </thead>
         <tbody>
@@ -199,7 +211,7 @@ function LiveNumbers({ arms, percent }: { arms: ArmCurve[]; percent: boolean }) 
               {arms.map((arm) => {
                 const i = arm.step.indexOf(s);
                 const value = i < 0 ? null : arm.middle[i];
-                return <td key={arm.name}>{value === null || value === undefined ? "–" : shown(value, percent)}</td>;
+                return <td key={arm.id}>{value === null || value === undefined ? "–" : shown(value, percent)}</td>;
               })}
             </tr>
           ))}

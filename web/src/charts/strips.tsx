@@ -1,17 +1,17 @@
 // A row for each arm, a cell for each value tried: the stronger the shade, the higher.
 
-import { said } from "../words/said";
-import type { FigureShown } from "./exhibits";
+import { axisName, levelName, named } from "../words/named";
+import type { Shown } from "./figure";
 import { extent, scale, shown } from "./scale";
 import { LETTER, wrapped } from "./wrapped";
 
 const NARROW = 520; // below, names stand above their rows
 
 // What the shades mean, from the weakest to the strongest.
-function Shades({ figure, low, high }: { figure: FigureShown; low: number; high: number }) {
+function Shades({ claim, figure, low, high }: Shown & { low: number; high: number }) {
   return (
     <p class="shades" aria-hidden="true">
-      <span>{said(figure.y.label)}:</span>
+      <span>{axisName(claim, figure.y)}:</span>
       <span>{shown(low, figure.y.percent)}</span>
       <i />
       <span>{shown(high, figure.y.percent)}</span>
@@ -19,14 +19,14 @@ function Shades({ figure, low, high }: { figure: FigureShown; low: number; high:
   );
 }
 
-export function Strips({ figure, wide, label }: { figure: FigureShown; wide: number; label: string }) {
-  const full = figure.series.map((series) => said(series.name));
+export function Strips({ claim, figure, wide, label }: Shown & { wide: number; label: string }) {
+  const full = figure.series.map((series) => named(claim, series.id, series.name));
   const many = full.length > 12;
   // Many rows share the first part of their names: it stands once, above its group.
   const groups = full.map((name) => (many ? name.slice(0, name.lastIndexOf(", ")) : ""));
   const names = full.map((name, r) => (groups[r] ? name.slice(groups[r]!.length + 2) : name));
   const above = wide < NARROW && !many;
-  const left = above ? 0 : Math.min(wide * 0.48, 16 + LETTER * Math.max(...names.map((name) => name.length)));
+  const left = above ? 0 : Math.min(wide * 0.48, 26 + LETTER * Math.max(...names.map((name) => name.length)));
   const cell = many ? 17 : above ? 28 : 34;
   const lines = names.map((name) => (above ? wrapped(name, wide) : [name]));
   const head = above ? 4 + 15 * Math.max(...lines.map((line) => line.length)) : 0;
@@ -35,7 +35,7 @@ export function Strips({ figure, wide, label }: { figure: FigureShown; wide: num
   const width = (wide - left - 2) / Math.max(1, xs.length);
   const [low, high] = extent(figure.series.flatMap((s) => s.y), figure.y.log);
   const shade = scale(low, high, 0.04, 1, { log: figure.y.log });
-  const goal = figure.marks.find((m) => m.axis === "y")?.value ?? null;
+  const goal = figure.marks.find((m) => m.id === "goal")?.value ?? null;
   const tops: number[] = [];
   let bottom = 0;
   names.forEach((_, r) => {
@@ -43,15 +43,16 @@ export function Strips({ figure, wide, label }: { figure: FigureShown; wide: num
     tops.push(bottom);
     bottom += row;
   });
-  const text = (v: number) => (figure.x.names[v] === undefined ? shown(v, figure.x.percent) : said(figure.x.names[v]!));
+  const text = (v: number) => levelName(claim, figure.x, v);
   const longest = Math.max(...xs.map((v) => text(v).length));
   const every = Math.ceil((longest * LETTER + 8) / width);
+  const below = wrapped(axisName(claim, figure.x), wide - left);
   return (
     <>
-      <Shades figure={figure} low={low} high={high} />
-      <svg viewBox={`0 0 ${wide} ${bottom + 46}`} role="img" aria-label={label}>
+      <Shades claim={claim} figure={figure} low={low} high={high} />
+      <svg viewBox={`0 0 ${wide} ${bottom + 30 + 16 * below.length}`} role="img" aria-label={label}>
         {figure.series.map((series, r) => (
-          <g key={series.name} transform={`translate(0 ${tops[r]})`}>
+          <g key={series.id} transform={`translate(0 ${tops[r]})`}>
             {groups[r] && groups[r] !== groups[r - 1] && <text x="1" y="-7">{groups[r]}</text>}
             {above ? lines[r]!.map((line, i) => <text key={i} x="1" y={head - 7 - 15 * (lines[r]!.length - 1 - i)}>{line}</text>) : <text x={left - 10} y={cell / 2 + 4} text-anchor="end">{names[r]}</text>}
             {series.x.map((at, i) => {
@@ -74,7 +75,7 @@ export function Strips({ figure, wide, label }: { figure: FigureShown; wide: num
         ))}
         <g class="axes">
           {xs.map((v, c) => (c % every === 0 ? <text key={v} x={left + (c + 0.5) * width} y={bottom + 18} text-anchor={c === 0 && text(v).length * LETTER > width ? "start" : "middle"} dx={c === 0 && text(v).length * LETTER > width ? -width / 2 : 0}>{text(v)}</text> : null))}
-          <text class="label" x={(left + wide) / 2} y={bottom + 38} text-anchor="middle">{said(figure.x.label)}</text>
+          {below.map((line, i) => <text key={i} class="label" x={(left + wide) / 2} y={bottom + 38 + 16 * i} text-anchor="middle">{line}</text>)}
         </g>
       </svg>
     </>

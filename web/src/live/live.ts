@@ -1,139 +1,55 @@
 // The one connection to the server: asks for runs, keeps what comes, and mends itself.
 
-import type { Verdict } from "../charts/exhibits";
+import type { FromPage, State as Training, ToPage, Trusted } from "../made/messages";
 import { Growing, records } from "./frames";
+import { Run, type Settings } from "./run";
 
-export interface TrialShown {
-  key: string;
-  seed: number;
-  arm: string;
-  norm: string;
-  placement: string;
-  depth: number;
-  width: number;
-  init: string;
-  residual: number;
-  rate: number;
-  batch: number;
-  steps: number;
-  data: string;
-  eps: number;
-  affine: string;
-  dropout: number;
-  statistics: string;
-  tested: number; // batch size tested with, 0 for all at once
-}
-
-export interface LayerShown {
-  low: number;
-  high: number;
-  counts: number[];
-  mean: number | null;
-  std: number | null;
-}
-
-export interface Layers {
-  step: number;
-  arms: { arm: string; layers: LayerShown[] }[];
-}
-
-export type Status = "waiting" | "running" | "done" | "failed" | "stopped";
-
-// One run as the page knows it. `version` goes up with every change.
-export class Run {
-  number = 0;
-  version = 0;
-  status: Status = "waiting";
-  trials: TrialShown[] = [];
-  count?: number; // of trials, where not all are here
-  curves: Growing[] = [];
-  ended = new Map<number, { how: string; at: number }>();
-  round: { title: string; done: number; total: number } | null = null;
-  layers: Layers[] = []; // pictures of the training, in the order of their steps
-  verdict: Verdict | null = null;
-  error = "";
-  recorded: { when: string; machine: string } | null = null;
-
-  constructor(
-    readonly ask: number,
-    readonly chapter: string,
-    readonly settings: object,
-    private readonly changed: () => void,
-  ) {}
-
-  private readonly listeners = new Set<() => void>();
-
-  listen(listener: () => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
-  }
-
-  touch(): void {
-    this.version++;
-    this.changed();
-  }
-
-  tell(): void {
-    this.listeners.forEach((listener) => listener());
-  }
-
-  clear(): void {
-    this.trials = [];
-    this.curves = [];
-    this.ended.clear();
-    this.layers = [];
-  }
-}
-
-export type State = "connecting" | "starting" | "compiling" | "restarting" | "ready" | "lost";
-
-export interface Checked {
-  seed?: number;
-  gradient?: { [norm: string]: number };
-  toggle?: number;
-  seconds?: number;
-  failed?: string;
-}
+export type State = "connecting" | "lost" | Training["state"];
 
 export class Live {
   state: State = "connecting";
   private socket: WebSocket | null = null;
   private next = 1;
-  private readonly asked = new Map<number, Run>();
-  private readonly running = new Map<number, Run>();
-  private readonly trusts = new Map<number, (checked: Checked) => void>();
+  private readonly asked = new Map<number, Run>(); // by what was asked, until the run is over
+  private readonly running = new Map<number, Run>(); // by the server's number
+  private readonly trusts = new Map<number, (found: Trusted) => void>();
   private readonly listeners = new Set<() => void>();
   private readonly dirty = new Set<Run>();
   private frame = 0;
   private retry = 300;
+  private address = "";
 
-  constructor(private readonly address: string) {
+  // Connect, and stay connected.
+  open(address: string): void {
+    this.address = address;
     this.connect();
   }
 
   listen(listener: () => void): () => void {
     this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    return () => void this.listeners.delete(listener);
   }
 
-  start(chapter: string, settings: object): Run {
+  start(chapter: string, settings: Settings): Run {
     const run: Run = new Run(this.next++, chapter, settings, () => this.mark(run));
     this.asked.set(run.ask, run);
     this.send({ type: "start", ask: run.ask, chapter, settings });
     return run;
   }
 
+  // No longer watch a run; one that is under way ends early.
   stop(run: Run): void {
-    if (run.number) this.send({ type: "stop", run: run.number });
+    if (run.origin) return;
     this.asked.delete(run.ask);
-    this.running.delete(run.number);
-    if (run.status === "running" || run.status === "waiting") {
+    if (this.running.get(run.number) === run) this.running.delete(run.number);
+    this.send({ type: "stop", ask: run.ask });
+    if (run.busy) {
       run.status = "stopped";
       run.touch();
     }
   }
 
-  trust(): Promise<Checked> {
+  trust(): Promise<Trusted> {
     const ask = this.next++;
     this.send({ type: "trust", ask });
     return new Promise((resolve) => this.trusts.set(ask, resolve));
@@ -149,7 +65,7 @@ export class Live {
     this.listeners.forEach((listener) => listener());
   }
 
-  private send(message: object): void {
+  private send(message: FromPage): void {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
@@ -162,14 +78,13 @@ export class Live {
       // Whatever was under way is asked for again; the server joins us to it.
       this.running.clear();
       for (const run of this.asked.values()) {
-        if (run.status === "waiting" || run.status === "running") {
-          run.clear();
-          this.send({ type: "start", ask: run.ask, chapter: run.chapter, settings: run.settings });
-        }
+        run.clear();
+        this.send({ type: "start", ask: run.ask, chapter: run.chapter, settings: run.settings });
       }
+      for (const ask of this.trusts.keys()) this.send({ type: "trust", ask });
     };
     socket.onmessage = (event) => {
-      if (typeof event.data === "string") this.read(JSON.parse(event.data));
+      if (typeof event.data === "string") this.read(JSON.parse(event.data) as ToPage);
       else this.grow(event.data as ArrayBuffer);
     };
     socket.onclose = () => {
@@ -200,67 +115,33 @@ export class Live {
     }
   }
 
-  private read(message: any): void {
-    if (message.type === "state") {
-      this.setState(message.state);
-      return;
-    }
-    if (message.type === "trust") {
-      this.trusts.get(message.ask)?.(message.checked);
-      this.trusts.delete(message.ask);
-      return;
-    }
-    if (message.type === "run" || message.type === "error") {
-      const run = this.asked.get(message.ask);
-      if (!run) return;
-      if (message.type === "run") {
-        run.number = message.run;
-        run.status = "running";
-        this.running.set(message.run, run);
-      } else {
-        run.status = "failed";
-        run.error = message.text;
-      }
-      run.touch();
-      return;
-    }
-    const run = this.running.get(message.run);
-    if (run) this.tell(run, message);
-  }
-
-  private tell(run: Run, message: any): void {
+  private read(message: ToPage): void {
     switch (message.type) {
-      case "trials":
-        message.trials.forEach((trial: TrialShown, i: number) => {
-          run.trials[message.first + i] = trial;
-        });
+      case "state":
+        this.setState(message.state);
         break;
-      case "ended":
-        run.ended.set(message.trial, { how: message.how, at: message.at });
+      case "trusted":
+        this.trusts.get(message.ask)?.(message);
+        this.trusts.delete(message.ask);
         break;
-      case "round":
-        run.round = { title: message.title, done: message.done, total: message.total };
+      case "joined": {
+        const run = this.asked.get(message.ask);
+        if (!run) break; // stopped before it began
+        this.running.set(message.run, run);
+        run.take(message);
         break;
-      case "layers":
-        run.layers.push(message.layers);
+      }
+      case "refused":
+        this.asked.get(message.ask ?? 0)?.take(message);
+        this.asked.delete(message.ask ?? 0);
         break;
-      case "again":
-        run.clear();
-        break;
-      case "verdict":
-        run.verdict = message.verdict;
-        run.status = "done";
-        break;
-      case "failed":
-        run.status = "failed";
-        run.error = message.text;
-        break;
-      case "stopped":
-        run.status = "stopped";
-        break;
+      default: {
+        const run = this.running.get(message.run);
+        run?.take(message);
+        if (run && !run.busy) this.asked.delete(run.ask);
+      }
     }
-    run.touch();
   }
 }
 
-export const live = new Live(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
+export const live = new Live();

@@ -2,7 +2,8 @@
 
 import { useEffect, useReducer } from "preact/hooks";
 
-import { live, type Run, type State } from "./live";
+import { live, type State } from "./live";
+import type { Run } from "./run";
 
 function useAgain(): () => void {
   const [, again] = useReducer((n: number) => n + 1, 0);

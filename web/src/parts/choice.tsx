@@ -1,6 +1,6 @@
 // A question with a few answers: as a prediction it locks, as a check it explains.
 
-import { useId, useState } from "preact/hooks";
+import { useId, useRef, useState } from "preact/hooks";
 
 import { memory, useMemory } from "../memory";
 import { t, tt } from "../words";
@@ -10,6 +10,12 @@ export function Prediction({ id, options }: { id: string; options: string[] }) {
   const kept = useMemory().get("predictions")[id];
   const [chosen, choose] = useState(kept ?? "");
   const name = useId();
+  const locked = useRef<HTMLParagraphElement>(null);
+  const lock = () => {
+    memory.put("predictions", id, chosen);
+    // The button goes away: who pressed it goes on from what takes its place.
+    requestAnimationFrame(() => locked.current?.focus());
+  };
   return (
     <section class="card prediction" aria-labelledby={`${name}-title`}>
       <h3 id={`${name}-title`}>{t("predict.title")}</h3>
@@ -23,9 +29,9 @@ export function Prediction({ id, options }: { id: string; options: string[] }) {
         ))}
       </fieldset>
       {kept ? (
-        <p class="locked">{t("predict.locked")}</p>
+        <p class="locked" tabIndex={-1} ref={locked}>{t("predict.locked")}</p>
       ) : (
-        <button type="button" class="primary" disabled={!chosen} onClick={() => memory.put("predictions", id, chosen)}>
+        <button type="button" class="primary" disabled={!chosen} onClick={lock}>
           {t("predict.lock")}
         </button>
       )}

@@ -4,59 +4,30 @@ import { useState } from "preact/hooks";
 
 import { Drawn } from "../charts/drawn";
 import { digits } from "../charts/scale";
-import type { Run, TrialShown } from "../live/live";
+import type { Run } from "../live/run";
 import { useRun } from "../live/use";
+import type { ClaimSettings, Place, TrialShown } from "../made/messages";
+import { useKnob } from "../memory";
 import { t, tt, written } from "../words";
-import { Controls, useExperiment, VerdictCard } from "./experiment";
+import { usePredicted } from "./choice";
+import { Controls, Shown, useExperiment, VerdictCard } from "./experiment";
 import { Choose } from "./knobs";
 import { Levelled } from "./prose";
-import { usePredicted } from "./choice";
 
-export interface ClaimShown {
-  claim: string; // as `evenbatch prove` calls it
-  name: string; // where its result is kept: "tower", "break.eps"
-  data: string[];
-  row: (trial: TrialShown) => string;
+type Data = ClaimSettings["data"];
+
+// What of a run the table shows while networks train: a row and a column for a trial at its places.
+export interface Strip {
+  blocks: string[]; // ids of those that are shown
+  row: (place: Place, trial: TrialShown) => string;
   column: (trial: TrialShown) => number;
   columnName: string; // a key of the words
 }
 
-// Which trials belong to the measurement; the others only look for learning rates.
-export const TUNING_SEED = 1_000_000;
-
-export function LiveStrip({ run, row, column, columnName }: { run: Run | null } & Pick<ClaimShown, "row" | "column" | "columnName">) {
-  useRun(run);
-  if (!run || !run.trials.length) return null;
-  const measuring = run.trials.some((trial) => trial.seed < TUNING_SEED);
-  const cells = new Map<string, Map<number, Cell>>();
-  const columns = new Set<number>();
-  run.trials.forEach((trial, place) => {
-    if (measuring && trial.seed >= TUNING_SEED) return;
-    const at = column(trial);
-    columns.add(at);
-    const line = cells.get(row(trial)) ?? new Map();
-    cells.set(row(trial), line);
-    const cell = line.get(at) ?? { ends: [], lost: 0 };
-    line.set(at, cell);
-    if (run.ended.get(place)?.how === "diverged") cell.lost++;
-    else {
-      const metric = run.curves[place]?.metric;
-      if (metric?.length) cell.ends.push(metric[metric.length - 1]!);
-    }
-  });
-  const sorted = [...columns].sort((a, b) => a - b);
-  const shownTrials = run.trials.filter((trial) => !measuring || trial.seed < TUNING_SEED);
-  return (
-    <>
-      <StripTable
-        title={measuring ? t("strip.measuring") : t("strip.tuning")}
-        corner={tt(columnName)}
-        columns={sorted}
-        rows={[...cells].map(([name, line]) => ({ name, cells: sorted.map((v) => endOf(line.get(v))) }))}
-      />
-      <Drawn trials={shownTrials} />
-    </>
-  );
+export interface ClaimShown extends Strip {
+  claim: string; // as `evenbatch prove` calls it
+  name: string; // where its result is kept: "tower", "break.eps"
+  data: Data[];
 }
 
 interface Cell {
@@ -64,14 +35,62 @@ interface Cell {
   lost: number;
 }
 
+type End = number | "lost" | "waiting" | "none";
+
+export interface Row {
+  name: string;
+  cells: End[];
+}
+
+// The table of a run: what the networks of its phase have come to so far, by row and column.
+export function stripOf(run: Run, strip: Strip): { measuring: boolean; columns: number[]; rows: Row[]; trials: TrialShown[] } {
+  const measuring = run.trials.some((trial) => trial.phase === "measuring");
+  const cells = new Map<string, Map<number, Cell>>();
+  const columns = new Set<number>();
+  const trials = new Set<TrialShown>();
+  run.trials.forEach((trial, at) => {
+    if (measuring && trial.phase !== "measuring") return;
+    for (const place of trial.places) {
+      if (!strip.blocks.includes(place.block)) continue;
+      trials.add(trial);
+      const column = strip.column(trial);
+      const name = strip.row(place, trial);
+      columns.add(column);
+      const line = cells.get(name) ?? new Map<number, Cell>();
+      cells.set(name, line);
+      const cell = line.get(column) ?? { ends: [], lost: 0 };
+      line.set(column, cell);
+      const metric = run.curves[at]?.metric;
+      if (run.ended.get(at)?.how === "diverged") cell.lost++;
+      else if (metric?.length) cell.ends.push(metric[metric.length - 1]!);
+    }
+  });
+  const sorted = [...columns].sort((a, b) => a - b);
+  const rows = [...cells].map(([name, line]) => ({ name, cells: sorted.map((column) => endOf(line.get(column))) }));
+  return { measuring, columns: sorted, rows, trials: [...trials] };
+}
+
 // What a cell shows: the middle of the ends so far, ✗ if all were lost.
-function endOf(cell: Cell | undefined): number | "lost" | "waiting" | "none" {
+function endOf(cell: Cell | undefined): End {
   if (!cell) return "none";
   const ends = cell.ends.sort((a, b) => a - b);
   return ends.length ? ends[Math.floor(ends.length / 2)]! : cell.lost ? "lost" : "waiting";
 }
 
-export function StripTable(props: { title: string; corner: string; columns: number[]; rows: { name: string; cells: (number | "lost" | "waiting" | "none")[] }[] }) {
+export function LiveStrip({ run, strip }: { run: Run | null; strip: Strip }) {
+  useRun(run);
+  if (!run) return null;
+  const { measuring, columns, rows, trials } = stripOf(run, strip);
+  if (!rows.length) return null;
+  return (
+    <>
+      <StripTable title={measuring ? t("strip.measuring") : t("strip.tuning")} corner={tt(strip.columnName)} columns={columns} rows={rows} />
+      <Drawn trials={trials} />
+    </>
+  );
+}
+
+export function StripTable(props: { title: string; corner: string; columns: number[]; rows: Row[] }) {
   return (
     <div class="strip-table scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
       <table>
@@ -100,9 +119,9 @@ export function StripTable(props: { title: string; corner: string; columns: numb
 }
 
 export function ClaimExperiment({ shown: one, predictOn }: { shown: ClaimShown; predictOn: string }) {
-  const experiment = useExperiment(one.name, "claim");
+  const [data, setData] = useKnob(`${one.name}.data`, one.data[0]!, (kept) => one.data.includes(kept));
+  const experiment = useExperiment(one.name, { claim: one.claim, data }, "claim");
   const predicted = usePredicted(predictOn);
-  const [data, setData] = useState(one.data[0]!);
   const { run } = experiment;
   return (
     <div class="claim">
@@ -111,9 +130,11 @@ export function ClaimExperiment({ shown: one, predictOn }: { shown: ClaimShown; 
           <Choose label={t("knob.data")} value={data} change={setData} options={one.data.map((value) => ({ value, label: tt(`data.${value}`) }))} />
         </div>
       )}
-      <Controls experiment={experiment} settings={{ claim: one.claim, data }} locked={!predicted} label={tt(`${one.name}.start`)} />
-      {!run?.verdict && <LiveStrip run={run} row={one.row} column={one.column} columnName={one.columnName} />}
-      <VerdictCard run={run} name={one.name} id={predictOn} />
+      <Controls experiment={experiment} locked={!predicted} label={tt(`${one.name}.start`)} />
+      <Shown experiment={experiment}>
+        {!run?.result && <LiveStrip run={run} strip={one} />}
+        <VerdictCard run={run} name={one.name} id={predictOn} />
+      </Shown>
     </div>
   );
 }

@@ -1,28 +1,37 @@
 // One live experiment: Start, the run as it goes, and the verdict when it is there.
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Figure } from "../charts/figure";
-import type { Verdict } from "../charts/exhibits";
 import { digits } from "../charts/scale";
-import { live, Run, type Layers, type TrialShown } from "../live/live";
+import { live } from "../live/live";
+import { Run, type Settings } from "../live/run";
 import { useConnection, useRun } from "../live/use";
-import { memory, type Result } from "../memory";
+import type { Recorded, Verdict } from "../made/messages";
+import { memory } from "../memory";
 import { currentLanguage, t, tt } from "../words";
 import { factsOf, happened } from "./happened";
 import { inline, Text } from "./prose";
+import { belongs, next } from "./settings";
 
-const SIGNS: { [answer: string]: string } = { holds: "✓", "holds in part": "◐", "does not hold": "✗", "cannot tell": "?" };
-const NAMES: { [answer: string]: string } = { holds: "holds", "holds in part": "part", "does not hold": "fails", "cannot tell": "unclear" };
+const ANSWERS: { [answer in Verdict["answer"]]: { sign: string; name: string } } = {
+  holds: { sign: "✓", name: "holds" },
+  "holds in part": { sign: "◐", name: "part" },
+  "does not hold": { sign: "✗", name: "fails" },
+  "cannot tell": { sign: "?", name: "unclear" },
+};
 
-export function answerName(answer: string): string {
-  return tt(`answer.${NAMES[answer] ?? "unclear"}`);
+export function answerName(answer: Verdict["answer"]): string {
+  return tt(`answer.${ANSWERS[answer].name}`);
 }
 
 export interface Experiment {
   name: string;
+  settings: Settings; // as they are dialled in now
   run: Run | null;
-  start: (settings: object) => void;
+  stale: boolean; // the run belongs to other settings
+  start: () => Settings | null; // what is asked for; nothing while a run is on
   stop: () => void;
   replay: () => Promise<void>;
 }
@@ -30,74 +39,57 @@ export interface Experiment {
 // Runs outlive the page they were started on, so that going back shows them again.
 const latest = new Map<string, Run>();
 
-export function useExperiment(name: string, chapter = name): Experiment {
-  const [run, setRun] = useState<Run | null>(latest.get(name) ?? null);
+// The learner's own result from before the page was loaded.
+function kept(name: string): Run | null {
+  const found = memory.get("results")[name];
+  return found ? Run.of(name, { ...found, layers: [] }, { of: "kept", when: found.when, machine: "" }) : null;
+}
+
+const KEPT_TRIALS = 60;
+
+export function useExperiment(name: string, settings: Settings, chapter = name): Experiment {
+  const [run, setRun] = useState<Run | null>(() => latest.get(name) ?? kept(name));
   useRun(run);
-  const kept = useRef("");
+  const saved = useRef<Run | null>(null);
   useEffect(() => {
-    if (run?.status === "done" && run.verdict && !run.recorded && kept.current !== `${run.ask}`) {
-      kept.current = `${run.ask}`;
-      const { answer, sentence, effects, measured_on } = run.verdict;
-      const result: Result = {
-        answer,
-        sentence,
-        effects,
-        facts: factsOf(name, run.verdict),
-        measuredOn: measured_on,
-        settings: run.settings,
-        keys: run.trials.map((trial) => trial.key),
-        when: new Date().toISOString(),
-      };
-      memory.put("results", name, result);
-    }
+    if (run?.status !== "done" || !run.result || run.origin || saved.current === run) return;
+    saved.current = run;
+    const { statement, verdict, claim } = run.result;
+    memory.put("results", name, {
+      result: { claim, statement, verdict: { ...verdict, tables: [] } },
+      facts: factsOf(name, run.result),
+      settings: run.settings,
+      trials: [...run.trials].sort((a, b) => +(b.phase === "measuring") - +(a.phase === "measuring")).slice(0, KEPT_TRIALS),
+      count: run.trials.length,
+      when: new Date().toISOString(),
+    });
   }, [run?.version]);
+  const show = (other: Run) => {
+    if (run) live.stop(run);
+    latest.set(name, other);
+    setRun(other);
+  };
   return {
     name,
+    settings,
     run,
+    stale: run !== null && !belongs(run, settings),
     async replay() {
       const answer = await fetch(`/recorded/${name}.json`);
       if (!answer.ok) return;
-      if (run && busy(run)) live.stop(run);
-      const shown = recordedRun(name, await answer.json());
-      latest.set(name, shown);
-      setRun(shown);
+      const { machine, ...file } = (await answer.json()) as Recorded;
+      show(Run.of(name, file, { of: "recorded", when: file.when, machine }));
     },
-    start(settings) {
-      if (run && (run.status === "running" || run.status === "waiting")) live.stop(run);
-      const next = live.start(chapter, settings);
-      latest.set(name, next);
-      setRun(next);
+    start() {
+      if (latest.get(name)?.busy) return null;
+      const asked = next(run, settings);
+      show(live.start(chapter, asked));
+      return asked;
     },
     stop() {
       if (run) live.stop(run);
     },
   };
-}
-
-interface RecordedFile {
-  when: string;
-  machine: string;
-  settings: object;
-  verdict: Verdict;
-  trials: TrialShown[];
-  count: number; // of all trials; only the first are kept
-  layers: Layers[];
-}
-
-// A run that was trained elsewhere before: it looks like one that has ended, and says so.
-function recordedRun(name: string, file: RecordedFile): Run {
-  const made: Run = new Run(-1, name, file.settings, () => made.tell());
-  made.status = "done";
-  made.verdict = file.verdict;
-  made.trials = file.trials;
-  made.count = file.count;
-  made.layers = file.layers;
-  made.recorded = { when: file.when, machine: file.machine };
-  return made;
-}
-
-export function busy(run: Run | null): boolean {
-  return run?.status === "running" || run?.status === "waiting";
 }
 
 // True once a run takes so long, or the training process stays away so long, that a recorded one
@@ -114,25 +106,36 @@ function useSlow(waiting: boolean): boolean {
   return slow;
 }
 
-// Start and Stop, and how far it has come.
-export function Controls(props: { experiment: Experiment; settings: object; locked?: boolean; label?: string }) {
-  const { run, start, stop, replay, name } = props.experiment;
+// Start and Stop, and how far it has come. Start stays where it is while a run is on, though it does
+// nothing then: a button that goes away or is disabled takes the focus with it.
+export function Controls(props: { experiment: Experiment; locked?: boolean; label?: string; started?: (settings: Settings) => void }) {
+  const { run, stale, start, stop, replay, name } = props.experiment;
   const connection = useConnection();
-  const waiting = busy(run);
-  const round = run?.round;
+  const waiting = run?.busy ?? false;
+  const button = useRef<HTMLButtonElement>(null);
+  const box = useRef<HTMLDivElement>(null);
+  const progress = run?.progress;
   const slow = useSlow(waiting) && name !== "bench";
+  const off = props.locked || waiting;
+  const focusStart = () => button.current?.focus();
+  // Whoever waited here for the verdict is taken to it.
+  const was = useRef(waiting);
+  useEffect(() => {
+    if (was.current && run?.status === "done" && box.current?.contains(document.activeElement)) verdictOf(box.current)?.focus();
+    was.current = waiting;
+  }, [waiting, run?.status]);
   return (
-    <div class="controls">
-      <button type="button" class="primary" disabled={props.locked || waiting} onClick={() => start(props.settings)} aria-describedby="start-note">
-        {run && !waiting ? t("run.again") : (props.label ?? t("run.start"))}
+    <div class="controls" ref={box}>
+      <button type="button" class="primary" ref={button} aria-disabled={off} onClick={() => { if (off) return; const asked = start(); if (asked) props.started?.(asked); }} aria-describedby={props.locked ? "start-note" : undefined}>
+        {run && !waiting && !stale ? t("run.again") : (props.label ?? t("run.start"))}
       </button>
       {!props.locked && (!run || waiting) && slow && (
-        <button type="button" class="quiet-button" onClick={() => void replay()}>
+        <button type="button" class="quiet-button" onClick={() => void replay().then(focusStart)}>
           {t("run.recorded")}
         </button>
       )}
       {waiting && (
-        <button type="button" onClick={stop}>
+        <button type="button" onClick={() => { stop(); focusStart(); }}>
           {t("run.stop")}
         </button>
       )}
@@ -140,10 +143,10 @@ export function Controls(props: { experiment: Experiment; settings: object; lock
         {props.locked && <span id="start-note">{t("run.predict")}</span>}
         {connection !== "ready" && <span>{tt(`state.${connection}`)}</span>}
         {waiting && connection === "compiling" && <progress aria-label={t("state.compiling")} />}
-        {waiting && round && round.total > 0 && (
+        {waiting && progress && progress.total > 0 && (
           <>
-            <progress max={round.total} value={round.done} aria-label={t("run.progress")} />
-            <span class="quiet">{t("run.done", { done: round.done, total: round.total })}</span>
+            <progress max={progress.total} value={progress.done} aria-label={t("run.progress")} />
+            <span class="quiet">{t("run.done", { done: progress.done, total: progress.total })}</span>
           </>
         )}
         {run?.status === "failed" && <span class="failed">{t("run.failed", { why: run.error })}</span>}
@@ -153,26 +156,49 @@ export function Controls(props: { experiment: Experiment; settings: object; lock
   );
 }
 
+// The heading of the verdict that stands below these controls.
+function verdictOf(controls: HTMLElement): HTMLElement | null {
+  return controls.parentElement?.querySelector<HTMLElement>(".verdict h3") ?? null;
+}
+
+// Everything that a run shows; what belongs to other settings than those above says so.
+export function Shown({ experiment, children }: { experiment: Experiment; children: ComponentChildren }) {
+  return (
+    <div class={experiment.stale ? "shown stale" : "shown"}>
+      <p class="other-settings" role="status">{experiment.stale && t("run.stale")}</p>
+      {children}
+    </div>
+  );
+}
+
+function Origin({ run }: { run: Run }) {
+  if (!run.origin) return null;
+  const { of, when, machine } = run.origin;
+  if (of === "recorded") return <p class="recorded">{t("run.was-recorded", { when, machine })}</p>;
+  return <p class="quiet">{t("run.was-kept", { when: new Date(when).toLocaleString(currentLanguage()) })}</p>;
+}
+
 // The verdict in words made from the numbers, its figures, and what stands behind them.
 export function VerdictCard({ run, name, id }: { run: Run | null; name: string; id: string }) {
   useRun(run);
-  const verdict = run?.verdict;
-  if (!run || !verdict) return null;
+  if (!run?.result) return null;
+  const { claim, verdict } = run.result;
+  const { sign, name: kind } = ANSWERS[verdict.answer];
   const predicted = memory.get("predictions")[id];
   const diverged = [...run.ended.values()].filter((end) => end.how === "diverged").length;
   return (
-    <section class={`card verdict ${NAMES[verdict.answer]}`} aria-live="polite">
-      <h3>
-        <span class="badge" aria-hidden="true">{SIGNS[verdict.answer]}</span>
+    <section class={`card verdict ${kind}`} aria-live="polite">
+      <h3 tabIndex={-1}>
+        <span class="badge" aria-hidden="true">{sign}</span>
         <span>
           {t("verdict.title")} {tt(`record.claim.${name}`)} <em>{answerName(verdict.answer)}</em>
         </span>
       </h3>
-      {run.recorded && <p class="recorded">{t("run.was-recorded", run.recorded)}</p>}
+      <Origin run={run} />
       {predicted && <p class="predicted">{t("verdict.predicted")} {inline(tt(`${id}.predict.${predicted}`))}</p>}
-      <Text words={happened(name, verdict.answer, factsOf(name, verdict))} />
+      <Text words={happened(name, verdict.answer, factsOf(name, run.result))} />
       {verdict.figures.map((figure) => (
-        <Figure figure={figure} trials={run.trials} count={run.count} key={figure.title} />
+        <Figure claim={claim} figure={figure} trials={run.trials} count={run.count} key={figure.id} />
       ))}
       {diverged > 0 && <p class="quiet">{t("verdict.diverged", { n: diverged, of: run.trials.length })}</p>}
       <Behind run={run} />
@@ -180,19 +206,19 @@ export function VerdictCard({ run, name, id }: { run: Run | null; name: string; 
   );
 }
 
+// The report's own words, in English.
 export function Behind({ run }: { run: Run }) {
-  const verdict = run.verdict!;
-  const s = verdict.statement;
+  const { verdict, statement } = run.result!;
   return (
     <details class="behind">
       <summary>{t("verdict.behind")}</summary>
       {currentLanguage() !== "en" && <p class="quiet">{t("verdict.english")}</p>}
       <dl lang="en">
         <dt>{t("verdict.report")}</dt><dd>{verdict.sentence}</dd>
-        <dt>{t("verdict.question")}</dt><dd>{s.question}</dd>
-        <dt>{t("verdict.measure")}</dt><dd>{s.measure}</dd>
-        <dt>{t("verdict.fairness")}</dt><dd>{s.fairness}</dd>
-        <dt>{t("verdict.rule")}</dt><dd>{s.rule}</dd>
+        <dt>{t("verdict.question")}</dt><dd>{statement.question}</dd>
+        <dt>{t("verdict.measure")}</dt><dd>{statement.measure}</dd>
+        <dt>{t("verdict.fairness")}</dt><dd>{statement.fairness}</dd>
+        <dt>{t("verdict.rule")}</dt><dd>{statement.rule}</dd>
         <dt>{t("verdict.setting")}</dt><dd>{verdict.measured_on}</dd>
         {verdict.effects.map((effect) => (
           <>
@@ -212,7 +238,7 @@ export function Behind({ run }: { run: Run }) {
             <dd>{verdict.change}</dd>
           </>
         )}
-        <dt>{t("verdict.source")}</dt><dd>{s.source}</dd>
+        <dt>{t("verdict.source")}</dt><dd>{statement.source}</dd>
       </dl>
     </details>
   );

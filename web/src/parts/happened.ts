@@ -1,61 +1,67 @@
 // What happened, in words made from what was measured: the numbers a verdict gives to its sentence.
+// They are found by the ids of effects, figures, series and levels.
 
-import type { Verdict } from "../charts/exhibits";
 import { digits } from "../charts/scale";
+import type { Effect, Figure, Result } from "../made/messages";
 import { has, tt } from "../words";
 
 export type Facts = { [name: string]: number | string | null };
 
-// Which effects a sentence quotes as {a}, {b} and {c}; where nothing is said, the first ones. The
-// order of a verdict's effects is not the same for every claim.
-const QUOTED: { [name: string]: RegExp[] } = {
-  place: [/^before the activation over .*best against best/],
-  "place.door": [/^standardized input over raw input, best/, /^standardized input, batch norm over raw .*best/],
-  layer: [/training/, /testing/],
-  "layer.stories": [/against batch norm/, /against no normalization/],
-  "break.eps": [/epsilon 0 on the input, each/, /epsilon 0 before .*, each/, /epsilon 0 after .*, each/],
-  "break.eval": [/batches of one$/, /batches of 32$/],
-  "break.noise": [/over no normalization, little data, best/, /over no normalization, noisy labels, best/],
+// Which effects a sentence quotes as {a}, {b} and {c}, by their ids; of several, the smallest lead
+// is the one that can be claimed over all others. The first is the one number of the record.
+export const QUOTED: { [experiment: string]: string[][] } = {
+  factory: [["drift"]],
+  race: [["steps/best"], ["time/best"]],
+  rates: [["wider"]],
+  tower: [["deeper/plain-torch"]],
+  "tower.gradients": [["calmer/best/torch"]],
+  place: [["gain/raw/best/before/after", "gain/raw/best/before/input", "gain/raw/best/before/none"]],
+  "place.door": [["gain/arms/best/standardized/raw"], ["gain/arms/best/both/batch"]],
+  layer: [["trained"], ["tested"]],
+  "layer.stories": [["gain/arms/best/layer/batch"], ["gain/arms/best/layer/none"]],
+  "break.eps": [["cost/input/0/best"], ["cost/before/0/best"], ["cost/after/0/best"]],
+  "break.knobs": [["gain/wide/best/both/none"]],
+  "break.eval": [["cost/1"], ["cost/32"]],
+  "break.noise": [["gain/little/best/batch/none"], ["gain/noisy/best/batch/none"]],
 };
 
-function quoted(name: string, verdict: Verdict): (number | null)[] {
-  const of = QUOTED[name];
-  if (!of) return verdict.effects.slice(0, 3).map((effect) => effect.value);
-  return of.map((pattern) => {
-    // The smallest lead is the one that can be claimed over all others.
-    const values = verdict.effects.filter((effect) => pattern.test(effect.label)).map((effect) => effect.value);
-    return values.length && values.every((value) => value !== null) ? Math.min(...(values as number[])) : null;
-  });
+function least(effects: Effect[], ids: string[]): number | null {
+  const values = ids.map((id) => effects.find((effect) => effect.id === id)?.value ?? null);
+  return values.every((value) => value !== null) ? Math.min(...(values as number[])) : null;
 }
 
-function deepest(verdict: Verdict, arm: number, setting: string): number {
-  const figure = verdict.figures.find((one) => one.kind === "dots");
-  const series = figure?.series[arm];
-  const of = (figure?.x.names ?? []).map((name, i) => (name.startsWith(setting) ? (series?.y[i] ?? 0) : 0));
-  return Math.max(0, ...of);
+// The values of a series of a figure at some levels of its axis.
+function at(figure: Figure | undefined, series: string, levels: string[]): number[] {
+  const found = figure?.series.find((one) => one.id === series);
+  return levels.map((level) => found?.y[figure!.x.ids.indexOf(level)] ?? 0);
 }
 
-// How many learning rates of a strip reach its goal.
-function reached(verdict: Verdict, arm: number): number {
-  const figure = verdict.figures.find((one) => one.kind === "strips");
-  const goal = figure?.marks.find((mark) => mark.axis === "y")?.value ?? Infinity;
-  return figure?.series[arm]?.y.filter((value) => value !== null && value >= goal).length ?? 0;
+// How many places of a series reach the figure's goal.
+function reached(figure: Figure | undefined, series: string): number {
+  const goal = figure?.marks.find((mark) => mark.id === "goal")?.value ?? Infinity;
+  return figure?.series.find((one) => one.id === series)?.y.filter((value) => value !== null && value >= goal).length ?? 0;
 }
 
-export function factsOf(name: string, verdict: Verdict): Facts {
-  const [a = null, b = null, c = null] = quoted(name, verdict);
-  const facts: Facts = { a, b, c, bound: verdict.effects[0]?.bound ?? "" };
+export function factsOf(name: string, { verdict }: Result): Facts {
+  const [a = null, b = null, c = null] = (QUOTED[name] ?? []).map((ids) => least(verdict.effects, ids));
+  const first = verdict.effects.find((effect) => effect.id === QUOTED[name]?.[0]?.[0]);
+  const facts: Facts = { a, b, c, bound: first?.bound ?? "" };
+  const figure = (id: string) => verdict.figures.find((one) => one.id === id);
   if (name === "race") {
-    const marks = verdict.figures[0]?.marks ?? [];
-    const [none, batch] = marks.filter((mark) => mark.axis === "x").map((mark) => mark.value);
-    if (none && batch) Object.assign(facts, { none, batch, goal: 100 * (marks.find((mark) => mark.axis === "y")?.value ?? 0) });
+    const marks = figure("curves/steps")?.marks ?? [];
+    const needed = (arm: string) => marks.find((mark) => mark.id === "steps" && mark.series === arm)?.value;
+    const goal = marks.find((mark) => mark.id === "goal")?.value;
+    if (needed("none") && needed("batch") && goal) Object.assign(facts, { none: needed("none"), batch: needed("batch"), goal: 100 * goal });
   }
   if (name === "rates") {
-    const all = verdict.figures[0]?.series[0]?.x.length ?? 0;
-    Object.assign(facts, { none: reached(verdict, 0), batch: reached(verdict, 1), all, times: 10 ** Math.abs(a ?? 0) });
+    const tried = figure("rates");
+    const all = tried?.series[0]?.x.length ?? 0;
+    if (tried) Object.assign(facts, { none: reached(tried, "none"), batch: reached(tried, "batch"), all, times: 10 ** Math.abs(a ?? 0) });
   }
   if (name === "tower") {
-    Object.assign(facts, { none: deepest(verdict, 0, "plain"), batch: deepest(verdict, 1, "plain"), path: deepest(verdict, 1, "residual") });
+    const deepest = figure("deepest");
+    const tallest = (arm: string, kind: string) => Math.max(...at(deepest, arm, [`${kind}-torch`, `${kind}-he`]));
+    if (deepest) Object.assign(facts, { none: tallest("none", "plain"), batch: tallest("batch", "plain"), path: tallest("batch", "residual") });
   }
   return facts;
 }
@@ -65,13 +71,23 @@ function plain(value: number | null): string {
   return digits(value !== null && Math.abs(value) < 1 ? Math.round(10 * value) / 10 || 0 : value);
 }
 
+const key = (text: string) => text.replaceAll(" ", "-");
+
+function bound(text: string): string {
+  return text ? `${tt(`bound.${key(text)}`)} ` : "";
+}
+
 // The sentence, and whatever else the numbers let one say.
 export function happened(name: string, answer: string, facts: Facts): string {
-  const values = Object.fromEntries(
-    Object.entries(facts).map(([key, value]) => [key, typeof value === "string" ? (value ? `${tt(`bound.${value.replaceAll(" ", "-")}`)} ` : "") : plain(value)]),
-  );
-  const key = `${name}.happened.${answer.replaceAll(" ", "-")}`;
+  const values = Object.fromEntries(Object.entries(facts).map(([fact, value]) => [fact, typeof value === "string" ? bound(value) : plain(value)]));
+  const sentence = `${name}.happened.${key(answer)}`;
   const more = `${name}.happened.more`;
-  const said = has(key) ? tt(key, values) : "";
+  const said = has(sentence) ? tt(sentence, values) : "";
   return has(more) && facts.none !== undefined ? `${tt(more, values)} ${said}` : said;
+}
+
+// The one number of an experiment, with its unit: "9.8 times fewer steps".
+export function headline(name: string, facts: Facts): string {
+  if (typeof facts.a !== "number") return "";
+  return `${bound(`${facts.bound ?? ""}`)}${digits(facts.a)} ${tt(`record.unit.${name}`)}`.replace(" -", "-");
 }

@@ -19,7 +19,7 @@ export function inline(text: string): ComponentChildren[] {
 
 // A formula: x_i and x_(row) get their index lowered.
 function maths(text: string): ComponentChildren[] {
-  return text.split(/(_\(\w+\)|_\w)/).map((piece) => (/^_/.test(piece) ? <sub>{piece.replace(/[_()]/g, "")}</sub> : piece));
+  return text.split(/(_\(\w+\)|_\w)/).map((piece) => (piece.startsWith("_") ? <sub>{piece.replace(/[_()]/g, "")}</sub> : piece));
 }
 
 export function Text({ words }: { words: string }) {

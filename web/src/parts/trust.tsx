@@ -2,28 +2,31 @@
 
 import { useState } from "preact/hooks";
 
-import { live, type Checked } from "../live/live";
+import { live } from "../live/live";
+import type { Trusted } from "../made/messages";
 import { t, tt } from "../words";
 
 export function Trust() {
-  const [checked, setChecked] = useState<Checked | null>(null);
+  const [found, setFound] = useState<Trusted | null>(null);
   const [waiting, setWaiting] = useState(false);
+  const checked = found?.checked;
   const ask = async () => {
+    if (waiting) return;
     setWaiting(true);
-    setChecked(await live.trust());
+    setFound(await live.trust());
     setWaiting(false);
   };
   return (
     <details class="trust">
       <summary>{t("trust.title")}</summary>
       <p>{t("trust.words")}</p>
-      <button type="button" onClick={() => void ask()} disabled={waiting}>{t("trust.check")}</button>
+      <button type="button" onClick={() => void ask()} aria-disabled={waiting}>{t("trust.check")}</button>
       <div aria-live="polite">
-        {checked?.failed && <p>{checked.failed}</p>}
-        {checked?.gradient && (
+        {found?.failed && <p class="failed">{found.failed}</p>}
+        {checked && (
           <>
             <table>
-              <caption>{t("trust.gradient", { seed: checked.seed ?? 0 })}</caption>
+              <caption>{t("trust.gradient", { seed: checked.seed })}</caption>
               <thead>
                 <tr><th scope="col">{t("trust.layer")}</th><th scope="col">{t("trust.error")}</th></tr>
               </thead>
@@ -31,7 +34,7 @@ export function Trust() {
                 {Object.entries(checked.gradient).map(([norm, error]) => (
                   <tr key={norm}>
                     <th scope="row">{tt(`arm.${norm}`)}</th>
-                    <td>{error.toExponential(1)} {error < 1e-4 ? "✓" : "✗"}</td>
+                    <td>{error === null ? "–" : error.toExponential(1)} {error !== null && error < 1e-4 ? "✓" : "✗"}</td>
                   </tr>
                 ))}
               </tbody>

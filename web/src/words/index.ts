@@ -19,7 +19,7 @@ export async function setLanguage(code: Language): Promise<void> {
   document.documentElement.lang = code;
   document.title = words["page.title"] ?? "";
   memory.set("language", code);
-  listeners.forEach((listener) => listener());
+  for (const listener of listeners) listener();
 }
 
 export function currentLanguage(): Language {

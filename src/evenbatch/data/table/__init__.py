@@ -1,25 +1,41 @@
 """Your own table: a CSV, TSV, Parquet or NPZ file, with the column to predict named.
 
-file -> kind.py -> text.py, parquet.py or npz.py -> columns.Table -> encode.py -> Dataset
+file -> kind.py -> text.py, parquet.py or npz.py -> Table -> judge.py -> encode.py -> Dataset
+
+What is wrong on the way is a `Fault` with the options that deal with it. `load_table` tries these,
+until the file can be read, and puts all faults and all options into one message.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from evenbatch.data.dataset import TASKS, Dataset, from_rows
+from evenbatch.data.dataset import Dataset
 from evenbatch.data.errors import DataError, did_you_mean, listed
 from evenbatch.data.split import check_split
-from evenbatch.data.table.columns import Table
+from evenbatch.data.table.columns import Fault, Reading, Table, TableError, check_known
 from evenbatch.data.table.encode import encode
-from evenbatch.data.table.kind import PARQUET, TEXT, kind_of
+from evenbatch.data.table.judge import judge
+from evenbatch.data.table.kind import NPZ, PARQUET, TEXT, kind_of
 from evenbatch.data.table.npz import read_npz
+from evenbatch.data.table.options import ONLY_TEXT, make
 from evenbatch.data.table.parquet import read_parquet
+from evenbatch.data.table.suspects import of_dataset
 from evenbatch.data.table.text import read_text
+from evenbatch.table_options import HELP, TableOptions
 
+__all__ = ["TableError", "TableOptions", "load_table", "recall"]
+
+_READERS: dict[str, Callable[[Path, Sequence[str], TableOptions, int], Table]] = {
+    TEXT: read_text,
+    PARQUET: read_parquet,
+    NPZ: read_npz,
+}
+_TRIES = 12  # faults hide each other: an encoding, comments, units, separators, gaps
 _loaded: dict[str, list[Dataset]] = {}  # the data sets made here, by name
 
 
@@ -27,39 +43,29 @@ def load_table(
     path: str | os.PathLike[str],
     target: str | Sequence[str],
     *,
-    task: str | None = None,
     test_share: float = 0.2,
     seed: int = 0,
-    drop: str | Sequence[str] = (),
-    categories: str | Sequence[str] = (),
-    keep_constant: bool = False,
-    decimal: str = ".",
-    delimiter: str | None = None,
-    encoding: str | None = None,
     name: str | None = None,
+    **options: Any,
 ) -> Dataset:
     """A data set from a file of your own; afterwards ``load("table:<name>")`` finds it too.
 
-    Numbers are kept as they are. A column of texts becomes one column of zeros and ones for each of
-    its categories ("colour=red"). Nothing is filled in, dropped or standardized.
+    Numbers are kept as they are. A column of up to 50 texts becomes one column of zeros and ones
+    for each of them ("colour=red"). Nothing is filled in or standardized, and nothing is left out
+    that the data set's `notes` do not name.
 
     Args:
-        path: a CSV, TSV, Parquet or NPZ file.
+        path: a CSV, TSV, Parquet or NPZ file; text files may be packed (gz, bz2, xz).
         target: the column to predict; several for a regression on several targets.
-        task: "classification" or "regression". If left out: classification for a target of texts,
-            or of whole numbers with at most 20 different values, each met twice or more on average.
         test_share: part of the rows kept for testing; each class gives its share.
         seed: chooses those rows.
-        drop: columns to leave out.
-        categories: columns of numbers that are names (postcodes).
-        keep_constant: keep columns that hold the same value in every row, and note them.
-        decimal: "," if the file writes 3,5 (text files only, as the next two).
-        delimiter: if left out, whichever of , ; tab | splits the rows most evenly.
-        encoding: if left out, UTF-8, or what the file's byte-order mark says.
         name: the data set is called "table:<name>"; if left out, the file's name without ending.
+        options: how the file is read:
+            {options}
 
     Raises:
-        DataError: for a file or a cell that cannot be used: where it is, what is wrong, what to do.
+        DataError: for a file that cannot be used. `TableError`, one of them, lists all that is
+            wrong, and the call with the options that read the file.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -69,56 +75,110 @@ def load_table(
     Dataset('table:tea': classification, 3 features, 2 classes, 2 training + 2 test rows, ...)
     """
     check_split(test_share, seed)
-    if task is not None and task not in TASKS:
-        raise DataError(f"task is {task!r}, not one of {TASKS}.{did_you_mean(task, TASKS)}")
-    targets, drop, categories = _names(target), _names(drop), _names(categories)
-    if not targets:
-        raise DataError("target is empty: name the column to predict.")
-    both = set(targets) & set(drop)
+    chosen = make(**options)
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    both = set(targets) & set(chosen.drop)
     if both:
         raise DataError(f"{listed(sorted(both))} cannot be the target and be dropped.")
-
     path = Path(path).expanduser()
-    text = {"decimal": decimal, "delimiter": delimiter, "encoding": encoding}
-    table = _read(path, drop, categories, text)
-    _check_size(table)
-    encoded = encode(table, targets, task=task, categories=categories, keep_constant=keep_constant)
-    dataset = from_rows(
-        f"table:{name or path.stem}",
-        encoded.x,
-        encoded.y,
-        features=encoded.features,
-        classes=encoded.classes,
-        test_share=test_share,
-        seed=seed,
-        source=f"Your table {path.name}, {table.n_rows} rows, target {listed(targets)}.",
-        notes=encoded.notes,
-    )
-    return _remember(_with_notes(dataset))
-
-
-def _read(path: Path, drop: list[str], categories: list[str], text: dict[str, str | None]) -> Table:
-    """The file as columns; `text` holds the options that only text files have."""
     kind = kind_of(path)
-    if kind == TEXT:
-        return read_text(path, categories=categories, drop=drop, **text)
-    for option, value in text.items():
-        if value not in (None, "."):
+
+    def attempt(targets: tuple[str, ...], options: TableOptions) -> Dataset:
+        table = _READERS[kind](path, targets, options, seed)
+        return _dataset(path, table, targets, options, name, test_share, seed)
+
+    _check_options(path, kind, chosen)
+    try:
+        return _remember(attempt(targets, chosen))
+    except TableError as error:
+        raise _explained(str(path), error, attempt, targets, chosen) from None
+
+
+if load_table.__doc__:  # there is none under python -OO
+    _lines = [f"{name}: {about['help']}" for name, about in HELP.items()]
+    load_table.__doc__ = load_table.__doc__.replace("{options}", "\n            ".join(_lines))
+
+
+def _check_options(path: Path, kind: str, options: TableOptions) -> None:
+    for option in options.given():
+        if kind != TEXT and option in ONLY_TEXT:
             raise DataError(
                 f"{option} is about text files (CSV, TSV); {path.name} is none. Leave it out."
             )
-    read = read_parquet if kind == PARQUET else read_npz
-    return read(path, categories=categories, drop=drop)
 
 
-def _with_notes(dataset: Dataset) -> Dataset:
-    """A column may vary over all rows and stand still in training: worth a note, no error."""
-    still = (dataset.x_train == dataset.x_train[0]).all(axis=0)
-    if not still.any():
-        return dataset
-    names = [name for name, same in zip(dataset.features, still, strict=True) if same]
-    note = f"The same value in every training row: {listed(names)}."
-    return replace(dataset, notes=(*dataset.notes, note))
+def _explained(
+    path: str,
+    error: TableError,
+    attempt: Callable[[tuple[str, ...], TableOptions], Dataset],
+    targets: tuple[str, ...],
+    options: TableOptions,
+) -> TableError:
+    """All faults of a file, and the options with which it was read here just now."""
+    faults: list[Fault] = []
+    for _ in range(_TRIES):
+        faults += [fault for fault in error.faults if fault not in faults]
+        before = targets, options
+        for fault in error.faults:
+            targets = fault.change.get("target", targets)
+            options = options.changed({k: v for k, v in fault.change.items() if k != "target"})
+        if (targets, options) == before or not all(fault.change for fault in error.faults):
+            break
+        try:
+            data = attempt(targets, options)
+        except TableError as next_error:
+            error = next_error
+        except DataError as last:
+            said = str(last).removeprefix(f"{error.file}: ")
+            return TableError(error.file, [*faults, Fault(said)])
+        else:
+            inputs = f"{data.n_features} input{'s' * (data.n_features > 1)}"
+            gives = f"{data.n_train + data.n_test:,} rows, {inputs}"
+            return TableError(error.file, faults, Reading(path, targets, options, gives))
+    return TableError(error.file, faults)
+
+
+def _dataset(
+    path: Path,
+    table: Table,
+    targets: Sequence[str],
+    options: TableOptions,
+    name: str | None,
+    test_share: float,
+    seed: int,
+) -> Dataset:
+    check_known(table, options)
+    if table.n_rows < 2:
+        rows = "1 row" if table.n_rows else "0 rows"
+        raise DataError(
+            f"{table.file}: {rows} of data cannot be split into training and test. "
+            "At least 2 are needed, and some hundreds to learn from."
+        )
+    judged = judge(table, targets, options)
+    used, rows = len(judged.kept), f"{table.n_file:,}"
+    if table.n_rows < table.n_file:
+        judged.notes.insert(
+            0,
+            f"{table.n_rows:,} of {table.n_file:,} rows are used, drawn at random by the seed; "
+            "--rows takes another number.",
+        )
+    if used < table.n_file:
+        rows = f"{used:,} of {rows}"
+    data = encode(
+        table,
+        judged,
+        options,
+        name=f"table:{name or _stem(path)}",
+        test_share=test_share,
+        seed=seed,
+        source=f"Your table {path.name}, {rows} rows, target {listed(targets, 5)}.",
+    )
+    return replace(data, notes=(*data.notes, *of_dataset(data, targets)))
+
+
+def _stem(path: Path) -> str:
+    """The file's name without its endings: wine.csv.gz is "wine"."""
+    return Path(path.stem).stem if path.suffix in (".gz", ".bz2", ".xz") else path.stem
 
 
 def _remember(dataset: Dataset) -> Dataset:
@@ -142,16 +202,3 @@ def recall(name: str) -> Dataset:
             "load_table returned, or tell them apart with load_table(..., name='...')."
         )
     return found[0]
-
-
-def _names(value: str | Sequence[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
-
-
-def _check_size(table: Table) -> None:
-    if table.n_rows < 2:
-        rows = "1 row" if table.n_rows else "0 rows"
-        raise DataError(
-            f"{table.file}: {rows} of data cannot be split into training and test. "
-            "At least 2 are needed, and some hundreds to learn from."
-        )

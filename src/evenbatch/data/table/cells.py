@@ -1,123 +1,211 @@
-"""From cells of text to columns: which are numbers, which are categories, which are mistakes.
-
-The rule: a column holds numbers when at least half of its filled cells are numbers, or look like
-numbers written another way (1,5 or 1 000 or 12 %). The remaining cells of such a column are then
-mistakes, and are reported. Any other column holds categories.
-"""
+"""From cells of text to columns: how numbers are written, and what stands for a missing value."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from evenbatch.data.table.columns import Column, Problem
+from evenbatch.data.table.columns import Column
 
-MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
+MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?", "<na>"})
 
-_DIGITS = r"[+-]?\d{1,3}"
-_LOOKS_LIKE = (  # pattern, what to say about a cell that is written so
-    (rf"{_DIGITS}(,\d{{3}})+(\.\d+)?", "has thousands separators: write the digits only"),
-    (rf"{_DIGITS}([ '’\u00a0\u202f]\d{{3}})+([.,]\d+)?", "has thousands separators: "
-     "write the digits only"),
-    (rf"{_DIGITS}(\.\d{{3}})+,\d+", "has thousands separators: write the digits only"),
-    (r"[+-]?\d*,\d+", "has a decimal comma: write a point, or pass decimal=','"),
-    (r"[+-]?\d+(_\d+)+", "has thousands separators: write the digits only"),
-    (r"[€$£¥]\s*[+-]?\d[\d.,]*", "carries a unit: write the number alone"),
-    (r"[+-]?\d[\d.,]*\s*[%€$£¥]", "carries a unit: write the number alone"),
-    (r"\u2212\s*\d[\d.,]*", "begins with a typographic minus: use the hyphen -"),
-)  # fmt: skip
-_PATTERNS = tuple((re.compile(pattern), what) for pattern, what in _LOOKS_LIKE)
+_SPACES = "[ \u00a0\u2009\u202f]"
+_GROUPS = {" ": _SPACES, "'": "['’]"}
+_SIGNS = frozenset(["", *"%‰€$£¥₹°"])
+_UNIT = re.compile(
+    r"([€$£¥₹]?)\s*"
+    rf"([+\-−]?\s*(?:\d+(?:(?:{_SPACES}|['’])\d{{3}}|[.,_]\d+)*[.,]?|[.,]\d+)(?:[eE][+-]?\d+)?)"
+    r"\s*([%‰€$£¥₹°]?[A-Za-zµΩ°/²³·]{0,8})"
+)
 
 
-def parse(cell: str, decimal: str = ".") -> float | None:
-    """The number a cell holds; NaN when it is missing, None when it is something else.
+class Numbers:
+    """Reads a cell as a number, written as the options say.
 
-    >>> parse(" 1.5 "), parse("NA"), parse("1,5"), parse("1,5", decimal=","), parse("1_000")
-    (1.5, nan, None, 1.5, None)
+    >>> Numbers()(" 1.5 "), Numbers()("NA"), Numbers()("1,5"), Numbers()("1_000")
+    (1.5, nan, None, None)
+    >>> Numbers(decimal=",", thousands=".")("1.234,5"), Numbers(missing=["-9"])("-9.0")
+    (1234.5, nan)
     """
-    text = cell.strip()
-    if text.casefold() in MISSING:
-        return float("nan")
-    if "_" in text:  # Python reads 1_000 as a number; a table that holds it means something else
-        return None
-    if decimal != ".":
-        if "." in text:
+
+    def __init__(
+        self, decimal: str = ".", thousands: str = "", missing: Sequence[str] = ()
+    ) -> None:
+        self.decimal, self.thousands = decimal, thousands
+        self.missing = MISSING | {text.strip().casefold() for text in missing}
+        group = _GROUPS.get(thousands, re.escape(thousands))
+        point = re.escape(decimal)
+        self._group = re.compile(group)
+        self._grouped = re.compile(rf"[+-]?\d{{1,3}}(?:{group}\d{{3}})+(?:{point}\d*)?")
+        self.codes = np.array([n for n in map(_plain, missing) if n is not None])
+
+    def __call__(self, cell: str) -> float | None:
+        """The number; NaN when the cell is missing, None when it holds something else."""
+        text = cell.strip()
+        if text.casefold() in self.missing:
+            return float("nan")
+        text = text.replace("\u2212", "-")  # a typographic minus
+        if self.thousands and self._group.search(text):
+            if self._grouped.fullmatch(text) is None:
+                return None
+            text = self._group.sub("", text)
+        if self.decimal != ".":
+            if "." in text:
+                return None
+            text = text.replace(self.decimal, ".")
+        number = _plain(text)
+        return float("nan") if number is not None and number in self.codes else number
+
+    def all(self, cells: Sequence[str]) -> NDArray[np.float64] | None:
+        """The common case, without a call for each cell: nothing but plain numbers."""
+        joined = "\0".join(cells)
+        if "_" in joined:  # Python reads 1_000 as a number; a table means something else by it
             return None
-        text = text.replace(decimal, ".")
+        try:
+            if self.decimal != ".":
+                if "." in joined:
+                    return None
+                cells = joined.replace(self.decimal, ".").split("\0")
+            found = np.array(list(map(float, cells)))
+        except ValueError:
+            return None
+        if len(self.codes):
+            found[np.isin(found, self.codes)] = np.nan
+        return found
+
+
+def _plain(text: str) -> float | None:
     try:
-        return float(text)
+        return None if "_" in text else float(text)
     except ValueError:
         return None
 
 
-def mistake(cell: str, decimal: str = ".") -> str | None:
-    """What is wrong with a cell that looks like a number but is none; None for plain text.
+def unit_of(text: str) -> tuple[str, str] | None:
+    """The number in a text that is a number with a unit, and the unit; None for any other text.
 
-    >>> mistake("3,5")
-    "'3,5' has a decimal comma: write a point, or pass decimal=','"
-    >>> mistake("chewy") is None
-    True
+    >>> unit_of("$170,457"), unit_of("12.5 km"), unit_of("12 %"), unit_of("A-0001")
+    (('170,457', '$'), ('12.5', 'km'), ('12', '%'), None)
     """
-    text = cell.strip()
-    if decimal == "," and "." in text and re.fullmatch(r"[+-]?[\d.,]+", text):
-        return f"{text!r} holds a point, but decimal=',' was passed: write the digits only"
-    if re.fullmatch(rf"{_DIGITS},\d{{3}}", text):
-        whole, point = text.replace(",", ""), text.replace(",", ".")
-        return f"{text!r} may mean {whole} or {point}: write the one meant, or pass decimal=','"
-    for pattern, what in _PATTERNS:
-        if pattern.fullmatch(text):
-            return f"{text!r} {what}"
-    return None
+    match = _UNIT.fullmatch(text.strip())
+    if match is None or not (match[1] or match[3]):
+        return None
+    return match[2].strip(), match[1] + match[3]
 
 
-def read_column(
-    name: str, cells: Sequence[str], *, categories: bool, decimal: str
-) -> tuple[Column, list[Problem]]:
-    """One column of text cells as numbers or categories, and the cells that are mistakes.
+def is_category(column: Column) -> bool:
+    """Whether a column holds categories: more than half of its filled cells are plain texts.
+
+    Texts that look like numbers written another way (1,5 or 1 000 or 12 %) count as numbers: they
+    are mistakes, or the options do not fit the file.
+    """
+    if column.codes is None:
+        return False
+    filled = len(column.numbers) - int(column.missing.sum())
+    plain = sum(n for text, n in column.used.items() if not like_number(text))
+    return 2 * plain > filled
+
+
+def like_number(text: str) -> bool:
+    """Whether a text looks like a number that is written another way.
+
+    >>> like_number("1.234,5"), like_number("12 %"), like_number("12a"), like_number("-")
+    (True, True, False, False)
+    """
+    match = _UNIT.fullmatch(text)
+    return match is not None and match[3] in _SIGNS
+
+
+def without_unit(column: Column, numbers: Numbers) -> Column:
+    """The column without the unit that all its cells carry, if they do.
+
+    Cells without a unit beside others that have one are left as they are: they may mean another.
+    """
+    if column.codes is None or np.isfinite(column.numbers).any():
+        return column
+    texts: dict[str, int] = {}
+    values, places, units = [np.nan], [0], set()
+    for written in column.texts:
+        text, unit = unit_of(written) or ("", "")
+        units.add(unit)
+        if unit == "" or len(units) > 1:
+            return column
+        number = numbers(text)
+        values.append(np.nan if number is None else number)
+        places.append(texts.setdefault(text, len(texts) + 1) if number is None else 0)
+    return replace(
+        column,
+        numbers=np.array(values)[column.codes],
+        codes=np.array(places, np.int32)[column.codes] if texts else None,
+        texts=list(texts),
+        unit=units.pop(),
+    )
+
+
+class Cells:
+    """Collects the cells of one column, some rows at a time.
 
     Args:
         name: of the column.
-        cells: every cell, in order.
-        categories: take the cells as categories, even if they are numbers (postcodes).
-        decimal: the decimal separator, "." or ",".
+        numbers: how numbers are written; None if every cell is a text (a category).
+        missing: what stands for a missing value.
     """
-    if categories:
-        return _texts(name, cells), []
-    quick = _all_numbers(cells) if decimal == "." else None
-    if quick is not None:
-        return Column(name, numbers=quick), []
-    parsed = [parse(cell, decimal) for cell in cells]
-    others = [i for i, number in enumerate(parsed) if number is None]
-    like = sum(mistake(cells[i], decimal) is not None for i in others)
-    missing = sum(number is not None and number != number for number in parsed)
-    filled = len(cells) - missing
-    if filled and 2 * (filled - len(others) + like) < filled:
-        return _texts(name, cells), []
-    problems = [
-        Problem(
-            i,
-            name,
-            mistake(cells[i], decimal) or f"{cells[i].strip()!r} is not a number",
-            is_text=True,
-        )
-        for i in others
-    ]
-    # A mistake is reported as such, not as a missing value too.
-    numbers = [0.0 if number is None else number for number in parsed]
-    return Column(name, numbers=np.array(numbers, dtype=np.float64)), problems
 
+    def __init__(self, name: str, numbers: Numbers, as_text: bool) -> None:
+        self.name, self.numbers, self.as_text = name, numbers, as_text
+        self._codes: dict[str, int] = {}
+        self._values: list[NDArray[np.float64]] = []
+        self._places: list[NDArray[np.int32] | None] = []
+        self._zeros = ""
 
-def _texts(name: str, cells: Sequence[str]) -> Column:
-    stripped = [cell.strip() for cell in cells]
-    return Column(name, texts=[None if c.casefold() in MISSING else c for c in stripped])
+    def add(self, cells: Sequence[str]) -> None:
+        """The next rows."""
+        if not self._values and not self.as_text:
+            padded = re.compile(r"\s*0\d+\s*")
+            self._zeros = next((c for c in cells[:1000] if padded.fullmatch(c)), "").strip()
+        quick = None if self.as_text else self.numbers.all(cells)
+        if quick is not None:
+            self._values.append(quick)
+            self._places.append(None)
+            return
+        values: dict[str, float] = {}
+        places: dict[str, int] = {}
+        for cell in dict.fromkeys(cells):
+            text = cell.strip()
+            number = self.numbers(cell)
+            if number is None or (self.as_text and number == number):
+                values[cell] = np.nan
+                places[cell] = self._codes.setdefault(text, len(self._codes) + 1)
+            else:
+                values[cell], places[cell] = number, 0
+        n = len(cells)
+        self._values.append(np.fromiter(map(values.__getitem__, cells), np.float64, n))
+        self._places.append(np.fromiter(map(places.__getitem__, cells), np.int32, n))
 
+    def keep(self, kept: NDArray[np.bool_]) -> None:
+        """Forget the rows that are not in the sample."""
+        column = self.column()
+        self._values = [column.numbers[kept]]
+        self._places = [None if column.codes is None else column.codes[kept]]
 
-def _all_numbers(cells: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
-    """The common case, without a Python call for each cell: nothing but numbers."""
-    try:
-        numbers = np.array(list(map(float, cells)), dtype=np.float64)
-    except ValueError:
-        return None
-    return None if any("_" in cell for cell in cells) else numbers
+    def column(self) -> Column:
+        """All rows so far."""
+        codes = None
+        if self._codes:
+            codes = np.concatenate(
+                [
+                    np.zeros(len(values), np.int32) if places is None else places
+                    for values, places in zip(self._values, self._places, strict=True)
+                ]
+            )
+        values = np.concatenate(self._values) if self._values else np.zeros(0)
+        return Column(self.name, values, codes, list(self._codes), self._zeros)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether some cells are numbers and some texts."""
+        return bool(self._codes) and any(np.isfinite(values).any() for values in self._values)

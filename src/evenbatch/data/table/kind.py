@@ -11,13 +11,19 @@ _ENDINGS = {".parquet": PARQUET, ".pq": PARQUET, ".npz": NPZ, ".npy": NPZ}
 _KNOWN = (  # how a file begins, what it is, and its kind here if it can be read
     (b"PAR1", "a Parquet file", PARQUET),
     (b"\x93NUMPY", "a NumPy array (NPY)", NPZ),
-    (b"\x1f\x8b", "a gzip archive", None),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", None),
     (b"%PDF", "a PDF document", None),
     (b"\x89PNG", "a PNG picture", None),
     (b"SQLite format 3", "a SQLite database", None),
     (b"\x89HDF", "an HDF5 file", None),
     (b"ARROW1", "a Feather (Arrow) file", None),
+    (b"<!DOCTYPE", "a web page", None),
+    (b"<html", "a web page", None),
+    (b"<?xml", "an XML file", None),
+    (b'{"', "a JSON file", None),
+    (b'[{"', "a JSON file", None),
+    (b"@relation", "an ARFF file", None),
+    (b"@RELATION", "an ARFF file", None),
 )
 
 

@@ -1,24 +1,34 @@
-"""CSV, TSV and their relatives: from bytes to rows of cells.
+"""CSV, TSV and their relatives: from bytes to rows of cells, some thousand at a time.
 
 Rows are numbered as a spreadsheet shows them: the header is row 1, blank rows count.
 """
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import csv
+import gzip
 import io
+import lzma
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import IO, Any
 
-from evenbatch.data.errors import DataError, listed
-from evenbatch.data.table.cells import parse, read_column
-from evenbatch.data.table.columns import Table, check_known
+import numpy as np
+from numpy.typing import NDArray
+
+from evenbatch.data.errors import DataError
+from evenbatch.data.table.cells import Cells, Numbers, is_category
+from evenbatch.data.table.columns import Column, Fault, Table, TableError
+from evenbatch.data.table.header import COMMENTS, Header, find_header
+from evenbatch.table_options import TableOptions
 
 DELIMITERS = ",;\t|"
-_LOOKED_AT = 100  # rows used to find the delimiter
+_HEAD = 300  # rows looked at to find the delimiter and the header
+_CHUNK = 5000  # rows taken apart at a time: small, so that they are forgotten soon
 
 _MARKS = (  # longest first: a UTF-32 mark begins like a UTF-16 one
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -27,159 +37,306 @@ _MARKS = (  # longest first: a UTF-32 mark begins like a UTF-16 one
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 
-def read_text(
-    path: Path,
-    *,
-    categories: Sequence[str],
-    drop: Sequence[str],
-    decimal: str | None,
-    delimiter: str | None,
-    encoding: str | None,
-) -> Table:
+def read_text(path: Path, target: Sequence[str], options: TableOptions, seed: int) -> Table:
     """A text file as a table; columns in `drop` are not looked at."""
-    if decimal not in (".", ","):
-        raise DataError(f"decimal is {decimal!r}; it is the decimal separator, '.' or ','.")
-    text = decode(path.name, path.read_bytes(), encoding)
-    rows, numbers = split_cells(
-        path.name, text, find_delimiter(text) if delimiter is None else delimiter
-    )
-    if not rows:
-        raise DataError(f"{path.name}: the file is empty. It needs a header row and rows below it.")
-    header = _header(path.name, rows[0], numbers[0], drop)
-    if len(header) == 1:
-        raise DataError(
-            f"{path.name}: only one column was found, {header[0][:60]!r}. Cells are separated by "
-            "one of , ; tab | unless delimiter='…' says otherwise."
-        )
-    check_known(path.name, "drop", drop, header)
-    check_known(path.name, "categories", categories, header)
-    body = rows[1:]
-    if not body:
-        raise DataError(f"{path.name}: there are no rows below the header. Add some.")
-    _check_lengths(path.name, header, body, numbers[1:])
-    columns, problems = [], []
-    for name, cells in zip(header, zip(*body, strict=True), strict=True):
-        if name in drop:
-            continue
-        column, mistakes = read_column(name, cells, categories=name in categories, decimal=decimal)
-        columns.append(column)
-        problems += mistakes
-    lines = numbers[1:]
-    return Table(path.name, tuple(columns), lambda i: f"row {lines[i]}", tuple(problems))
-
-
-def decode(file: str, raw: bytes, encoding: str | None) -> str:
-    """The text of a file; UTF-8, or what its byte-order mark says, or what `encoding` says."""
-    marked = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
-    chosen = encoding or marked or "utf-8"
-    if chosen == "utf-8" and b"\0" in raw:
-        even, odd = (raw[i:2000:2].count(0) / len(raw[i:2000:2] or b"-") for i in (0, 1))
-        if max(even, odd) > 0.5 and min(even, odd) < 0.1:  # every other byte: Latin in UTF-16
-            hint = "utf-16-be" if even > odd else "utf-16-le"
-            raise DataError(
-                f"{file}: this looks like UTF-16 text without a byte-order mark. "
-                f"Save it as UTF-8, or pass encoding={hint!r}."
-            )
-        raise DataError(
-            f"{file}: this is a binary file (a zero byte at position {raw.index(0)}), not a table "
-            "of text. CSV, TSV, Parquet and NPZ can be read; save it as one of them."
-        )
     try:
-        return raw.decode(chosen)
-    except LookupError as error:
-        raise DataError(f"{file}: there is no encoding {chosen!r}. Try 'cp1252'.") from error
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
+        try:
+            return _read(path, target, options, seed)
+        except _QuoteError as error:
+            with opened(path) as raw:
+                if b'\\"' not in raw.read():
+                    raise DataError(str(error)) from None
+            return _read(path, target, options, seed, escape="\\")
+    except (EOFError, lzma.LZMAError, OSError) as error:
+        if _unpacker(path) is open:
+            raise
+        raise DataError(f"{path.name}: a damaged archive ({error}). Pack it again.") from error
+    except UnicodeError:
+        raise TableError(path.name, [_encoding_fault(path, options)]) from None
+
+
+class _QuoteError(DataError):
+    """Quotation marks that do not match; some programs write a backslash before those of a text."""
+
+
+def _read(
+    path: Path, target: Sequence[str], options: TableOptions, seed: int, escape: str | None = None
+) -> Table:
+    encoding = _encoding(path, options)
+    with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
+        lines = list(islice(_lines(stream, options), _HEAD))
+    delimiter = options.delimiter or find_delimiter(lines)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        return _rows(path, encoding, delimiter, options, escape)
+
+    header = find_header(path.name, list(islice(rows(), _HEAD)), target, options)
+    columns, sample = _columns(path.name, rows(), header, options, seed, set(options.categories))
+    mixed = {c.name for c in columns if c.mixed and is_category(c.column())}
+    if mixed:  # read again: a category is the text as it is written, "01" and not 1
+        as_text = mixed | set(options.categories)
+        columns, sample = _columns(path.name, rows(), header, options, seed, as_text)
+    found = {cells.name: cells.column() for cells in columns}
+
+    numbers = sample.numbers
+
+    def read(names: Sequence[str]) -> Iterator[Column]:
+        return (found[name] for name in names)
+
+    return Table(
+        path.name,
+        header.names,
+        len(numbers),
+        read,
+        lambda i: f"row {numbers[i]}",
+        n_file=sample.seen,
+        numbers=numbers,
+        unnamed=header.unnamed,
+        delimiter=delimiter,
+        notes=header.notes,
+    )
+
+
+def opened(path: Path) -> IO[bytes]:
+    """The bytes of a file, unpacked."""
+    found: IO[bytes] = _unpacker(path)(path, "rb")
+    return found
+
+
+def _unpacker(path: Path) -> Any:
+    with path.open("rb") as file:
+        start = file.read(8)
+    return next((how for mark, how in COMPRESSED.items() if start.startswith(mark)), open)
+
+
+def _encoding(path: Path, options: TableOptions) -> str:
+    """UTF-8, or what the byte-order mark says, or what was asked for."""
+    with opened(path) as raw:
+        start = raw.read(1 << 16)
+    marked = next((name for mark, name in _MARKS if start.startswith(mark)), None)
+    chosen = options.encoding or marked or "utf-8"
+    try:
+        codecs.lookup(chosen)
+    except LookupError:
+        raise DataError(f"{path.name}: there is no encoding {chosen!r}. Try cp1252.") from None
+    if chosen == "utf-8" and b"\0" in start:
+        even, odd = (start[i:2000:2].count(0) / len(start[i:2000:2] or b"-") for i in (0, 1))
+        if max(even, odd) > 0.5 and min(even, odd) < 0.1:  # every other byte: Latin in UTF-16
+            fault = Fault(
+                "this looks like UTF-16 text without a byte-order mark",
+                {"encoding": "utf-16-be" if even > odd else "utf-16-le"},
+            )
+            raise TableError(path.name, [fault])
         raise DataError(
-            f"{file}: line {line} holds a byte 0x{raw[error.start]:02X} that is not {chosen} text. "
-            "Save the file as UTF-8; or, if it came from Excel or an older program, "
-            "pass encoding='cp1252' (Western Europe) or the encoding it was written in."
-        ) from error
+            f"{path.name}: this is a binary file (a zero byte at position {start.index(0)}), not a "
+            "table of text. CSV, TSV, Parquet and NPZ can be read; save it as one of them."
+        )
+    return chosen
 
 
-def find_delimiter(text: str) -> str:
-    """The delimiter under which most rows have as many cells as the header, and at least two.
+def _encoding_fault(path: Path, options: TableOptions) -> Fault:
+    with opened(path) as raw:
+        content = raw.read()
+    chosen = _encoding(path, options)
+    try:
+        content.decode(chosen)
+    except UnicodeDecodeError as error:
+        where = f"line {content.count(10, 0, error.start) + 1}"
+        what = f"{where} holds a byte 0x{content[error.start]:02X} that is not {chosen} text"
+    except UnicodeError as error:
+        what = f"this is not {chosen} text ({error})"
+    else:
+        what = f"this is not {chosen} text"
+    if chosen != "utf-8":
+        return Fault(f"{what}. Save the file as UTF-8, or leave the encoding out.")
+    for guess in ("cp1252", "latin-1"):
+        try:
+            content.decode(guess)
+        except UnicodeDecodeError:
+            continue
+        break
+    return Fault(
+        f"{what}; if letters come out wrong below, put the encoding the file was written in",
+        {"encoding": guess},
+    )
 
-    >>> find_delimiter("a;b\\n1,5;2,5\\n"), find_delimiter("a\\tb, c\\n1\\t2\\n")
+
+def _lines(stream: IO[str], options: TableOptions) -> Iterator[str]:
+    """The lines of a file; a comment becomes a blank line, so that rows keep their numbers."""
+    if not options.comment:
+        return iter(stream)
+    return ("\n" if line.lstrip().startswith(options.comment) else line for line in stream)
+
+
+def find_delimiter(lines: Sequence[str]) -> str:
+    """The delimiter that splits most rows into as many cells, and at least two.
+
+    The first row, which holds the names, must be one of them (or have one cell less, as R writes
+    it), or the delimiter counts for half. Blanks, of which any number count as one, are tried where
+    no other does well, and must make more cells: there may be blanks within each cell.
+
+    >>> find_delimiter(["a;b", "1,5;2,5"]), find_delimiter(["a\\tb, c", "1\\t2"])
     (';', '\\t')
     """
-    lines = list(islice(io.StringIO(text, newline=""), 2 * _LOOKED_AT))
     best, best_score = ",", (0.0, 0)
-    for delimiter in DELIMITERS:
-        widths = []
+    for delimiter in DELIMITERS + " ":
+        if delimiter == " " and best_score[0] > 0.6:
+            break
+        widths: list[int] = []
         try:
-            for row in csv.reader(lines, delimiter=delimiter):
-                if row:
+            for row in _split(iter(lines), delimiter):
+                if any(cell.strip() for cell in row):
                     widths.append(len(row))
-                if len(widths) == _LOOKED_AT:
-                    break
         except csv.Error:
-            continue
-        if not widths or widths[0] < 2:
-            continue
-        score = (sum(w == widths[0] for w in widths) / len(widths), widths[0])
-        if score > best_score:
-            best, best_score = delimiter, score
+            if not widths:  # a quotation mark that the last line leaves open is no reason
+                continue
+        counts = Counter(width for width in widths if width > 1)
+        if counts:
+            width, n = counts.most_common(1)[0]
+            agrees = width - 1 <= widths[0] <= width and widths[0] > 1
+            score = (n / len(widths) * (1 if agrees else 0.5), width)
+            if score > best_score and (delimiter != " " or width > best_score[1]):
+                best, best_score = delimiter, score
     return best
 
 
-def split_cells(file: str, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
-    """Rows of cells without the blank ones, and the number of each row in the file."""
-    if len(delimiter) != 1 or delimiter in '\r\n"':
-        raise DataError(f"delimiter is {delimiter!r}; it must be one character, like ',' or ';'.")
-    rows, numbers = [], []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    number = 0
+def _split(lines: Iterator[str], delimiter: str, escape: str | None = None) -> Iterator[list[str]]:
+    if delimiter == " ":
+        lines = (line.strip().replace("\t", " ") for line in lines)
+    return csv.reader(
+        lines, delimiter=delimiter, strict=True, skipinitialspace=True, escapechar=escape
+    )
+
+
+def _rows(
+    path: Path, encoding: str, delimiter: str, options: TableOptions, escape: str | None
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows that are not blank and not to be skipped, with their numbers."""
+    skipped, number = set(options.skip_rows), 0
     try:
-        for number, row in enumerate(reader, start=1):
-            if any(cell.strip() for cell in row):
-                rows.append(row)
-                numbers.append(number)
+        with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
+            lines = _lines(stream, options)
+            for number, row in enumerate(_split(lines, delimiter, escape), start=1):
+                if row and (row[0].strip() or any(map(str.strip, row))) and number not in skipped:
+                    yield number, row
     except csv.Error as error:
-        raise DataError(
-            f"{file}: row {number + 1} cannot be split into cells ({error}). "
+        raise _QuoteError(
+            f"{path.name}: row {number + 1} cannot be split into cells ({error}). "
             "Look for a quotation mark that is opened and never closed, or not doubled inside a "
             "quoted cell."
         ) from error
-    return rows, numbers
 
 
-def _header(file: str, cells: list[str], number: int, drop: Sequence[str]) -> list[str]:
-    header = [cell.strip() for cell in cells]
-    values = [parse(cell) for cell in header if cell]
-    if values and all(value is not None and value == value for value in values):
-        raise DataError(
-            f"{file}: row {number} holds numbers ({listed(header, 4)}), not the names of columns. "
-            "Put a header row above it."
-        )
-    header = [name or f"column {i}" for i, name in enumerate(header, start=1)]
-    for i, name in enumerate(header):
-        if not cells[i].strip() and name not in drop:
-            raise DataError(
-                f"{file}: {name} has no name in the header (row {number}). Name it; or, if it only "
-                f"counts the rows (pandas writes such an index), pass drop=[{name!r}]."
-            )
-    twice = [name for name, count in Counter(header).items() if count > 1]
-    if twice:
-        where = [str(i) for i, name in enumerate(header, start=1) if name == twice[0]]
-        raise DataError(
-            f"{file}: the column name {twice[0]!r} appears {len(where)} times in the header "
-            f"(columns {' and '.join(where)}). Give every column its own name; "
-            "if the first row is data already, put a header above it."
-        )
-    return header
+def _columns(
+    file: str,
+    rows: Iterator[tuple[int, list[str]]],
+    header: Header,
+    options: TableOptions,
+    seed: int,
+    as_text: set[str],
+) -> tuple[list[Cells], _Sample]:
+    """The cells of every column that is not dropped, and the rows they are of."""
+    width = len(header.names)
+    numbers = Numbers(options.decimal, options.thousands, options.missing)
+    columns = [
+        None if name in options.drop else Cells(name, numbers, name in as_text)
+        for name in header.names
+    ]
+    used = [cells for cells in columns if cells is not None]
+    sample, ragged = _Sample(options.rows, seed), list[tuple[int, int, str]]()
+    if header.row:
+        next(rows)  # it is the first that is not skipped
+    while chunk := list(islice(rows, _CHUNK)):
+        places, body = zip(*chunk, strict=True)
+        if set(map(len, body)) != {width}:
+            ragged += _even(places, body, width)
+        for cells, column in zip(zip(*body, strict=True), columns, strict=True):
+            if column is not None:
+                column.add(cells)
+        _keep(used, sample.add(places))
+    _keep(used, sample.forget())
+    if ragged:
+        raise TableError(file, [_ragged(ragged, header, sample.seen)])
+    if not sample.seen:
+        raise DataError(f"{file}: there are no rows below the header. Add some.")
+    return used, sample
 
 
-def _check_lengths(file: str, header: list[str], body: list[list[str]], numbers: list[int]) -> None:
-    wrong = [i for i, row in enumerate(body) if len(row) != len(header)]
-    if not wrong:
-        return
-    shown = ", ".join(f"row {numbers[i]} has {len(body[i])}" for i in wrong[:5])
-    more = f" and {len(wrong) - 5} more rows differ" if len(wrong) > 5 else ""
-    raise DataError(
-        f"{file}: the header has {len(header)} cells, but {shown}{more}. "
-        "A text that holds the delimiter must be in quotation marks; an empty cell still needs "
-        "its delimiter."
+def _even(
+    numbers: Sequence[int], rows: Sequence[list[str]], width: int
+) -> Iterator[tuple[int, int, str]]:
+    """Give every row as many cells; the number, width and first cell of those that had others.
+
+    Blank cells at the end of a row are nothing: separators too many.
+    """
+    for number, row in zip(numbers, rows, strict=True):
+        if len(row) != width:
+            if len(row) < width or any(map(str.strip, row[width:])):
+                yield number, len(row), row[0]
+            row[:] = (row + [""] * width)[:width]
+
+
+def _keep(columns: Sequence[Cells], kept: NDArray[np.bool_] | None) -> None:
+    if kept is not None:
+        for cells in columns:
+            cells.keep(kept)
+
+
+class _Sample:
+    """Which rows of a long file are used: those with the smallest of random keys.
+
+    Keys are the raw words of PCG64 in the order of the rows, so that a row's fate depends on the
+    seed and its place, and not on how many rows are read at a time.
+    """
+
+    def __init__(self, most: int, seed: int) -> None:
+        self.most, self.seen = most, 0
+        self._kept = 0
+        self._numbers: list[NDArray[np.int64]] = []
+        self._keys: list[NDArray[np.uint64]] = []
+        self._words = np.random.PCG64(seed)
+
+    def add(self, numbers: Sequence[int]) -> NDArray[np.bool_] | None:
+        """More rows; which of all rows so far are kept, when it is time to forget some."""
+        self.seen += len(numbers)
+        self._kept += len(numbers)
+        self._numbers.append(np.array(numbers))
+        self._keys.append(self._words.random_raw(len(numbers)))
+        return self.forget() if self._kept > 1.5 * self.most else None
+
+    def forget(self) -> NDArray[np.bool_] | None:
+        """Forget the rows that are too many; which are kept, or None for all."""
+        if self._kept <= self.most:
+            return None
+        keys = np.concatenate(self._keys)
+        kept: NDArray[np.bool_] = keys <= np.partition(keys, self.most - 1)[self.most - 1]
+        self._numbers, self._keys, self._kept = [self.numbers[kept]], [keys[kept]], self.most
+        return kept
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The numbers of the rows kept."""
+        return np.concatenate(self._numbers) if self._numbers else np.zeros(0, np.int64)
+
+
+def _ragged(ragged: list[tuple[int, int, str]], header: Header, n: int) -> Fault:
+    """Rows (number, cells, first cell) with another number of cells than the header."""
+    width, many = len(header.names), len(ragged)
+    shown = ", ".join(f"row {number} has {cells}" for number, cells, _ in ragged[:5])
+    more = f" and {many - 5} more rows differ" if many > 5 else ""
+    if many == n > 1 and len({cells for _, cells, _ in ragged}) == 1:
+        shown, more = f"every row has {ragged[0][1]}", ""
+    said = f"the header has {width} cells, but {shown}{more}"
+    marks = [m for m in COMMENTS if all(first.lstrip().startswith(m) for *_, first in ragged)]
+    if marks:
+        are = "it is a comment" if many == 1 else "they are comments"
+        return Fault(f"{said}; {are} ({ragged[0][2][:60]!r})", {"comment": marks[0]})
+    if many <= max(3, n // 20):
+        return Fault(said, {"skip_rows": tuple(number for number, *_ in ragged)})
+    return Fault(
+        f"{said}. A text or a number with a decimal comma that holds the delimiter must be in "
+        "quotation marks; an empty cell still needs its delimiter."
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from evenbatch.experiments.exhibits import DOTS, LINES, Figure
+from evenbatch.protocol.exhibits import DOTS, LINES, Figure
 from evenbatch.report.figures.canvas import Canvas
 from evenbatch.report.figures.dots import dots
 from evenbatch.report.figures.lines import lines
@@ -40,7 +40,7 @@ def draw(figure: Figure, width: float = WIDE, ident: str = "figure", style: str 
         ident: begins the ids in it; must be unique in a page.
         style: its class.
 
-    >>> from evenbatch.experiments.exhibits import LINES, Axis, Figure, Series
+    >>> from evenbatch.protocol.exhibits import LINES, Axis, Figure, Series
     >>> line = Series("batch norm", (0.0, 1.0), (0.1, 0.9))
     >>> figure = Figure(LINES, "Learning", "It rises.", Axis("steps"), Axis("accuracy"), (line,))
     >>> draw(figure)[:4]

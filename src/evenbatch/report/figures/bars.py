@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from evenbatch.experiments.protocol import Effect
+from evenbatch.protocol.verdict import Effect
 from evenbatch.report.figures.canvas import Canvas
 from evenbatch.report.looks import MARKERS
 from evenbatch.report.scale import Scale, extent

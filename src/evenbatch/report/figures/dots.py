@@ -6,8 +6,8 @@ import math
 from html import escape
 from itertools import pairwise
 
-from evenbatch.experiments.exhibits import Figure, Mark, Series
-from evenbatch.experiments.wording import digits
+from evenbatch.protocol.exhibits import Figure, Mark, Series
+from evenbatch.protocol.wording import digits
 from evenbatch.report.figures.canvas import (
     Box,
     Canvas,
@@ -44,7 +44,7 @@ def dots(canvas: Canvas, figure: Figure) -> float | None:
     if scale_of(figure, "y", 0.0, 1.0) is None:
         return None
     if len(figure.series) > 1:
-        styles = looks([series.name for series in figure.series])
+        styles = looks([series.id for series in figure.series])
         top = legend(canvas, [series.name for series in figure.series], styles, 0, "r")
     return _rows(canvas, figure, top) if figure.x.names else _columns(canvas, figure, top)
 
@@ -61,7 +61,7 @@ def _columns(canvas: Canvas, figure: Figure, top: float) -> float | None:
     gaps = [frame.x(b) - frame.x(a) for a, b in pairwise(places_x)]
     room = min([*gaps, frame.area.right - frame.area.left])
     aside = min(12.0, 0.7 * room / max(1, len(figure.series)))
-    styles = looks([series.name for series in figure.series])
+    styles = looks([series.id for series in figure.series])
     for k, (series, look) in enumerate(zip(figure.series, styles, strict=True)):
         canvas.open(f"s-{look.color}")
         for i, (x, y) in enumerate(zip(series.x, series.y, strict=True)):
@@ -123,7 +123,7 @@ def _rows(canvas: Canvas, figure: Figure, top: float) -> float:
 
 def _row_dots(frame: Frame, figure: Figure, high: float, under: float) -> None:
     """Estimates in rows of this height, so far under the row's upper edge."""
-    styles, scale = looks([series.name for series in figure.series]), frame.x
+    styles, scale = looks([series.id for series in figure.series]), frame.x
     for k, (series, look) in enumerate(zip(figure.series, styles, strict=True)):
         frame.canvas.open(f"s-{look.color}")
         for i, (x, y) in enumerate(zip(series.x, series.y, strict=True)):

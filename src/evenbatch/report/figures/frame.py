@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from evenbatch.experiments.exhibits import Axis, Figure, Mark
+from evenbatch.protocol.exhibits import Axis, Figure, Mark
 from evenbatch.report.figures.canvas import SIZE, Box, Canvas, Point, Room, fitted, length
 from evenbatch.report.looks import Look
 from evenbatch.report.scale import Scale, extent, tick_labels

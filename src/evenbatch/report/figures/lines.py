@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evenbatch.experiments.exhibits import Figure, Series
+from evenbatch.protocol.exhibits import Figure, Series
 from evenbatch.report.figures.canvas import (
     Box,
     Canvas,
@@ -36,7 +36,7 @@ MOST_LABELS = 6
 def lines(canvas: Canvas, figure: Figure) -> float | None:
     """Draw the figure; gives its height, or None if there is nothing to show."""
     names = [series.name for series in figure.series]
-    styles = looks(names)
+    styles = looks([series.id for series in figure.series])
     height = 200.0 if canvas.width < NARROW else 250.0
     trial = framed(Canvas(canvas.width), figure, 0, height)
     if trial is None:
@@ -50,7 +50,7 @@ def lines(canvas: Canvas, figure: Figure) -> float | None:
     frame.room.lines = [_way(frame, series) for series in figure.series]
     if labels is not None:
         frame.room.taken = list(labels)
-    colors = {name: look.color for name, look in zip(names, styles, strict=True)}
+    colors = {s.id: look.color for s, look in zip(figure.series, styles, strict=True)}
     mark_lines(frame, figure.marks, colors)
     for series, look in zip(figure.series, styles, strict=True):
         canvas.open(f"s-{look.color}")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-from evenbatch.experiments.exhibits import Axis, Figure, Series
-from evenbatch.experiments.wording import digits
+from evenbatch.protocol.exhibits import Axis, Figure, Series
+from evenbatch.protocol.wording import digits
 from evenbatch.report.figures.canvas import SIZE, Canvas, fitted, length
 from evenbatch.report.figures.frame import LINE, NARROW, values_of
 from evenbatch.report.scale import Scale, extent, scientific, tick_labels

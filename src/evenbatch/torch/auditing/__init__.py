@@ -9,9 +9,9 @@ The rules and what they look for: docs/rules.md. How to use it: docs/audit.md.
 [('EB205', '1')]
 """
 
-from evenbatch.torch.auditing._audit import audit
 from evenbatch.torch.auditing.context import Context
 from evenbatch.torch.auditing.findings import AuditError, Finding, Note, Severity
+from evenbatch.torch.auditing.gathering import audit
 from evenbatch.torch.auditing.report import Fixes, Report
 from evenbatch.torch.auditing.watching import watch
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from evenbatch.torch.auditing._audit import audit
 from evenbatch.torch.auditing.context import Context
 from evenbatch.torch.auditing.findings import AuditError, Severity
+from evenbatch.torch.auditing.gathering import audit
 from evenbatch.torch.auditing.report import Report
 from evenbatch.torch.auditing.rules import RULES
 from evenbatch.torch.auditing.target import Target, load, random_batch
@@ -54,7 +54,7 @@ def run(name: str, options: Options) -> int:
     declared = Context.parse(options.context)
     with contextlib.redirect_stdout(sys.stderr):  # what the user's code prints is not the report
         target = load(name)
-        report = _audit(target, declared, options)
+        report = _report(target, declared, options)
         fixes = report.fix() if options.fix else None
     if options.save:
         _made(options.save)
@@ -71,7 +71,7 @@ def run(name: str, options: Options) -> int:
     return _exit_code(report, threshold)
 
 
-def _audit(target: Target, declared: Context, options: Options) -> Report:
+def _report(target: Target, declared: Context, options: Options) -> Report:
     if options.shape and target.batch is not None:
         raise AuditError("--shape makes a batch, and the factory gives one already: leave it out")
     batch = random_batch(options.shape) if options.shape else target.batch

@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
+
+from evenbatch.torch.models.words import places
 
 
 class AuditError(ValueError):
@@ -106,30 +108,18 @@ class Note:
     problem: bool = False
 
 
-def places(paths: tuple[str, ...], limit: int = 3) -> str:
-    """Module paths in a few words; "" is the model itself."""
-    shown = [path or "the model itself" for path in paths[:limit]]
-    rest = len(paths) - len(shown)
-    return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
+class Reported(Protocol):
+    """What the printers read of a report."""
 
+    findings: list[Finding]
+    looked_at: list[str]
+    notes: list[Note]
+    model: Any
 
-def counted(number: int, noun: str, several: str = "") -> str:
-    """
-    >>> counted(1, "layer"), counted(3, "layer"), counted(2, "bias", "biases")
-    ('1 layer', '3 layers', '2 biases')
-    """
-    return f"{number} {noun if number == 1 else several or noun + 's'}"
-
-
-def brief(value: float) -> str:
-    """A number in as few characters as a reader needs.
-
-    >>> brief(0.0), brief(12.0), brief(1.23456), brief(1e-8), brief(12345.678)
-    ('0', '12', '1.23', '1e-08', '12346')
-    """
-    if math.isfinite(value) and abs(value) < 1e6 and value == int(value):
-        return f"{int(value)}"
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    @property
+    def complete(self) -> bool:
+        """Whether all that was asked for could be audited."""
+        ...
 
 
 def _writable(value: float | int | str | bool) -> float | int | str | bool:

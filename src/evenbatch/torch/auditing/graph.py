@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import fx, nn
 
-from evenbatch.torch.auditing.findings import counted
-from evenbatch.torch.auditing.layers import kind_of
-from evenbatch.torch.auditing.running import (
-    Inputs,
-    left_as_it_was,
-    set_mode,
-    short,
-    tensors_in,
-)
+from evenbatch.torch.measuring import Norm
+from evenbatch.torch.models.inputs import Inputs, tensors_in
+from evenbatch.torch.models.keeping import Lender
+from evenbatch.torch.models.running import set_mode
+from evenbatch.torch.models.words import counted, short
 
 NORMS = ("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm")
 # Operations that hand their input on with the same statistics in every channel.
@@ -38,6 +36,7 @@ class Op:
     rate: float = 0.0
     groups: int = 1
     shape: tuple[int, ...] | None = None
+    moves: tuple[int, ...] = ()  # arguments of a transposition
     of_data: bool = True  # False for calculations on weights alone, such as weight standardization
 
     @property
@@ -69,12 +68,59 @@ class Graph:
             if op.kind in kinds and op.of_data:
                 yield op
 
+    def into(self, path: str) -> Op | None:
+        """What gives the module at this path its first input."""
+        for op in self.ops:
+            if op.path == path or op.path.startswith(f"{path}."):
+                outside = [s for s in op.inputs if s.of_data]
+                within = outside and f"{outside[0].path}.".startswith(f"{path}.")
+                return outside[0] if outside and not within else None
+        return None
+
     def real_users(self, op: Op) -> list[Op]:
         """Who reads the operation's output, looking through those that only hand it on."""
         found: list[Op] = []
         for user in op.users:
             found += self.real_users(user) if user.kind in PASS_ON else [user]
         return found
+
+
+KEEPS_AXES = ("relu", "gelu", "silu", "tanh", "sigmoid", "dropout", "leaky_relu", "elu", "softplus",
+              "hardswish", "relu6", "selu", "mish", "add", "sub", "mul", "div", "to", "where",
+              *PASS_ON, *NORMS)  # fmt: skip
+
+
+def features(op: Op | None) -> int | None:
+    """The axis of an operation's output on which the features lie of the layer that made them:
+    the first behind the batch for a convolution, the last for a linear layer and an embedding;
+    None if that is not known."""
+    if op is None or op.shape is None:
+        return None
+    n = len(op.shape)
+    if op.kind in ("conv", "conv_transpose"):
+        return 1
+    if op.kind in ("linear", "embedding", "scaled_dot_product_attention"):
+        return n - 1
+    data = [source for source in op.inputs if source.of_data]
+    if op.kind in ("matmul", "bmm", "einsum", "mm"):
+        last = data[-1] if data else None
+        return n - 1 if features(last) == n - 1 else None
+    before = data[0] if data else None
+    axis = features(before)
+    if before is None or axis is None or before.shape is None:
+        return None
+    if op.kind in ("transpose", "permute") and len(before.shape) == n:
+        to = [m % n for m in op.moves]
+        if op.kind == "permute":
+            return to.index(axis) if len(to) == n else None
+        return {to[0]: to[1], to[1]: to[0]}.get(axis, axis) if len(to) == 2 else None
+    if op.kind in KEEPS_AXES or "pool" in op.kind:
+        return axis if len(before.shape) == n else None
+    if op.kind in ("view", "reshape", "flatten", "_unsafe_view", "expand"):
+        if axis == len(before.shape) - 1 and op.shape[-1] == before.shape[-1]:
+            return n - 1
+        return axis if op.shape[: axis + 1] == before.shape[: axis + 1] else None
+    return None
 
 
 # Where each operation's arguments stand: role -> position.
@@ -106,23 +152,39 @@ def kind_of_operation(name: str) -> str:
     return name
 
 
-def trace(model: nn.Module, inputs: Inputs | None) -> tuple[Graph | None, str]:
+def trace(
+    lender: Lender, norms: tuple[Norm, ...], inputs: Inputs | None
+) -> tuple[Graph | None, str]:
     """The graph, or None; and what was used or why it could not be had."""
-    tries: list[tuple[str, Callable[[], Graph]]] = []
+    kinds = {norm.path: norm.kind for norm in norms if not norm.call}
+    tries: list[tuple[str, Callable[[nn.Module], Graph]]] = []
     if inputs is not None:
-        tries.append(("torch.export", lambda: _exported(model, inputs)))
-    tries.append(("torch.fx", lambda: _symbolic(model)))
+        tries.append(("torch.export", lambda model: _exported(model, inputs)))
+    tries.append(("torch.fx", lambda model: _symbolic(model, kinds)))
     reasons = []
     for name, attempt in tries:
         try:
-            with left_as_it_was(model):
+            with lender.lend() as model, _quiet():
                 set_mode(model, False)
-                graph = attempt()
+                graph = attempt(model)
         except (Exception, SystemExit) as error:
             reasons.append(f"{name}: {short(error, 160)}")
         else:
             return graph, f"{name}, {counted(len(graph.ops), 'operation')}"
     return None, "; ".join(reasons)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What `torch.export` logs of a model that it cannot follow is said in a note, in one line."""
+    logger = logging.getLogger("torch")
+    level, disabled = logger.level, logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        logger.setLevel(level)
 
 
 def _exported(model: nn.Module, inputs: Inputs) -> Graph:
@@ -143,6 +205,10 @@ def _exported(model: nn.Module, inputs: Inputs) -> Graph:
         if node.op != "call_function":
             continue
         op = _op_of_function(node)
+        op.moves = tuple(
+            int(a) for arg in node.args[1:] for a in (arg if isinstance(arg, list) else [arg])
+            if isinstance(a, int)
+        )  # fmt: skip
         value = node.meta.get("val")
         if isinstance(value, torch.Tensor):
             op.shape = tuple(int(n) for n in value.shape)
@@ -200,19 +266,27 @@ def _connect(op: Op, node: fx.Node, ops: dict[Any, Op], is_data: Callable[[fx.No
     ops[node] = op
 
 
-class _Tracer(fx.Tracer):
-    """Norm layers that are not torch.nn's are looked at from outside, too."""
+class Tracer(fx.Tracer):
+    """Norm layers that are not torch.nn's are looked at from outside, too: those at `paths`."""
+
+    def __init__(self, paths: Collection[str]) -> None:
+        super().__init__()
+        self.paths = paths
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return kind_of(m) is not None or super().is_leaf_module(m, module_qualified_name)
+        """Whether it is one operation."""
+        here = module_qualified_name in self.paths
+        return here or super().is_leaf_module(m, module_qualified_name)
 
 
-def _symbolic(model: nn.Module) -> Graph:
+def _symbolic(model: nn.Module, kinds: Mapping[str, str]) -> Graph:
     ops: dict[Any, Op] = {}
     modules = dict(model.named_modules(remove_duplicate=False))
-    for node in _Tracer().trace(model).nodes:
+    first = {id(module): path for path, module in model.named_modules()}
+    for node in Tracer(kinds).trace(model).nodes:
         if node.op == "call_module":
-            op = _op_of_module(modules[node.target], str(node.target))
+            module = modules[node.target]
+            op = _op_of_module(module, str(node.target), kinds.get(first[id(module)]))
         elif node.op in ("call_function", "call_method"):
             op = _op_of_function(node)
         else:
@@ -221,8 +295,7 @@ def _symbolic(model: nn.Module) -> Graph:
     return Graph(list(ops.values()), "torch.fx")
 
 
-def _op_of_module(module: nn.Module, path: str) -> Op:
-    kind = kind_of(module)
+def _op_of_module(module: nn.Module, path: str, kind: str | None) -> Op:
     name = type(module).__name__.lower()
     if kind is not None:
         op = Op(f"{kind}_norm" if kind in ("batch", "instance", "group", "layer", "rms") else kind,

@@ -9,10 +9,14 @@ from typing import Any
 
 from torch import nn
 
-from evenbatch.torch.auditing import running
+from evenbatch.torch.auditing.choosing import chosen
 from evenbatch.torch.auditing.findings import Finding, Note, Severity
-from evenbatch.torch.auditing.running import Inputs
-from evenbatch.torch.auditing.selection import chosen
+from evenbatch.torch.auditing.sarif import to_sarif
+from evenbatch.torch.auditing.text import fixes_to_text, to_text
+from evenbatch.torch.models.inputs import Inputs
+from evenbatch.torch.models.keeping import Lender
+from evenbatch.torch.models.running import difference, forward, set_mode
+from evenbatch.torch.models.words import short
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,10 @@ class Fixes:
     left: tuple[Finding, ...] = ()
 
     def __str__(self) -> str:
-        from evenbatch.torch.auditing.text import fixes_text
-
-        return fixes_text(self)
+        return fixes_to_text(
+            [(f.finding.code, f.did, f.difference) for f in self.changed],
+            [(finding.code, why) for finding, why in self.failed],
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, for JSON."""
@@ -76,9 +81,7 @@ class Report:
         return True
 
     def __str__(self) -> str:
-        from evenbatch.torch.auditing.text import report_text
-
-        return report_text(self)
+        return to_text(self)
 
     @property
     def worst(self) -> Severity | None:
@@ -107,12 +110,12 @@ class Report:
             try:
                 did = finding.apply()
             except Exception as error:
-                failed.append((finding, running.short(error)))
+                failed.append((finding, short(error)))
                 continue
             after = self._output()
             gap = None
             if before is not None and after is not None:
-                gap = running.difference(before, after)
+                gap = difference(before, after)
             changed.append(Fixed(finding, did, gap))
             before = after
         done = {id(fixed.finding) for fixed in changed}
@@ -123,9 +126,9 @@ class Report:
         if self.model is None or self.inputs is None:
             return None
         try:
-            with running.left_as_it_was(self.model):
-                running.set_mode(self.model, False)
-                return running.forward(self.model, self.inputs)
+            with Lender(self.model).lend() as model:
+                set_mode(model, False)
+                return forward(model, self.inputs)
         except Exception:
             return None
 
@@ -143,6 +146,4 @@ class Report:
 
     def sarif(self, source: tuple[Path, int] | None = None) -> dict[str, Any]:
         """A SARIF 2.1.0 log; `source` is the file and line findings without one are put at."""
-        from evenbatch.torch.auditing.sarif import log
-
-        return log(self, source)
+        return to_sarif(self, source)

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
 from evenbatch.torch.auditing.findings import Note
-from evenbatch.torch.auditing.layers import Norm
-from evenbatch.torch.auditing.running import (
-    Inputs,
-    difference,
-    forward,
-    left_as_it_was,
-    line_of,
-    set_mode,
-    short,
-)
+from evenbatch.torch.measuring import Norm
+from evenbatch.torch.measuring.behaviour import OWN, SHARED, blocks
+from evenbatch.torch.measuring.listening import Listening
+from evenbatch.torch.measuring.probing import numeric
+from evenbatch.torch.models.inputs import Inputs, tensors_in
+from evenbatch.torch.models.keeping import Lender
+from evenbatch.torch.models.running import difference, forward, set_mode
+from evenbatch.torch.models.words import line_of, short
 
 
 @dataclass(frozen=True)
 class Call:
     """One call of one norm layer: its input's shape and statistics.
 
-    `values` is the number of values behind each mean and variance, `variances` those variances.
-    `mean` and `var` are (C,), over everything but the channels, for layers that have channels.
+    `values` is the number of values behind each mean and variance (0 if that is not one number),
+    `variances` those variances. `mean` and `var` are (C,), over everything but the channels.
     Variances are biased; all on the CPU.
     """
 
@@ -39,18 +35,19 @@ class Call:
     mean: torch.Tensor | None = None
     var: torch.Tensor | None = None
     finite: bool = True
-    masked: bool = False  # called with a mask of its own
-    seen: torch.Tensor | None = None  # the input itself, where a rule needs it
+    size: float = 0.0  # root mean square of the input
+    far: float = 0.0  # largest distance of a mean from 0, in its standard deviations
 
 
 @dataclass
 class Pass:
-    """One forward pass of the whole model."""
+    """One forward pass of the whole model: calls of its norms by their keys."""
 
     calls: dict[str, list[Call]] = field(default_factory=dict)
+    entered: set[str] = field(default_factory=set)  # paths of the modules that were called
+    examples: int = 0
     error: str = ""
     at: str = ""  # the module whose forward failed, and the line of code
-    wants_gradients: bool = False  # it failed because it was run without
     output: list[torch.Tensor] = field(default_factory=list)
 
 
@@ -71,130 +68,71 @@ class Sample:
 
     @property
     def examples(self) -> int:
+        """In the batch."""
         return self.inputs.examples
 
 
-def values_behind(norm: Norm, shape: tuple[int, ...]) -> int:
-    """How many values each mean and variance of the layer is taken over, for this input."""
-    total = math.prod(shape)
-    match norm.kind:
-        case "batch" | "frozen batch" if len(shape) > 1:
-            return total // max(1, shape[1])
-        case "instance":
-            channels = getattr(norm.module, "num_features", 0)
-            spatial = shape[2:] if len(shape) > 2 and shape[1] == channels else shape[1:]
-            return math.prod(spatial)
-        case "group" if len(shape) > 1:
-            return total // max(1, shape[0]) // int(getattr(norm.module, "num_groups", 1))
-        case "layer" | "rms":
-            over = getattr(norm.module, "normalized_shape", None) or shape[-1:]
-            return math.prod(over)
-    return total
-
-
-def look(norm: Norm, x: torch.Tensor, masked: bool = False, keep: bool = False) -> Call:
+def look(norm: Norm, x: torch.Tensor) -> Call:
     """What the layer is given in one call."""
-    x = x.detach()
-    shape = tuple(x.shape)
-    values = values_behind(norm, shape)
-    mean = var = None
-    variances = torch.zeros(0)
-    if norm.kind in ("batch", "instance", "group") and x.dim() > 1 and x.numel():
-        means, spreads = _by_example_and_channel(x)
-        mean, var = means.mean(0), _pooled(means, spreads, 0)
-        if norm.kind == "batch":
-            variances = var
-        elif norm.kind == "instance":
-            variances = spreads.flatten()
-        else:
-            parts = (len(means), int(getattr(norm.module, "num_groups", 1)), -1)
-            variances = _pooled(means.reshape(parts), spreads.reshape(parts), 2).flatten()
-    elif values and x.numel():
-        variances = _over_values(norm, x, values)
-    known = (variances,) if mean is None else (variances, mean)
-    finite = all(bool(torch.isfinite(t).all()) for t in known) or bool(torch.isfinite(x).all())
-    kept = _wide(x).cpu() if keep else None
-    return Call(shape, x.dtype, values, variances, mean, var, finite, masked, kept)
+    x, does = x.detach(), norm.does
+    shape, nothing = tuple(x.shape), torch.zeros(0)
+    found = does.statistics(x)
+    mean, var = (None, None) if found is None else found
+    size = float(x.detach().abs().double().square().mean().sqrt()) if x.numel() else 0.0
+    far = _far(*(found or blocks((SHARED,) * x.dim(), 1, x))) if x.numel() and does.centred else 0.0
+    variances = nothing if var is None else var.flatten()
+    if does.channel is None or does.channel >= x.dim() or not x.numel() or x.is_complex():
+        mean = var = None
+    elif mean is None or mean.dim() != 1 or len(mean) != shape[does.channel]:
+        over = tuple(OWN if axis == does.channel else SHARED for axis in range(x.dim()))
+        mean, var = blocks(over, 1, x)
+    known = [t for t in (variances, mean) if t is not None and t.numel()]
+    finite = bool(known) and all(bool(torch.isfinite(t).all()) for t in known)
+    finite = finite or bool(torch.isfinite(x).all())
+    return Call(shape, x.dtype, does.values(shape), variances, mean, var, finite, size, far)
 
 
-def _wide(x: torch.Tensor) -> torch.Tensor:
-    return x if x.dtype == torch.float64 else x.float()
+def _far(mean: torch.Tensor, var: torch.Tensor) -> float:
+    ratios = mean.abs()[var > 0] / var[var > 0].sqrt()
+    return float(ratios.max()) if ratios.numel() and bool(ratios.isfinite().all()) else 0.0
 
 
-def _by_example_and_channel(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and variance of each example's every channel, (N, C): one pass over the input.
+def run(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs) -> Pass:
+    """One forward pass of a lent model in the modes that are set, every norm layer looked at."""
+    done = Pass(examples=inputs.examples)
+    by_key = {norm.key: norm for norm in norms}
 
-    All the other statistics follow from these; a copy in float64 would take ten times as long.
-    """
-    rows = _wide(x).reshape(x.shape[0], x.shape[1], -1)
-    var, mean = torch.var_mean(rows, 2, correction=0)
-    return mean.double().cpu(), var.double().cpu()
+    def at_norm(key: str, args: Any, kwargs: Any) -> None:
+        done.entered.add(key)
+        if key in by_key:
+            x = next((t for t in tensors_in((args, kwargs)) if numeric(t)), None)
+            if x is not None:
+                done.calls.setdefault(key, []).append(look(by_key[key], x))
 
-
-def _pooled(means: torch.Tensor, spreads: torch.Tensor, axis: int) -> torch.Tensor:
-    """Variance of the union of equally large parts: mean variance and variance of means."""
-    return spreads.mean(axis) + means.var(axis, correction=0)
-
-
-def _over_values(norm: Norm, x: torch.Tensor, values: int) -> torch.Tensor:
-    """The variance behind each statistic over the last dimensions; for RMS norm the mean square."""
-    rows = _wide(x).reshape(-1, values)
-    return (rows.square().mean(1) if norm.kind == "rms" else rows.var(1, correction=0)).cpu()
-
-
-def run(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs, keep: bool = False) -> Pass:
-    """One forward pass in the modes that are set, every norm layer watched."""
-    done = Pass()
-    hooks = []
-    inside: list[str] = []  # paths of the modules whose forward has begun and not ended
-
-    def enter(path: str, module: Any, args: Any) -> None:
-        inside.append(path)
-
-    def leave(module: Any, args: Any, output: Any) -> None:
-        inside.pop()
-
-    def at_norm(norm: Norm, module: Any, args: tuple[Any, ...], named: dict[str, Any]) -> None:
-        x = args[0] if args else next(iter(named.values()), None)
-        if isinstance(x, torch.Tensor):
-            masked = named.get("mask") is not None or len(args) > 1
-            done.calls.setdefault(norm.path, []).append(look(norm, x, masked, keep))
-
+    listening = Listening(
+        model,
+        enter=lambda path, module, args, kwargs: at_norm(path, args, kwargs),
+        called=lambda key, function, args, kwargs, output: at_norm(key, args, kwargs),
+    )
     try:
-        for path, module in model.named_modules():
-            hooks.append(module.register_forward_pre_hook(partial(enter, path)))
-            hooks.append(module.register_forward_hook(leave))
-        for norm in norms:
-            hooks.append(
-                norm.module.register_forward_pre_hook(partial(at_norm, norm), with_kwargs=True)
-            )
-        done.output = forward(model, inputs)
+        with listening:
+            done.output = forward(model, inputs)
     except (Exception, SystemExit) as error:
         done.error = short(error)
-        done.at = _place(inside[-1] if inside else "") + line_of(error)
-        done.wants_gradients = "does not require grad" in str(error) and not inputs.grad
-    finally:
-        for hook in hooks:
-            hook.remove()
+        inside = listening.inside[-1] if listening.inside else ""
+        done.at = (repr(inside) if inside else "the model's own forward") + line_of(error)
     return done
 
 
-def take(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs) -> tuple[Sample, list[Note]]:
-    """Run the batch through the model in both modes, and leave the model as it was."""
-    evaluating = _evaluated(model, norms, inputs)
-    if evaluating.wants_gradients:
-        inputs = replace(inputs, grad=True)
-        evaluating = _evaluated(model, norms, inputs)
-    with left_as_it_was(model):
+def take(lender: Lender, norms: tuple[Norm, ...], inputs: Inputs) -> tuple[Sample, list[Note]]:
+    """Run the batch through copies of the model in both modes."""
+    with lender.lend() as model:
+        set_mode(model, False)
+        evaluating = run(model, norms, inputs)
+    with lender.lend() as model:
         norms_train(model, norms)
         training = run(model, norms, inputs)
     return Sample(inputs, evaluating, training), _failures(inputs, evaluating, training)
-
-
-def _evaluated(model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs) -> Pass:
-    with left_as_it_was(model):
-        set_mode(model, False)
-        return run(model, norms, inputs, keep=inputs.mask is not None)
 
 
 def norms_train(model: nn.Module, norms: tuple[Norm, ...]) -> None:
@@ -202,11 +140,12 @@ def norms_train(model: nn.Module, norms: tuple[Norm, ...]) -> None:
     differs from a pass in evaluation mode is the statistics' doing alone."""
     set_mode(model, False)
     for norm in norms:
-        norm.module.training = True
+        if not norm.call:
+            set_mode(model.get_submodule(norm.path), True)
 
 
 def coupling(
-    model: nn.Module, norms: tuple[Norm, ...], inputs: Inputs, training: bool
+    lender: Lender, norms: tuple[Norm, ...], inputs: Inputs, training: bool
 ) -> float | None:
     """How much half a batch's output changes with the other half's company, in parts of its
     largest value; None if that cannot be measured."""
@@ -215,7 +154,7 @@ def coupling(
         return None
     outputs = []
     for part in (inputs, inputs.first(half)):
-        with left_as_it_was(model):
+        with lender.lend() as model:
             if training:
                 norms_train(model, norms)
             else:
@@ -246,7 +185,3 @@ def _failures(inputs: Inputs, evaluating: Pass, training: Pass) -> list[Note]:
         for mode, done in failed.items()
         if done.error
     ]
-
-
-def _place(path: str) -> str:
-    return repr(path) if path else "the model's own forward"

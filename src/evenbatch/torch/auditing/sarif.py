@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from evenbatch.torch.auditing.findings import Finding, Severity
-
-if TYPE_CHECKING:
-    from evenbatch.torch.auditing.report import Report
+from evenbatch.torch.auditing.findings import Finding, Reported, Severity
+from evenbatch.torch.auditing.rules import RULES
 
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def log(report: Report, source: tuple[Path, int] | None = None) -> dict[str, Any]:
+def to_sarif(report: Reported, source: tuple[Path, int] | None = None) -> dict[str, Any]:
     """The whole log: one run, every rule described, one result a finding."""
     from evenbatch import __version__
-    from evenbatch.torch.auditing.rules import RULES
 
     used = sorted({finding.code for finding in report.findings})
     rules = [
@@ -49,7 +46,7 @@ def log(report: Report, source: tuple[Path, int] | None = None) -> dict[str, Any
 
 
 def _result(
-    finding: Finding, used: list[str], report: Report, source: tuple[Path, int] | None
+    finding: Finding, used: list[str], report: Reported, source: tuple[Path, int] | None
 ) -> dict[str, Any]:
     location: dict[str, Any] = {
         "logicalLocations": [
@@ -72,7 +69,7 @@ def _result(
     }
 
 
-def _class_source(report: Report, finding: Finding) -> tuple[str, int] | None:
+def _class_source(report: Reported, finding: Finding) -> tuple[str, int] | None:
     """Where the class stands that holds the first layer of the finding, if it is the user's."""
     if report.model is None or not finding.paths:
         return None

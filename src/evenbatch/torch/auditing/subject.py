@@ -10,9 +10,10 @@ from torch import nn
 
 from evenbatch.torch.auditing.context import Context
 from evenbatch.torch.auditing.graph import Graph
-from evenbatch.torch.auditing.layers import Norm
-from evenbatch.torch.auditing.run import Run
-from evenbatch.torch.auditing.sample import Sample
+from evenbatch.torch.auditing.sample import Call, Sample
+from evenbatch.torch.auditing.watched import Run
+from evenbatch.torch.measuring import Norm
+from evenbatch.torch.models.keeping import Lender
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Subject:
         model: without the wrappers of ``torch.compile`` and DistributedDataParallel.
         norms: its norm layers.
         context: what was declared, and what the wrappers showed.
+        lender: of copies that may be run.
         optimizer, loader: as given.
         sample: what the batch showed.
         graph: what feeds what.
@@ -33,6 +35,7 @@ class Subject:
     model: nn.Module
     norms: tuple[Norm, ...]
     context: Context
+    lender: Lender
     optimizer: Any = None
     loader: Any = None
     sample: Sample | None = None
@@ -50,15 +53,33 @@ class Subject:
             if norm.kind in kinds:
                 yield norm
 
+    def calls(self, norm: Norm) -> list[Call]:
+        """What the norm was given in evaluation mode, call by call; none without a batch."""
+        return [] if self.sample is None else self.sample.evaluating.calls.get(norm.key, [])
+
+    @property
+    def declared_size(self) -> int | None:
+        """Examples in one forward pass on one device, as declared, or as the loader's."""
+        own = self.context.batch_size or getattr(self.loader, "batch_size", None)
+        return own if isinstance(own, int) else None
+
     @property
     def batch_size(self) -> int | None:
-        """Examples in one forward pass on one device: declared, the loader's, or the batch's."""
-        if self.context.batch_size is not None:
-            return self.context.batch_size
-        own = getattr(self.loader, "batch_size", None)
-        if isinstance(own, int):
-            return own
-        return (self.sample.examples or None) if self.sample else None
+        """The same, or those of the batch."""
+        return self.declared_size or ((self.sample.examples or None) if self.sample else None)
+
+    @property
+    def branches(self) -> bool:
+        """Whether there are layers that this batch did not reach, and another one may."""
+        if self.sample is None:
+            return False
+        layers = (nn.Linear, nn.modules.conv._ConvNd, *(type(n.module) for n in self.norms))
+        return any(
+            path not in self.sample.evaluating.entered
+            for path, module in self.model.named_modules()
+            # Attention multiplies by its matrices without calling them.
+            if isinstance(module, layers) and not path.endswith("out_proj")
+        )
 
     @property
     def trains(self) -> bool:

@@ -17,7 +17,8 @@ from torch import nn
 
 from evenbatch.torch.auditing.context import Context
 from evenbatch.torch.auditing.findings import AuditError
-from evenbatch.torch.auditing.running import Inputs, line_of, short
+from evenbatch.torch.models.inputs import Inputs
+from evenbatch.torch.models.words import line_of, short
 
 PARTS = ("model", "batch", "optimizer", "loader", "context")
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import Any
 
-from evenbatch.torch.auditing.findings import Finding, Severity, brief, counted
-from evenbatch.torch.auditing.layers import class_name
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from evenbatch.torch.auditing.report import Fixes, Report
+from evenbatch.torch.auditing.findings import Finding, Reported, Severity
+from evenbatch.torch.measuring.norms import class_name
+from evenbatch.torch.models.words import brief, counted
 
 WIDTH = 96
 
 
-def finding_text(finding: Finding, model: nn.Module | None = None) -> str:
+def finding_text(finding: Finding, model: Any = None) -> str:
     """Three parts: what and where, the evidence, the fix."""
     head = f"{finding.code} {finding.severity}: {finding.name}, at {finding.where}"
     head += _classes(finding, model)
@@ -24,7 +20,7 @@ def finding_text(finding: Finding, model: nn.Module | None = None) -> str:
     return "\n".join((head, _block("", finding.says), _block("Fix: ", finding.fix + mark)))
 
 
-def _classes(finding: Finding, model: nn.Module | None) -> str:
+def _classes(finding: Finding, model: Any) -> str:
     """What the modules are, if all are the same: " (BatchNorm2d)"."""
     modules = dict(model.named_modules(remove_duplicate=False)) if model is not None else {}
     names = {class_name(modules[path]) for path in finding.paths if path in modules}
@@ -38,7 +34,7 @@ def _block(label: str, text: str) -> str:
     )  # fmt: skip
 
 
-def report_text(report: Report) -> str:
+def to_text(report: Reported) -> str:
     """Findings, then what was and was not looked at, then the count."""
     parts = [finding_text(finding, report.model) for finding in report.findings]
     looked = [f"Looked at: {'; '.join(report.looked_at)}."] if report.looked_at else []
@@ -51,7 +47,7 @@ def report_text(report: Report) -> str:
     return "\n\n".join(parts)
 
 
-def totals(report: Report) -> str:
+def totals(report: Reported) -> str:
     """The last line."""
     if not report.findings:
         return "Nothing found." if report.complete else "Nothing found in what could be audited."
@@ -66,13 +62,13 @@ def totals(report: Report) -> str:
     return f"{counted(len(report.findings), 'finding')}: {', '.join(per_level)}{tail}."
 
 
-def fixes_text(fixes: Fixes) -> str:
-    """What was changed and what it did to the output."""
-    lines = [
-        f"{fixed.finding.code} fixed: {fixed.did}; {_moved(fixed.difference)}."
-        for fixed in fixes.changed
-    ]
-    lines += [f"{finding.code} could not be fixed: {why}" for finding, why in fixes.failed]
+def fixes_to_text(
+    changed: list[tuple[str, str, float | None]], failed: list[tuple[str, str]]
+) -> str:
+    """What was changed, and what it did to the output: the codes, what was done, by how much the
+    output moved; and what failed, with the reason."""
+    lines = [f"{code} fixed: {did}; {_moved(gap)}." for code, did, gap in changed]
+    lines += [f"{code} could not be fixed: {why}" for code, why in failed]
     return "\n".join(_wrapped(line) for line in lines) or "Nothing to fix automatically."
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from evenbatch.torch.auditing._audit import ask, gather_state
 from evenbatch.torch.auditing.context import Context
-from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.gathering import ask, gather_state
 from evenbatch.torch.auditing.report import Report
-from evenbatch.torch.auditing.run import Run, Seen
+from evenbatch.torch.auditing.watched import Run, Seen
+from evenbatch.torch.measuring.norms import Norm
+from evenbatch.torch.models.inputs import tensors_in
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def watch(
     ['EB501']
     """
     subject, report = gather_state(model, optimizer, context, select, ignore)
-    watcher = _Watcher(model, subject.norms)
+    watcher = _Watcher(model, tuple(norm for norm in subject.norms if not norm.call))
     try:
         yield report
     finally:
@@ -64,6 +65,7 @@ class _Watcher:
     hooks: list[Any] = field(default_factory=list)
     grad_at_root: bool = True
     forwards: int = 0  # training passes since the last backward
+    evaluated: bool = False  # the last pass was in evaluation mode, and made gradients
     inside: bool = False
 
     def __post_init__(self) -> None:
@@ -85,20 +87,23 @@ class _Watcher:
             seen, end = self.run.seen[norm.path], norm.statistics
             start = seen.frozen_at
             seen.overwritten = _overwritten(norm, start)
-            if len(start) > 2 and len(end) == 2 and not seen.overwritten:
-                mean, var = start["running_mean"], start["running_var"] + (norm.eps or 0.0)
-                moved = ((end["running_mean"].double().cpu() - mean) / var.sqrt()).abs().max()
-                seen.drift = float(moved)
+            if "mean" in end and {"mean", "variance"} <= set(start) and not seen.overwritten:
+                var = start["variance"] + (norm.eps or 0.0)
+                moved = (end["mean"].double().cpu() - start["mean"]) / var.sqrt()
+                seen.drift = float(moved.abs().max())
 
     def enter(self, module: Any, args: Any) -> None:
         self.grad_at_root, self.inside = torch.is_grad_enabled(), True
         if module.training:
             self.run.training_passes += 1
             if self.grad_at_root:
+                self.run.take_input(next(iter(tensors_in(args)), torch.zeros(0)))
+            if self.grad_at_root:
                 self.forwards += 1
                 self.run.most_forwards = max(self.run.most_forwards, self.forwards)
         else:
             self.run.evaluating_passes += 1
+        self.evaluated = self.grad_at_root and not module.training
         for seen in self.run.seen.values():
             seen.calls_now = 0
 
@@ -107,6 +112,8 @@ class _Watcher:
 
     def backward_done(self, parameter: Any) -> None:
         self.forwards = 0
+        self.run.trained_in_evaluation += self.evaluated
+        self.evaluated = False
 
     def before_norm(self, norm: Norm, module: Any, args: Any, named: dict[str, Any]) -> None:
         x = args[0] if args else next(iter(named.values()), None)
@@ -129,7 +136,7 @@ class _Watcher:
         # gradients that count: checkpointing runs parts without.
         grad = self.grad_at_root if self.inside else torch.is_grad_enabled()
         # update_bn estimates statistics on purpose, without gradients, with momentum None.
-        if not grad and norm.momentum is not None:
+        if not grad and getattr(module, "momentum", 0.0) is not None:
             seen.moves_without_grad += 1
             seen.in_a_row += 1
             seen.most_in_a_row = max(seen.most_in_a_row, seen.in_a_row)

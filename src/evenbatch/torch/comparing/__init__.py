@@ -1,4 +1,4 @@
-"""Two or more normalizations of one's own model, compared as `evenbatch.experiments` compares.
+"""Two or more normalizations of one's own model, compared as `evenbatch.claims` compares.
 
 compare(make_model, data, arms, metric=…, budget=…) -> Comparison
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from evenbatch.experiments.protocol import MIN_SEEDS
+from evenbatch.protocol.race import Race
+from evenbatch.protocol.verdict import MIN_SEEDS
 from evenbatch.store import Store
 from evenbatch.torch.comparing.asking import (
     EVALUATIONS,
@@ -25,13 +26,15 @@ from evenbatch.torch.comparing.asking import (
 from evenbatch.torch.comparing.batches import feed_of
 from evenbatch.torch.comparing.contest import Contest, carried_out
 from evenbatch.torch.comparing.errors import CompareError
-from evenbatch.torch.comparing.judging import LEAST, Judge
+from evenbatch.torch.comparing.judging import LEAST, Judge, Models
 from evenbatch.torch.comparing.measures import Measure, default_loss, guessing, scale_of
 from evenbatch.torch.comparing.models import Make
-from evenbatch.torch.comparing.pairing import Pairing
 from evenbatch.torch.comparing.ranks import joined
 from evenbatch.torch.comparing.result import Comparison
 from evenbatch.torch.comparing.training import Training, Workshop, check
+
+GROWTHS = 4
+"""How often learning rates are added on a side: two decades."""
 
 
 def compare(
@@ -141,9 +144,10 @@ def compare(
     signed = None if goal is None else scale.sign * goal
     judges = {}
     for other in names[1:]:
-        pairing = Pairing(
-            names[0], other, template, scale, tried, rates is None, seeds, tuning_seeds, signed
-        )
+        field = Models((names[0], other), template, scale)
+        growths = GROWTHS if rates is None else 0
+        race = Race(field, tried, growths, False, seeds, tuning_seeds, goal=signed)
         words = in_words(template, feed, ranks)
-        judges[other] = Judge(pairing, data_name, words, steps, shares[other], matters)
-    return carried_out(Contest(judges, feed), shop, store, progress, trainings.all, began)
+        judges[other] = Judge(race, data_name, words, shares[other], matters)
+    contest = Contest(judges, template, feed)
+    return carried_out(contest, shop, store, progress, trainings.all, began)

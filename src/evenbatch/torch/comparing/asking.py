@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
-from evenbatch.experiments.protocol import MIN_SEEDS
-from evenbatch.experiments.selection import START, rate_at
+from evenbatch.protocol.cells import rate_at
+from evenbatch.protocol.tuning import START
+from evenbatch.protocol.verdict import MIN_SEEDS
 from evenbatch.store import Store
 from evenbatch.torch.comparing.batches import Feed
 from evenbatch.torch.comparing.errors import CompareError

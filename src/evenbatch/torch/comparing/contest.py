@@ -9,9 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from evenbatch.engine import Curve
-from evenbatch.experiments.carry_out import Outcome, Watch, carry_out
-from evenbatch.experiments.meeting import together
-from evenbatch.experiments.protocol import Curves, Round, Untimed
+from evenbatch.protocol.carry_out import Outcome, Watch, carry_out
+from evenbatch.protocol.verdict import Curves, Round, Statement, Verdict
 from evenbatch.store import Store
 from evenbatch.torch.comparing.batches import Feed
 from evenbatch.torch.comparing.judging import Judge
@@ -19,16 +18,15 @@ from evenbatch.torch.comparing.result import Comparison, collected
 from evenbatch.torch.comparing.training import Training, Workshop, step_seconds
 
 
-class Contest(Untimed):
-    """All pairs of arms as one experiment (`evenbatch.experiments.protocol.Experiment`)."""
+class Contest:
+    """All arms against the first as one study (`evenbatch.protocol.verdict.Study`)."""
 
-    def __init__(self, judges: Mapping[str, Judge], feed: Feed) -> None:
-        self.judges, self.feed = judges, feed
+    def __init__(self, judges: Mapping[str, Judge], template: Training, feed: Feed) -> None:
+        self.judges, self.template, self.feed = judges, template, feed
 
     @property
-    def template(self) -> Training:
-        """A training, of which all others are changes."""
-        return next(iter(self.judges.values())).pairing.template
+    def _first(self) -> Judge:
+        return next(iter(self.judges.values()))
 
     @property
     def datasets(self) -> Any:
@@ -36,15 +34,24 @@ class Contest(Untimed):
         return _Lazily(self.template.data, self.feed)
 
     @property
-    def statement(self) -> Any:
-        return next(iter(self.judges.values())).statement
+    def statement(self) -> Statement:
+        """That of the first pair."""
+        return self._first.statement
 
     def trials(self, curves: Curves) -> Round:
-        return together(*(judge.pairing.trials(curves) for judge in self.judges.values()))
+        """What all pairs want, called as the first that wants something."""
+        rounds = [judge.race.trials(curves) for judge in self.judges.values()]
+        wanted = {trial.key: trial for each in rounds for trial in each.trials}
+        phase = next((each.phase for each in rounds if each.trials), rounds[0].phase)
+        return Round(phase, tuple(wanted.values()), sum(each.later for each in rounds))
 
-    def verdict(self, curves: Curves, _timed: Sequence[Curve]) -> Any:
-        judge = next(iter(self.judges.values()))
-        return judge.verdict(judge.pairing.found(curves, {}))
+    def timing(self, _curves: Curves) -> Sequence[Any]:
+        """Steps are timed apart (`step_seconds`)."""
+        return ()
+
+    def verdict(self, curves: Curves, _timed: Sequence[Curve]) -> Verdict:
+        """That of the first pair."""
+        return self._first.verdict(self._first.finding(curves, {}))
 
 
 class _Lazily(dict[str, Any]):
@@ -65,9 +72,9 @@ def carried_out(
 
     Args:
         contest, shop: what is asked, and what trains it.
-        store: keeps and answers trainings.
+        store: keeps and answers runs.
         progress: show how far it has come.
-        guess: how many trainings there will be, about.
+        guess: how many runs there will be, about.
         began: `time.monotonic()` at the start.
     """
     template, first = contest.template, shop.ranks.first
@@ -85,7 +92,7 @@ def _timed(
     shop: Workshop, rate: float, outcome: Outcome, contest: Contest, watch: Watch
 ) -> dict[str, list[float]]:
     """Seconds per step of each arm; {} if there is nothing to compare, or Ctrl-C ended it."""
-    found = [judge.pairing.found(outcome.curves, {}) for judge in contest.judges.values()]
+    found = [judge.finding(outcome.curves, {}) for judge in contest.judges.values()]
     if outcome.interrupted or not any(f is not None and f.meetings for f in found):
         return {}
     watch(Round("timing", ()), 0)
@@ -107,6 +114,6 @@ def _watched(shown: bool, name: str, data: str, guess: int) -> Iterator[Watch]:
 
         def watch(wanted: Round, done: int) -> None:
             # Only the number: what the watcher knows of costs is about the engine's networks.
-            inner(Round(wanted.title, (), len(wanted.trials) + wanted.later), done)
+            inner(Round(wanted.phase, (), len(wanted.trials) + wanted.later), done)
 
         yield watch

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from evenbatch.engine import Curve
-from evenbatch.experiments.wording import digits
+from evenbatch.protocol.wording import digits
 from evenbatch.torch.comparing.errors import CompareError
 
 IGNORED = -100  # the target that PyTorch's cross entropy leaves out
@@ -121,6 +121,11 @@ class Scale:
         if self.name == "accuracy":
             return 3 * math.sqrt(max(value * (1 - value), 1e-9) / max(number, 1))
         return max(0.05 * abs(value), 1e-9)
+
+    @property
+    def rows(self) -> int:
+        """Test targets that are counted; 0 if that is not known."""
+        return self.data[1] if self.data is not None and self.name == "accuracy" else 0
 
     @property
     def percent(self) -> bool:

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from evenbatch.torch.auditing.layers import TORCH_KINDS
 from evenbatch.torch.comparing.batches import seeded
 from evenbatch.torch.comparing.errors import CompareError, short
 from evenbatch.torch.comparing.ranks import Ranks
+from evenbatch.torch.measuring.known import KINDS as TORCH_KINDS
 from evenbatch.torch.rewrite import Rewrite, sync
 
 OPTIMIZERS: dict[str, Callable[[Any, float], Any]] = {

@@ -12,10 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from evenbatch.engine import Curve
-from evenbatch.experiments.carry_out import Outcome
-from evenbatch.experiments.protocol import Statement, Verdict
-from evenbatch.experiments.race import BEST
-from evenbatch.experiments.wording import ratio
+from evenbatch.protocol.carry_out import Outcome
+from evenbatch.protocol.phrases import ratio
+from evenbatch.protocol.verdict import Statement, Verdict
 from evenbatch.torch.comparing.errors import CompareError
 from evenbatch.torch.comparing.judging import Judge
 
@@ -27,11 +26,11 @@ class Comparison:
     Attributes:
         name, data: of the model and of the data.
         arms: their names.
-        verdicts: by arm, all but the first; see `evenbatch.experiments.Verdict`.
+        verdicts: by arm, all but the first; see `evenbatch.protocol.verdict.Verdict`.
         statements: by arm, what was stated before any result.
         best: by arm, its best learning rate against the first arm; that of the first is the one it
             had against the second arm.
-        curves: every training, by arm, learning rate and seed, which its `trial` names; a curve's
+        curves: every run, by arm, learning rate and seed, which its `trial` names; a curve's
             `metric` is negative where lower is better.
         step_seconds: by arm, seconds per step, as timed in turns; {} if it came not that far.
         complete: False if Ctrl-C ended it early.
@@ -108,10 +107,10 @@ class Comparison:
             lines.append(f"  {verdict.sentence}")
             for effect in verdict.effects:
                 if effect.unit.startswith("times"):
-                    lines.append(f"  {effect.label or BEST}: {ratio(effect)} {effect.unit[6:]}")
+                    lines.append(f"  {effect.label}: {ratio(effect)} {effect.unit[6:]}")
             lines += [f"  {note}" for note in verdict.notes]
         if not self.complete:
-            lines += ["", "Interrupted: this is what the finished trainings show."]
+            lines += ["", "Interrupted: this is what the finished runs show."]
         return "\n".join(lines)
 
 
@@ -133,10 +132,10 @@ def collected(judges: Mapping[str, Judge], outcome: Any, timed: Any, **about: An
         timed: per arm, seconds per step.
         about: further fields of `Comparison`.
     """
-    found = {arm: judge.pairing.found(outcome.curves, timed) for arm, judge in judges.items()}
+    found = {arm: judge.finding(outcome.curves, timed) for arm, judge in judges.items()}
     best: dict[str, float] = {}
     for shown in found.values():
-        for arm, rate in (shown.rates if shown is not None else {}).items():
+        for arm, rate in (shown.search.best if shown is not None else {}).items():
             best.setdefault(arm, rate)
     return Comparison(
         verdicts={arm: judge.verdict(found[arm]) for arm, judge in judges.items()},

@@ -22,8 +22,11 @@ from torch import fx, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from evenbatch.torch.auditing.layers import kind_of
-from evenbatch.torch.auditing.running import left_as_it_was, set_mode, short, tensors_in
+from evenbatch.torch.measuring.known import kind_of
+from evenbatch.torch.models.inputs import tensors_in
+from evenbatch.torch.models.keeping import left_as_it_was
+from evenbatch.torch.models.running import set_mode
+from evenbatch.torch.models.words import short
 from evenbatch.torch.rewrite._given import inputs_of, mismatch
 from evenbatch.torch.rewrite._result import RewriteError
 
@@ -189,16 +192,16 @@ def recorded(model: nn.Module, batch: Any, what: str) -> Flow:
             output = model(*inputs.args, **inputs.kwargs)
             found = tensors_in(output)
             flow.returned = {recorder.number(t) for t in found}
+            del found
+            gc.collect()  # what only a reference cycle holds is not held
+            # While the output is there: it may be an object whose tensors were not found.
+            flow.kept = {int(n) for n in recorder.numbers.values()}
     except Exception as error:
         where = recorder.stack[-1] if recorder.stack else ""
         raise RewriteError(
             f"{what}: the model failed{f' in {where}' if where else ''} on the batch "
             f"({inputs.described()}): {short(error)}{mismatch(model, inputs)}"
         ) from error
-    del found
-    gc.collect()  # what only a reference cycle holds is not held
-    # While the output is there: it may be an object whose tensors were not found.
-    flow.kept = {int(n) for n in recorder.numbers.values()}
     del output
     return flow
 

@@ -7,15 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from evenbatch.torch.auditing.findings import AuditError
-from evenbatch.torch.auditing.running import (
-    Inputs,
-    difference,
-    left_as_it_was,
-    set_mode,
-    short,
-    tensors_in,
-)
+from evenbatch.torch.models.inputs import BatchError, Inputs, tensors_in
+from evenbatch.torch.models.keeping import left_as_it_was
+from evenbatch.torch.models.running import difference, set_mode
+from evenbatch.torch.models.words import short
 from evenbatch.torch.rewrite._result import Rewrite, RewriteError
 
 
@@ -30,7 +25,7 @@ def inputs_of(batch: Any, model: nn.Module, what: str, some: bool = True) -> Inp
     """
     try:
         inputs = Inputs.of(batch, model)
-    except AuditError as error:
+    except BatchError as error:
         raise RewriteError(f"{what}: {error}") from error
     tensors = inputs.tensors()
     if some and tensors and all(t.numel() == 0 for t in tensors):

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from evenbatch.torch.auditing.findings import counted
+from evenbatch.torch.models.words import counted
 
 KINDS = ("batch", "instance", "group", "layer", "rms")
 

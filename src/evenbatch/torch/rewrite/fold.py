@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.modules import batchnorm
 
-from evenbatch.torch.auditing.running import difference
+from evenbatch.torch.models.running import difference
 from evenbatch.torch.rewrite._flow import Flow, flow_of, within
 from evenbatch.torch.rewrite._given import inputs_of, outputs, proved
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 from torch.nn.modules import batchnorm
 
-from evenbatch.torch.auditing.findings import counted
-from evenbatch.torch.auditing.running import left_as_it_was, set_mode, short
+from evenbatch.torch.models.keeping import left_as_it_was
+from evenbatch.torch.models.running import set_mode
+from evenbatch.torch.models.words import counted, short
 from evenbatch.torch.rewrite._given import inputs_of, mismatch
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
 from evenbatch.torch.rewrite._tree import check_model

@@ -9,8 +9,11 @@ import torch
 from torch import nn
 from torch.nn.modules import batchnorm, instancenorm
 
-from evenbatch.torch.auditing.layers import TORCH_KINDS
-from evenbatch.torch.auditing.running import Inputs, forward, left_as_it_was, set_mode, short
+from evenbatch.torch.measuring.known import KINDS as TORCH_KINDS
+from evenbatch.torch.models.inputs import Inputs
+from evenbatch.torch.models.keeping import left_as_it_was
+from evenbatch.torch.models.running import forward, set_mode
+from evenbatch.torch.models.words import short
 from evenbatch.torch.rewrite._flow import Flow, recorded
 from evenbatch.torch.rewrite._given import inputs_of
 from evenbatch.torch.rewrite._make import KINDS, Made, over_channels, over_features

@@ -4,6 +4,7 @@ from evenbatch.torch.auditing.rules._rule import Rule
 from evenbatch.torch.auditing.rules.eb101_bias import bias_before_batch_norm
 from evenbatch.torch.auditing.rules.eb102_dropout import dropout_before_batch_norm
 from evenbatch.torch.auditing.rules.eb103_shared import batch_norm_shared
+from evenbatch.torch.auditing.rules.eb104_adapting import dropout_while_adapting
 from evenbatch.torch.auditing.rules.eb201_frozen import frozen_but_moving
 from evenbatch.torch.auditing.rules.eb202_nonfinite import non_finite_statistics
 from evenbatch.torch.auditing.rules.eb203_averaged import averaged_weights_stale_statistics
@@ -18,6 +19,10 @@ from evenbatch.torch.auditing.rules.eb211_instance import instance_norm_tracks
 from evenbatch.torch.auditing.rules.eb212_modes import training_inside_eval
 from evenbatch.torch.auditing.rules.eb213_types import mixed_types
 from evenbatch.torch.auditing.rules.eb214_functional import stuck_in_training
+from evenbatch.torch.auditing.rules.eb215_fresh import fresh_statistics
+from evenbatch.torch.auditing.rules.eb216_gain import gain_out_of_range
+from evenbatch.torch.auditing.rules.eb217_nan import not_a_number
+from evenbatch.torch.auditing.rules.eb218_arithmetic import arithmetic_fails
 from evenbatch.torch.auditing.rules.eb301_decay import weight_decay_on_norms
 from evenbatch.torch.auditing.rules.eb401_one_value import one_value_per_channel
 from evenbatch.torch.auditing.rules.eb402_small_batch import small_batch
@@ -26,12 +31,16 @@ from evenbatch.torch.auditing.rules.eb404_constant import constant_output
 from evenbatch.torch.auditing.rules.eb405_channels_last import channels_last
 from evenbatch.torch.auditing.rules.eb406_padding import padding_in_statistics
 from evenbatch.torch.auditing.rules.eb407_accumulation import accumulation
+from evenbatch.torch.auditing.rules.eb408_wrong_axis import normalized_over_positions
+from evenbatch.torch.auditing.rules.eb409_unshuffled import sorted_batches
 from evenbatch.torch.auditing.rules.eb501_nograd import moved_while_evaluating
 from evenbatch.torch.auditing.rules.eb502_twice import recomputed_statistics
 from evenbatch.torch.auditing.rules.eb503_broke import statistics_broke
 from evenbatch.torch.auditing.rules.eb504_eval_gap import evaluation_unlike_training
 from evenbatch.torch.auditing.rules.eb505_drift import frozen_drifted
 from evenbatch.torch.auditing.rules.eb506_two_forwards import two_forwards_before_backward
+from evenbatch.torch.auditing.rules.eb507_trained_in_eval import trained_in_evaluation_mode
+from evenbatch.torch.auditing.rules.eb508_unlike_batches import batches_unlike_each_other
 from evenbatch.torch.auditing.rules.eb601_fold import unsafe_fold
 from evenbatch.torch.auditing.rules.eb602_deploy import deployed_in_training_mode
 from evenbatch.torch.auditing.rules.eb603_sync import sync_batch_norm_alone
@@ -41,6 +50,7 @@ from evenbatch.torch.auditing.rules.eb702_contrastive import contrastive_leak
 from evenbatch.torch.auditing.rules.eb703_gan import gan_company
 from evenbatch.torch.auditing.rules.eb704_private import not_private
 from evenbatch.torch.auditing.rules.eb705_federated import federated_statistics
+from evenbatch.torch.auditing.rules.eb706_waiting import waits_while_evaluating
 
 FAMILIES = {
     "EB1": "Structure",
@@ -58,6 +68,7 @@ RULES: dict[str, Rule] = {
         bias_before_batch_norm,
         dropout_before_batch_norm,
         batch_norm_shared,
+        dropout_while_adapting,
         frozen_but_moving,
         non_finite_statistics,
         averaged_weights_stale_statistics,
@@ -72,6 +83,10 @@ RULES: dict[str, Rule] = {
         training_inside_eval,
         mixed_types,
         stuck_in_training,
+        fresh_statistics,
+        gain_out_of_range,
+        not_a_number,
+        arithmetic_fails,
         weight_decay_on_norms,
         one_value_per_channel,
         small_batch,
@@ -80,12 +95,16 @@ RULES: dict[str, Rule] = {
         channels_last,
         padding_in_statistics,
         accumulation,
+        normalized_over_positions,
+        sorted_batches,
         moved_while_evaluating,
         recomputed_statistics,
         statistics_broke,
         evaluation_unlike_training,
         frozen_drifted,
         two_forwards_before_backward,
+        trained_in_evaluation_mode,
+        batches_unlike_each_other,
         unsafe_fold,
         deployed_in_training_mode,
         sync_batch_norm_alone,
@@ -95,5 +114,6 @@ RULES: dict[str, Rule] = {
         gan_company,
         not_private,
         federated_statistics,
+        waits_while_evaluating,
     )
 }

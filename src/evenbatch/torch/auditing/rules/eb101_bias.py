@@ -34,11 +34,13 @@ from typing import Any
 
 import torch
 
-from evenbatch.torch.auditing.findings import Found, Severity, counted
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.graph import Op
-from evenbatch.torch.auditing.layers import is_lazy
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring import Norm
+from evenbatch.torch.measuring.norms import is_lazy
+from evenbatch.torch.models.words import counted
 
 
 @rule("EB101", Severity.INFO, "graph")
@@ -47,14 +49,15 @@ def bias_before_batch_norm(subject: Subject) -> Iterator[Found]:
     if subject.graph is None:
         return
     modules = dict(subject.model.named_modules(remove_duplicate=False))
-    pairs: list[tuple[str, Any, Any]] = []
+    norms = {path: n for n in subject.norms for path in (n.path, *n.aliases) if not n.call}
+    pairs: list[tuple[str, Any, Norm | None]] = []
     for op in subject.graph.of_kind("batch_norm"):
         source = op.source
-        if source is None or source.kind not in ("linear", "conv", "conv_transpose"):
+        if source is None or not _same_channels(source, op):
             continue
-        layer, norm = modules.get(source.owner), modules.get(op.owner)
-        if _only_each_other(subject, source, op) and _has_bias(layer) and norm is not None:
-            pairs.append((source.owner, layer, norm))
+        layer = modules.get(source.owner)
+        if _only_each_other(subject, source, op) and _has_bias(layer):
+            pairs.append((source.owner, layer, norms.get(op.owner)))
     if pairs:
         size = sum(layer.bias.numel() for _, layer, _ in pairs)
         feed, they = ("feeds", "it has") if len(pairs) == 1 else ("feed", "they have")
@@ -64,8 +67,18 @@ def bias_before_batch_norm(subject: Subject) -> Iterator[Found]:
             f"off again; {they} {counted(size, 'parameter')} that nothing depends on.",
             "bias=False in these layers; the batch norm's own beta does the work.",
             {"layers": len(pairs), "parameters": size},
-            partial(_remove, [(layer, norm) for _, layer, norm in pairs]),
+            partial(_remove, [(layer, norm) for _, layer, norm in pairs])
+            if not subject.branches and all(_removable(layer, norm) for _, layer, norm in pairs)
+            else None,
         )
+
+
+def _same_channels(source: Op, norm: Op) -> bool:
+    """Whether the layer's features are the batch norm's channels: of a linear layer they are the
+    last axis."""
+    if source.kind in ("conv", "conv_transpose"):
+        return True
+    return source.kind == "linear" and (norm.shape is None or len(norm.shape) == 2)
 
 
 def _only_each_other(subject: Subject, source: Op, norm: Op) -> bool:
@@ -84,10 +97,19 @@ def _has_bias(layer: Any) -> bool:
     return isinstance(bias, torch.nn.Parameter) and not is_lazy(bias)
 
 
-def _remove(pairs: list[tuple[Any, Any]]) -> str:
+def _removable(layer: Any, norm: Norm | None) -> bool:
+    """Whether it is known what evaluation takes off in the bias's place, and can be changed."""
+    if norm is None or norm.kind not in ("batch", "frozen batch"):
+        return False
+    mean = norm.statistics.get("mean")
+    return not norm.does.uses_kept or (mean is not None and mean.shape == layer.bias.shape)
+
+
+def _remove(pairs: list[tuple[Any, Norm | None]]) -> str:
     for layer, norm in pairs:
-        if norm.running_mean is not None:
+        mean = norm.statistics.get("mean") if norm is not None else None
+        if mean is not None:
             with torch.no_grad():
-                norm.running_mean -= layer.bias.to(norm.running_mean.dtype)
+                mean -= layer.bias.to(mean.dtype)
         layer.bias = None
     return f"removed {counted(len(pairs), 'bias', 'biases')}"

@@ -33,11 +33,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenbatch.torch.auditing.findings import Found, Severity, brief
-from evenbatch.torch.auditing.layers import Norm
-from evenbatch.torch.auditing.rules._agreement import judged
+from evenbatch.torch.auditing.findings import Found, Severity
+from evenbatch.torch.auditing.rules._helpers import judged
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring.norms import Norm
+from evenbatch.torch.models.words import brief
 
 
 @rule("EB103", Severity.WARNING, "graph + batch + run")
@@ -73,7 +74,7 @@ def _alike(subject: Subject, norm: Norm) -> bool:
     sample = subject.sample
     if sample is None or sample.inputs.synthetic:
         return False
-    calls = sample.evaluating.calls.get(norm.path, [])
+    calls = subject.calls(norm)
     if len(calls) < 2:
         return False
     first, *others = calls
@@ -83,16 +84,16 @@ def _alike(subject: Subject, norm: Norm) -> bool:
     return all(
         call.mean is not None
         and call.var is not None
-        and judged((call.mean - first.mean) / var.sqrt(), call.var / var, call.shape[0]) is None
+        and judged((call.mean - first.mean) / var.sqrt(), call.var / var, call.shape[0] / 2) is None
         for call in others
     )
 
 
 def _calls(subject: Subject, norm: Norm) -> int:
     if subject.run is not None:
-        return subject.run.seen[norm.path].most_calls
+        return subject.run.of(norm).most_calls
     if subject.sample is not None and not subject.sample.evaluating.error:
-        return len(subject.sample.evaluating.calls.get(norm.path, ()))
+        return len(subject.calls(norm))
     if subject.graph is not None:
         paths = (norm.path, *norm.aliases)
         return sum(op.owner in paths for op in subject.graph.of_kind("batch_norm"))
@@ -101,9 +102,7 @@ def _calls(subject: Subject, norm: Norm) -> int:
 
 def _how_far_apart(subject: Subject, norm: Norm) -> float | None:
     """Largest distance of two calls' channel means, in the first call's standard deviations."""
-    if subject.sample is None:
-        return None
-    calls = subject.sample.evaluating.calls.get(norm.path, [])
+    calls = subject.calls(norm)
     first = calls[0] if calls else None
     if first is None or first.mean is None or first.var is None:
         return None

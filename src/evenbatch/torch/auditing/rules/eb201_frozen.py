@@ -40,10 +40,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from evenbatch.torch.auditing.findings import Found, Severity, counted
+from evenbatch.torch.auditing.findings import Found, Severity
+from evenbatch.torch.auditing.rules._helpers import wrong_channels
 from evenbatch.torch.auditing.rules._rule import rule
-from evenbatch.torch.auditing.rules.eb202_nonfinite import wrong_channels
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring import Norm
+from evenbatch.torch.models.keeping import Lender
+from evenbatch.torch.models.words import counted
 
 
 @rule("EB201", Severity.WARNING, "state")
@@ -53,10 +56,10 @@ def frozen_but_moving(subject: Subject) -> Iterator[Found]:
         return
     frozen = [norm for norm in subject.of_kind("batch") if norm.moves_when_training and norm.frozen]
     if subject.run is not None:
-        frozen = [norm for norm in frozen if not subject.run.seen[norm.path].overwritten]
+        frozen = [norm for norm in frozen if not subject.run.overwritten(norm)]
     if not frozen:
         return
-    moving = _trained_by(subject.model, [norm.module for norm in frozen])
+    moving = _trained_by(subject.lender, frozen)
     found = [norm for norm, moves in zip(frozen, moving, strict=True) if moves]
     if not found:
         return
@@ -77,26 +80,21 @@ def frozen_but_moving(subject: Subject) -> Iterator[Found]:
     )
 
 
-def _trained_by(model: Any, norms: list[Any]) -> list[bool]:
-    """Which of the modules are in training mode after ``model.train()``; modes are put back.
-
-    A model that refuses to be switched, as an exported one does, stays as it is.
-    """
-    modes = [(module, module.training) for module in model.modules()]
-    try:
+def _trained_by(lender: Lender, norms: list[Norm]) -> list[bool]:
+    """Which of the layers are in training mode after ``model.train()``. A model that refuses to be
+    switched, as an exported one does, stays as it is."""
+    with lender.lend() as model:
         with suppress(Exception):
             model.train()
-        return [bool(norm.training) for norm in norms]
-    finally:
-        for module, training in modes:
-            module.training = training
+        return [bool(model.get_submodule(norm.path).training) for norm in norms]
 
 
 def _freeze(norms: list[Any]) -> str:
     from evenbatch.torch.rewrite import freeze
 
     for norm in norms:
-        refused = freeze(norm).refused
-        if refused:
-            raise ValueError(refused[0].reason)
+        done = freeze(norm)
+        if done.refused or not done.changes:
+            reason = done.refused[0].reason if done.refused else "freeze does not know it"
+            raise ValueError(f"{type(norm).__name__}: {reason}")
     return f"{counted(len(norms), 'batch norm')} frozen on the running statistics"

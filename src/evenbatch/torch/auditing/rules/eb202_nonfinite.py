@@ -34,12 +34,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
-
-from evenbatch.torch.auditing.findings import Found, Severity, counted
-from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.findings import Found, Severity
+from evenbatch.torch.auditing.rules._helpers import wrong_channels
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.models.words import counted
 
 
 @rule("EB202", Severity.ERROR, "state")
@@ -59,14 +58,3 @@ def non_finite_statistics(subject: Subject) -> Iterator[Found]:
             "refresh, or reset_running_stats() and a pass over the data in training mode).",
             {"layers": len(bad), "channels": total},
         )
-
-
-def wrong_channels(norm: Norm) -> int:
-    """Channels whose running statistics cannot be."""
-    wrong = None
-    for name, values in norm.statistics.items():
-        bad = ~torch.isfinite(values)
-        if name == "running_var":
-            bad = bad | (values < 0)
-        wrong = bad if wrong is None else wrong | bad
-    return 0 if wrong is None else int(wrong.sum())

@@ -37,10 +37,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
-from evenbatch.torch.auditing.rules._agreement import disagreement, enough, young
+from evenbatch.torch.auditing.findings import Found, Severity
+from evenbatch.torch.auditing.rules._helpers import (
+    CAUSES,
+    disagreement,
+    enough,
+    left_over,
+    young,
+)
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.models.words import brief, counted
 
 
 @rule("EB204", Severity.WARNING, "batch")
@@ -52,35 +59,35 @@ def statistics_unlike_the_batch(subject: Subject) -> Iterator[Found]:
         return  # EB203 compares them
     found, norms = {}, {}
     for norm in subject.of_kind("batch"):
-        if norm.updates != 0:  # never updated: a new model, of which nothing is expected yet
-            gap = disagreement(subject, norm)
-            if gap is not None:
-                found[norm.path], norms[norm.path] = gap, norm
+        gap = None if norm.fresh else disagreement(subject, norm)  # of a new model nothing is known
+        if gap is not None and norm.does.uses_kept:
+            found[norm.path], norms[norm.path] = gap, norm
     if not found:
         return
     first, (shift, ratio) = next(iter(found.items()))
-    output = subject.sample.gap
-    apart = (
-        f" The outputs with running and with batch statistics differ by {brief(100 * output)} % of "
-        "the largest."
-        if output is not None
-        else ""
-    )
     evidence: dict[str, float | int | str | bool] = {
-        "layers": len(found),
-        "shift": shift,
-        "variance_ratio": ratio,
-    }
+        "layers": len(found), "shift": shift, "variance_ratio": ratio,
+    }  # fmt: skip
+    output, apart = subject.sample.gap, ""
     if output is not None:
         evidence["output_gap"] = output
+        apart = (
+            " The outputs with running and with batch statistics differ by "
+            f"{brief(100 * output)} % of the largest."
+        )
+    only_young = {path: left_over(subject, norm) for path, norm in norms.items()}
+    left = all(only_young.values())
     expect = "expects" if len(found) == 1 else "expect"
     yield Found(
         tuple(found),
         f"{counted(len(found), 'batch norm')} {expect} other data than this batch. In the first, "
         f"{first!r}, the mean is off by {brief(shift)} running standard deviations and the "
         f"variance is {brief(ratio)} times the running one."
-        f"{young(norms[first])}{apart}",
-        "check that this batch is prepared as the training data are; if so, train for longer or "
-        "estimate the statistics again (evenbatch.torch.refresh).",
+        f"{only_young[first] or young(norms[first])}{apart}{'' if left else f' {CAUSES}'}",
+        "train for longer, or estimate the statistics again (evenbatch.torch.refresh)."
+        if left
+        else "compare this batch with the training data first; then evenbatch.torch.refresh, or "
+        "the same preparation for both.",
         evidence,
+        severity=Severity.INFO if left else None,
     )

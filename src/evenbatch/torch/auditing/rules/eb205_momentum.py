@@ -32,12 +32,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
-from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring.norms import Norm
+from evenbatch.torch.models.words import brief, counted
 
-HIGH = 0.5  # the largest in torchvision, timm and transformers is 0.1
+HIGH = 0.5  # above it the running statistics are those of the last few batches
 
 
 @rule("EB205", Severity.WARNING, "tree")
@@ -59,7 +60,9 @@ def momentum_out_of_range(subject: Subject) -> Iterator[Found]:
             f"momentum={good:g}"
             + (", if the number came from Keras, TensorFlow or JAX." if value >= HIGH else "."),
             {"layers": len(norms), "momentum": value},
-            partial(_set, [norm.module for norm in norms], good),
+            partial(_set, [norm.module for norm in norms], good)
+            if all(getattr(norm.module, "momentum", None) == value for norm in norms)
+            else None,
             severity=None if 0 <= value <= 1 else Severity.ERROR,
         )
 

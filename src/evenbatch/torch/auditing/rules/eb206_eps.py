@@ -34,11 +34,12 @@ from typing import Any
 
 import torch
 
-from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
-from evenbatch.torch.auditing.layers import Norm, has_numbers
+from evenbatch.torch.auditing.findings import Found, Severity
+from evenbatch.torch.auditing.rules._helpers import types_met, wrong_channels
 from evenbatch.torch.auditing.rules._rule import rule
-from evenbatch.torch.auditing.running import left_as_it_was
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring import Norm
+from evenbatch.torch.models.words import brief, counted
 
 SAFE = 1e-5
 
@@ -48,8 +49,8 @@ def eps_vanishes(subject: Subject) -> Iterator[Found]:
     """Layers that turn zeros into NaN or infinity, by the type they do it in."""
     by_type: dict[torch.dtype, list[Norm]] = {}
     for norm in subject.norms:
-        for dtype in _types(subject, norm):
-            if _breaks(norm, _input(subject, norm, dtype)):
+        for dtype in types_met(subject, norm):
+            if dtype in norm.does.zeros and not wrong_channels(norm):
                 by_type.setdefault(dtype, []).append(norm)
                 break
     for dtype, norms in by_type.items():
@@ -59,7 +60,7 @@ def eps_vanishes(subject: Subject) -> Iterator[Found]:
         if eps is not None:
             as_stored = float(torch.tensor(eps, dtype=dtype))
             known += f", which is {brief(as_stored)} in {word}." if as_stored != eps else "."
-        settable = all(_eps_name(norm.module) for norm in norms)
+        settable = all(_eps_name(norm.module) and not norm.call for norm in norms)
         yield Found(
             tuple(norm.path for norm in norms),
             f"{counted(len(norms), 'layer')} given zeros in {word} gave NaN or infinity.{known}",
@@ -67,49 +68,6 @@ def eps_vanishes(subject: Subject) -> Iterator[Found]:
             {"layers": len(norms), "dtype": word, **({} if eps is None else {"eps": eps})},
             partial(_raise_eps, [norm.module for norm in norms]) if settable else None,
         )
-
-
-def _types(subject: Subject, norm: Norm) -> list[torch.dtype]:
-    """The types the layer meets: that of its parameters, and that of autocast."""
-    own = next((p.dtype for p in norm.parameters.values()), torch.float32)
-    types = [own]
-    if subject.context.amp:
-        types.append(getattr(torch, subject.context.amp))
-    return types
-
-
-def _input(subject: Subject, norm: Norm, dtype: torch.dtype) -> torch.Tensor | None:
-    """Zeros of the shape seen on the batch, or of one that fits the layer's parameters."""
-    calls = subject.sample.evaluating.calls.get(norm.path) if subject.sample else None
-    tensor = next(iter((*norm.parameters.values(), *norm.statistics.values())), None)
-    if tensor is not None and not has_numbers(tensor):
-        return None
-    device = tensor.device if tensor is not None else torch.device("cpu")
-    if calls:
-        shape = (min(calls[0].shape[0], 2), *calls[0].shape[1:])
-    elif tensor is None:
-        return None
-    elif norm.kind in ("layer", "rms", "other"):
-        shape = (2, *tensor.shape)
-    else:
-        space = {"1": 1, "2": 2, "3": 3}.get(norm.class_name[-2:-1], 1)
-        shape = (2, tensor.numel(), *(2,) * space)
-    return torch.zeros(shape, dtype=dtype, device=device)
-
-
-def _breaks(norm: Norm, x: torch.Tensor | None) -> bool:
-    if x is None or not x.numel():
-        return False
-    try:
-        with torch.no_grad(), left_as_it_was(norm.module):
-            for buffer in norm.module.buffers():
-                if not bool(torch.isfinite(buffer).all()):
-                    return False  # EB202's to tell
-            norm.module.training = norm.kind == "batch" and norm.is_torch
-            output = norm.module(x)
-    except Exception:
-        return False  # a shape or type that is not its own
-    return isinstance(output, torch.Tensor) and not bool(torch.isfinite(output).all())
 
 
 def _eps_name(module: Any) -> str:

@@ -33,12 +33,14 @@ from collections.abc import Iterator
 
 import torch
 
-from evenbatch.torch.auditing.findings import Found, Severity, brief
-from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring import Norm
+from evenbatch.torch.models.words import brief
 
 SMALLER = 10  # eps at ten times the variance: a spread of 0.3
+NOTHING = 1e4  # at so many times it the input is as good as 0, and what made it so is the cause
 
 
 @rule("EB207", Severity.WARNING, "batch")
@@ -47,10 +49,13 @@ def eps_dominates(subject: Subject) -> Iterator[Found]:
     if subject.sample is None or subject.sample.inputs.synthetic:
         return
     found = {}
-    for norm in subject.of_kind("batch", "instance", "group", "layer", "rms"):
+    for norm in subject.norms:
         middle = _median_variance(subject, norm)
-        if norm.eps and middle is not None and middle * SMALLER < norm.eps:
-            found[norm.path] = (norm.eps, middle, math.sqrt(middle / (middle + norm.eps)))
+        if norm.eps is None or middle is None or not norm.does.affine:
+            continue
+        eps = norm.eps if norm.does.eps_place == "variance" else norm.eps**2
+        if middle * SMALLER < eps < middle * NOTHING:
+            found[norm.path] = (norm.eps, middle, math.sqrt(middle / (middle + eps)))
     if found:
         worst = min(found, key=lambda path: found[path][2])
         eps, middle, spread = found[worst]
@@ -66,7 +71,7 @@ def eps_dominates(subject: Subject) -> Iterator[Found]:
 def _median_variance(subject: Subject, norm: Norm) -> float | None:
     """Over the calls of the pass with batch statistics; None if all are zero or unknown."""
     assert subject.sample is not None
-    calls = [call for call in subject.sample.training.calls.get(norm.path, []) if call.values > 1]
+    calls = [call for call in subject.sample.training.calls.get(norm.key, []) if call.values > 1]
     if not calls:
         return None
     variances = torch.cat([call.variances for call in calls])

@@ -31,10 +31,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from evenbatch.torch.auditing.findings import Found, Severity, brief
-from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring.norms import Norm
+from evenbatch.torch.models.words import brief
 
 
 @rule("EB208", Severity.INFO, "tree")

@@ -38,10 +38,11 @@ from typing import Any
 
 import torch
 
-from evenbatch.torch.auditing.findings import Found, Severity, counted
-from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring.norms import Norm
+from evenbatch.torch.models.words import counted
 
 HALF = (torch.float16, torch.bfloat16)
 
@@ -49,11 +50,12 @@ HALF = (torch.float16, torch.bfloat16)
 @rule("EB209", Severity.WARNING, "state")
 def half_precision_statistics(subject: Subject) -> Iterator[Found]:
     """Layers with statistics in half precision throughout."""
-    found = [norm for norm in subject.of_kind("batch", "instance") if _halved(norm)]
+    found = [norm for norm in subject.norms if _halved(norm)]
     if not found:
         return
-    zeros = sum(int((norm.statistics["running_var"] == 0).sum()) for norm in found)
-    word = str(found[0].statistics["running_var"].dtype).removeprefix("torch.")
+    spreads = [s for norm in found for role, s in norm.statistics.items() if role != "mean"]
+    zeros = sum(int((spread == 0).sum()) for spread in spreads)
+    word = str(next(iter(found[0].statistics.values())).dtype).removeprefix("torch.")
     gone = f" {counted(zeros, 'variance')} became 0." if zeros else ""
     yield Found(
         tuple(norm.path for norm in found),

@@ -30,10 +30,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.sample import coupling
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.models.words import brief, counted
 
 
 @rule("EB210", Severity.WARNING, "tree + batch")
@@ -42,26 +43,29 @@ def no_running_statistics(subject: Subject) -> Iterator[Found]:
     if subject.context.vmap:
         return  # there it is what makes vmap work
     found = [
-        norm.path
+        norm
         for norm in subject.of_kind("batch")
-        if norm.is_torch and getattr(norm.module, "running_mean", None) is None
+        if norm.does.mixes and not norm.does.kept and not norm.call
     ]
     if not found:
         return
     evidence: dict[str, float | int | str | bool] = {"layers": len(found)}
     measured = ""
     if subject.sample is not None:
-        moved = coupling(subject.model, subject.norms, subject.sample.inputs, training=False)
+        moved = coupling(subject.lender, subject.norms, subject.sample.inputs, training=False)
         if moved is not None:
             evidence["coupling"] = moved
             measured = (
                 f" On this batch, taking half of the examples away changes the others' outputs by "
                 f"{brief(100 * moved)} % of the largest."
             )
+    own = any(norm.is_torch for norm in found)
     yield Found(
-        tuple(found),
+        tuple(norm.path for norm in found),
         f"{counted(len(found), 'batch norm')} without running statistics: in evaluation too each "
-        f"example is normalized by its company in the batch.{measured}",
+        f"{'example' if own else 'row'} is normalized by its company in the batch."
+        f"{measured}{'' if own else ' That is meant if the rows are parts of one example.'}",
         "track_running_stats=True and a pass over the data, or group norm (evenbatch.torch.swap).",
         evidence,
+        severity=None if own else Severity.INFO,
     )

@@ -29,15 +29,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.models.words import brief, counted
 
 
 @rule("EB211", Severity.WARNING, "tree + batch")
 def instance_norm_tracks(subject: Subject) -> Iterator[Found]:
     """Instance norms with running statistics."""
-    found = [norm.path for norm in subject.of_kind("instance") if norm.statistics]
+    tracking = [norm for norm in subject.of_kind("instance") if norm.does.uses_kept]
+    found = [norm.path for norm in tracking if norm.statistics]
     if not found:
         return
     evidence: dict[str, float | int | str | bool] = {"layers": len(found)}

@@ -32,9 +32,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from evenbatch.torch.auditing.findings import Found, Severity, counted
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.models.words import counted
 
 
 @rule("EB212", Severity.ERROR, "state")

@@ -33,18 +33,23 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from evenbatch.torch.auditing.findings import Found, Severity, counted
+import torch
+
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring import Norm
+from evenbatch.torch.measuring.known import own_code
+from evenbatch.torch.models.words import counted
 
 
 @rule("EB213", Severity.ERROR, "state")
 def mixed_types(subject: Subject) -> Iterator[Found]:
     """Layers whose own tensors differ in type."""
     found = []
-    for norm in subject.of_kind("batch", "instance"):
-        tensors = {**norm.parameters, **norm.statistics}
-        if norm.is_torch and len({tensor.dtype for tensor in tensors.values()}) > 1:
+    for norm in subject.norms:
+        tensors = {**norm.parameters, **_named(norm)}
+        if own_code(norm.module) and len({tensor.dtype for tensor in tensors.values()}) > 1:
             found.append((norm, tensors))
     if found:
         shown = ", ".join(
@@ -59,6 +64,12 @@ def mixed_types(subject: Subject) -> Iterator[Found]:
             {"layers": len(found)},
             partial(_widen, [norm.module for norm, _ in found]),
         )
+
+
+def _named(norm: Norm) -> dict[str, torch.Tensor]:
+    """What it keeps, by name."""
+    named = {kept.role: kept.name for kept in norm.does.kept}
+    return {named[role]: values for role, values in norm.statistics.items()}
 
 
 def _widen(norms: list[Any]) -> str:

@@ -29,28 +29,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenbatch.torch.auditing.findings import Found, Severity, counted
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.graph import Op
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.models.words import counted
 
 
-@rule("EB214", Severity.ERROR, "graph")
+@rule("EB214", Severity.ERROR, "graph + batch")
 def stuck_in_training(subject: Subject) -> Iterator[Found]:
     """Batch norm operations in training mode whose mode no module decides."""
-    if subject.graph is None:
-        return
-    layers = {path for norm in subject.norms for path in (norm.path, *norm.aliases)}
-    found = [
-        op for op in subject.graph.of_kind("batch_norm")
-        if op.training is True and op.owner not in layers and op.path not in layers
-        and not _by_example(subject, op)
-    ]  # fmt: skip
+    stuck = [n for n in subject.of_kind("batch") if n.does.mixes and (n.call or n.does.kept)]
+    found = [norm.path for norm in stuck]
+    if subject.graph is not None:
+        layers = {path for norm in subject.norms for path in (norm.path, *norm.aliases)}
+        found += [
+            op.path for op in subject.graph.of_kind("batch_norm")
+            if op.training is True and op.owner not in layers and op.path not in layers
+            and not _by_example(subject, op)
+        ]  # fmt: skip
+    found = list(dict.fromkeys(found))
     if found:
+        kept = [kept.name for norm in stuck for kept in norm.does.kept]
+        unused = f" What is kept ({', '.join(dict.fromkeys(kept))}) is never used." if kept else ""
         yield Found(
-            tuple(dict.fromkeys(op.path for op in found)),
+            tuple(found),
             f"{counted(len(found), 'batch norm operation')} in the code of this module still "
-            f"{'runs' if len(found) == 1 else 'run'} in training mode after eval().",
+            f"{'runs' if len(found) == 1 else 'run'} in training mode after eval().{unused}",
             "training=self.training; for an exported graph, export again in evaluation mode.",
             {"operations": len(found)},
         )

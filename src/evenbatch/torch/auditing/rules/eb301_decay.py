@@ -36,9 +36,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.models.words import brief, counted
 
 
 @rule("EB301", Severity.INFO, "optimizer")
@@ -65,6 +66,10 @@ def weight_decay_on_norms(subject: Subject) -> Iterator[Found]:
         f"weight decay {', '.join(map(brief, strengths))} pulls {size} parameters of "
         f"{counted(len(paths), 'norm layer')} towards 0."
     )
+    less_one = [n for n in subject.norms if n.path in paths and n.does.offset == 1]
+    if less_one:
+        which = "It multiplies" if len(paths) == 1 else f"{len(less_one)} of them multiply"
+        says += f" {which} by 1 + gamma: there the gain is pulled towards 1, where it began."
     if missed:
         says += " Another group has no decay: the filter that made it missed these."
     yield Found(

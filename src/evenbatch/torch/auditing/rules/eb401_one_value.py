@@ -36,18 +36,20 @@ def one_value_per_channel(subject: Subject) -> Iterator[Found]:
     """Batch norms whose input on this batch holds one value per channel."""
     if subject.sample is None or not subject.trains:
         return
-    calls = subject.sample.evaluating.calls
     found = []
     for norm in subject.of_kind("batch"):
-        first = next((call for call in calls.get(norm.path, ()) if call.values == 1), None)
-        if first is not None and not norm.frozen:
-            found.append((norm.path, first.shape))
+        first = next((call for call in subject.calls(norm) if call.values == 1), None)
+        if first is not None and not norm.frozen and norm.does.one_value != "works":
+            found.append((norm, first.shape))
     if found:
-        shape = found[0][1]
+        fails = found[0][0].does.one_value != "constant"
+        then = (
+            "Training on this batch fails." if fails else "The output is beta, whatever comes in."
+        )
         yield Found(
-            tuple(path for path, _ in found),
-            f"its input has shape {shape}: one value per channel, which has no variance. Training "
-            "on this batch fails.",
+            tuple(norm.path for norm, _ in found),
+            f"its input has shape {found[0][1]}: one value per channel, which has no variance. "
+            + then,
             "more examples per device, or group norm or no norm in this place.",
             {"layers": len(found), "values_per_channel": 1},
         )

@@ -28,11 +28,14 @@ normalization", [arXiv:1803.08494](https://arxiv.org/abs/1803.08494)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
-from evenbatch.torch.auditing.findings import Found, Severity, counted
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring import Norm
+from evenbatch.torch.models.words import counted
 
 FEW = 4
 
@@ -40,20 +43,28 @@ FEW = 4
 @rule("EB402", Severity.WARNING, "batch + loader + context")
 def small_batch(subject: Subject) -> Iterator[Found]:
     """Batch norms that would see 4 examples or fewer."""
-    size = subject.batch_size
-    if size is None or not subject.trains:
+    known, found = subject.declared_size, {}
+    if not subject.trains:
         return
-    found = []
     for norm in subject.of_kind("batch"):
+        size = known or _examples(subject, norm)
         examples = size * (subject.context.world_size if norm.synced else 1)
-        if examples <= FEW and not norm.frozen:
-            found.append(norm.path)
+        if 0 < examples <= FEW and not norm.frozen and norm.does.one_value != "works":
+            found[norm.path] = size
     if found:
         yield Found(
             tuple(found),
             f"{counted(len(found), 'batch norm')} would take statistics from "
-            f"{counted(size, 'example')} on each device.",
+            f"{counted(min(found.values()), 'example')} on each device.",
             "more examples per device, SyncBatchNorm over devices, group norm "
             "(evenbatch.torch.swap), or frozen batch norms when fine-tuning.",
-            {"layers": len(found), "examples": size},
+            {"layers": len(found), "examples": min(found.values())},
         )
+
+
+def _examples(subject: Subject, norm: Norm) -> int:
+    """Those of the batch, over all axes before the channels: time steps and examples."""
+    calls = subject.calls(norm)
+    if not calls:
+        return subject.sample.examples if subject.sample is not None else 0
+    return math.prod(calls[0].shape[: max(1, norm.does.channel or 1)])

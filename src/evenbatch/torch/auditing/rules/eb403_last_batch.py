@@ -30,9 +30,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evenbatch.torch.auditing.findings import Found, Severity
-from evenbatch.torch.auditing.layers import Norm
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring.norms import Norm
 
 
 @rule("EB403", Severity.WARNING, "loader + batch")
@@ -44,7 +44,8 @@ def last_batch_of_one(subject: Subject) -> Iterator[Found]:
     examples, size = counts
     if size < 2 or examples % size != 1:
         return
-    norms = [norm for norm in subject.of_kind("batch") if not norm.frozen and not norm.synced]
+    norms = [norm for norm in subject.of_kind("batch") if not norm.frozen and not norm.synced
+             and norm.does.one_value != "works"]  # fmt: skip
     fatal = [norm.path for norm in norms if _one_value(subject, norm)]
     if norms:
         says = f"{examples} examples in batches of {size} leave a last batch of 1"
@@ -76,5 +77,5 @@ def _counts(subject: Subject) -> tuple[int, int] | None:
 
 def _one_value(subject: Subject, norm: Norm) -> bool:
     sample = subject.sample
-    calls = sample.evaluating.calls.get(norm.path, []) if sample is not None else []
-    return any(sample is not None and call.values == sample.examples for call in calls)
+    examples = sample.examples if sample is not None else 0
+    return any(call.values == examples for call in subject.calls(norm))

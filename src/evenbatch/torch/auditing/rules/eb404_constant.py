@@ -33,9 +33,9 @@ import math
 from collections.abc import Iterator
 
 from evenbatch.torch.auditing.findings import Found, Severity
-from evenbatch.torch.auditing.layers import Norm
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring.norms import Norm
 
 ENOUGH = 8  # values in a group; of two, one becomes 1 and the other -1, whatever they are
 
@@ -43,7 +43,9 @@ ENOUGH = 8  # values in a group; of two, one becomes 1 and the other -1, whateve
 @rule("EB404", Severity.ERROR, "tree + batch")
 def constant_output(subject: Subject) -> Iterator[Found]:
     """Layers with one value behind each mean and variance."""
-    for norm in subject.of_kind("group", "layer", "instance", "rms"):
+    for norm in subject.norms:
+        if norm.kind in ("batch", "frozen batch"):
+            continue
         shape = _shape_with_one_value(subject, norm)
         if shape is None:
             continue
@@ -58,8 +60,7 @@ def constant_output(subject: Subject) -> Iterator[Found]:
 
 
 def _shape_with_one_value(subject: Subject, norm: Norm) -> tuple[int, ...] | None:
-    calls = subject.sample.evaluating.calls.get(norm.path, ()) if subject.sample else ()
-    for call in calls:
+    for call in subject.calls(norm):
         if call.values == 1:
             return call.shape
     normalized = getattr(norm.module, "normalized_shape", None)
@@ -69,7 +70,7 @@ def _shape_with_one_value(subject: Subject, norm: Norm) -> tuple[int, ...] | Non
 
 
 def _fix(norm: Norm, shape: tuple[int, ...]) -> str:
-    if norm.kind == "group":
+    if hasattr(norm.module, "num_groups") and len(shape) > 1:
         channels = int(getattr(norm.module, "num_channels", shape[1]))
         space = math.prod(shape[2:])
         fits = [

@@ -1,14 +1,16 @@
-"""BatchNorm1d on input whose channels come last.
+"""A batch norm on input whose channels come last.
 
 ## What it does
-Looks at three-dimensional input of BatchNorm1d: (N, L, C) where (N, C, L) is meant. If L differs
-from C, the forward pass fails; if they are equal, the graph tells whether a linear or layer norm
-layer, which put channels last, feeds it.
+Measures which axis a batch norm takes for the channels, and follows in the graph on which axis the
+features lie of the layer that feeds it: (N, L, C) where (N, C, L) is meant. If L differs from the
+number of channels, the forward pass fails, which is seen as well.
 
 ## Why is this bad?
 BatchNorm1d takes dimension 1 for the channels. Linear layers, attention and layer norm have them
 last. With L = C nothing fails: positions are normalized instead of channels, and the running
-statistics mean something else.
+statistics mean something else. So does a BatchNorm1d made for as many channels as there are nodes
+or positions, unless that is meant: it works for one number of nodes only, and the layer before it
+keeps its bias.
 
 ## Example
 ```python
@@ -23,7 +25,8 @@ y = self.bn(y.transpose(1, 2)).transpose(1, 2)
 
 ## Source
 [pytorch#76613](https://github.com/pytorch/pytorch/issues/76613),
-[rcg#9](https://github.com/LTH14/rcg/issues/9)
+[rcg#9](https://github.com/LTH14/rcg/issues/9),
+[pytorch_geometric#1066](https://github.com/pyg-team/pytorch_geometric/issues/1066)
 """
 
 from __future__ import annotations
@@ -31,47 +34,43 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evenbatch.torch.auditing.findings import Found, Severity
-from evenbatch.torch.auditing.graph import Graph, Op
-from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.graph import features
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
-
-CHANNELS_LAST = ("linear", "layer_norm", "rms_norm", "embedding", "scaled_dot_product_attention")
-KEEPS_AXES = ("relu", "gelu", "silu", "tanh", "sigmoid", "dropout", "leaky_relu", "elu")
 
 
 @rule("EB405", Severity.ERROR, "batch + graph")
 def channels_last(subject: Subject) -> Iterator[Found]:
-    """BatchNorm1d layers given (N, L, C)."""
-    if subject.sample is None:
-        return
+    """Batch norms that take another axis for the channels than the layer before them."""
     for norm in subject.of_kind("batch"):
-        channels = getattr(norm.module, "num_features", None)
-        calls = subject.sample.evaluating.calls.get(norm.path, [])
-        shape = next((call.shape for call in calls if len(call.shape) == 3), None)
-        if shape is None or channels is None or shape[2] != channels:
+        axis = norm.does.channel
+        call = next((c for c in subject.calls(norm) if len(c.shape) > 2), None)
+        if call is None or axis is None or norm.call:
             continue
-        if shape[1] != channels:
-            says = f"its input {shape} has {shape[1]} channels where {channels} are expected; the"
-            says += f" last dimension has {channels}."
-        elif subject.graph is not None and _fed_channels_last(subject.graph, norm):
+        shape, last = call.shape, len(call.shape) - 1
+        expected = getattr(norm.module, "num_features", shape[axis])
+        fed = features(subject.graph.into(norm.path)) if subject.graph is not None else None
+        severity = None
+        if shape[axis] != expected and shape[last] == expected:
+            says = f"its input {shape} has {shape[axis]} channels where {expected} are expected; "
+            says += f"the last dimension has {expected}."
+        elif fed == last != axis and shape[last] == shape[axis]:
             says = f"its input {shape} comes from a layer that puts channels last, and fits only "
-            says += f"because length and channels are both {channels}: positions are normalized."
+            says += f"because length and channels are both {expected}: positions are normalized."
+        elif fed == last != axis:
+            severity = Severity.WARNING
+            says = (
+                f"its input {shape} comes from a layer that puts its {shape[last]} features last, "
+            )
+            says += f"and normalizes axis {axis}: each of its {expected} positions (or nodes) has "
+            says += "statistics of its own, over all features. Right only if that layer works "
+            says += "along positions, as one over time steps does."
         else:
             continue
         yield Found(
             (norm.path,),
             says,
             "transpose(1, 2) before the layer and after it, or layer norm.",
-            {"length": shape[1], "channels": channels},
+            {"length": shape[axis], "channels": expected},
+            severity=severity,
         )
-
-
-def _fed_channels_last(graph: Graph, norm: Norm) -> bool:
-    for op in graph.of_kind("batch_norm"):
-        if op.owner in (norm.path, *norm.aliases):
-            source: Op | None = op.source
-            while source is not None and source.kind in KEEPS_AXES:
-                source = source.source
-            return source is not None and source.kind in CHANNELS_LAST
-    return False

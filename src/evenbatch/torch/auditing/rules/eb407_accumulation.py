@@ -30,9 +30,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.models.words import brief, counted
 
 ENOUGH = 32  # a batch that needs no enlarging
 

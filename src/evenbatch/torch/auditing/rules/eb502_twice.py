@@ -32,10 +32,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
-from evenbatch.torch.auditing.layers import Norm
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.measuring.norms import Norm
+from evenbatch.torch.models.words import brief, counted
 
 SINCE = "_evenbatch_recomputed"  # marks a layer whose momentum allows for recomputation
 
@@ -50,9 +51,9 @@ def recomputed_statistics(subject: Subject) -> Iterator[Found]:
     ]  # fmt: skip
     times = 0
     if subject.run is not None:
-        again = {path: seen.moves_in_backward for path, seen in subject.run.seen.items()}
-        moving = [norm for norm in moving if again.get(norm.path)]
-        times = max((again[norm.path] for norm in moving), default=0)
+        again = {norm.path: subject.run.of(norm).moves_in_backward for norm in moving}
+        moving = [norm for norm in moving if again[norm.path]]
+        times = max(again.values(), default=0)
     elif not subject.context.checkpointing:
         return
     if not moving:

@@ -32,10 +32,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenbatch.torch.auditing.findings import Found, Severity, brief, counted
-from evenbatch.torch.auditing.rules._agreement import EXAMPLES, judged, young
+from evenbatch.torch.auditing.findings import Found, Severity
+from evenbatch.torch.auditing.rules._helpers import (
+    CAUSES,
+    EXAMPLES,
+    judged,
+    unlike_each_other,
+    young,
+)
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.models.words import brief, counted
+
+SORTED = "The training batches were each of one sort, which does this (EB508)."
 
 
 @rule("EB504", Severity.WARNING, "run")
@@ -45,8 +54,8 @@ def evaluation_unlike_training(subject: Subject) -> Iterator[Found]:
         return
     found, norms = {}, {}
     for norm in subject.of_kind("batch"):
-        seen = subject.run.seen.get(norm.path)
-        if seen is None or seen.evaluated is None or seen.examples < EXAMPLES or not norm.updates:
+        seen = subject.run.of(norm)
+        if seen.evaluated is None or seen.examples < EXAMPLES or norm.fresh:
             continue
         gap = judged(*seen.evaluated, seen.examples)
         if gap is not None:
@@ -61,8 +70,7 @@ def evaluation_unlike_training(subject: Subject) -> Iterator[Found]:
         f"{counted(len(found), 'batch norm')} {expect} other data than the {examples} examples "
         f"evaluated. In the first, {first!r}, the mean is off by {brief(shift)} running standard "
         f"deviations and the variance is {brief(ratio)} times the running one."
-        f"{young(norms[first])}",
-        "check that evaluation data are prepared as training data are; if so, train for longer or "
-        "estimate the statistics again (evenbatch.torch.refresh).",
+        f"{young(norms[first])} {SORTED if unlike_each_other(subject.run) else CAUSES}",
+        "compare how both are prepared and shuffled; then evenbatch.torch.refresh.",
         {"layers": len(found), "shift": shift, "variance_ratio": ratio, "examples": examples},
     )

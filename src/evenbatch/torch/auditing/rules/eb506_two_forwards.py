@@ -38,9 +38,10 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from evenbatch.torch.auditing.findings import Found, Severity, counted
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.models.words import counted
 
 
 @rule("EB506", Severity.ERROR, "run + context")

@@ -29,20 +29,18 @@ Leave these unfolded. ``evenbatch.torch.fold`` folds what can be and says what i
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from evenbatch.torch.auditing.findings import Found, Severity, brief
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.graph import Graph, Op
-from evenbatch.torch.auditing.layers import put
 from evenbatch.torch.auditing.rules._rule import rule
-from evenbatch.torch.auditing.running import difference, forward, left_as_it_was, set_mode, short
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.models.running import difference, forward, set_mode
+from evenbatch.torch.models.words import brief, short
 
 
 @rule("EB601", Severity.WARNING, "graph + context")
@@ -92,14 +90,10 @@ def _folded(
     if sample is None or sample.evaluating.error:
         return "", {"folded": False}
     try:
-        folded = copy.deepcopy(subject.model)
-    except Exception:  # tensors with a history, locks, handles
-        return "", {"folded": False}
-    try:
-        for norm in norms:
-            _fold(folded, layer, norm)
-        with left_as_it_was(folded):
+        with subject.lender.lend() as folded:
             set_mode(folded, False)
+            for norm in norms:
+                _fold(folded, layer, norm)
             gap = difference(sample.evaluating.output, forward(folded, sample.inputs))
     except Exception as error:
         return f" PyTorch's own fold fails: {short(error, 120)}.", {"folded": False}
@@ -118,6 +112,6 @@ def _fold(model: nn.Module, layer: str, norm: str) -> None:
         fused = fuse_conv_bn_eval(
             first, second, transpose=isinstance(first, nn.modules.conv._ConvTransposeNd)
         )
-    with torch.no_grad():
-        put(model, layer, fused)
-        put(model, norm, nn.Identity())
+    for path, module in ((layer, fused), (norm, nn.Identity())):
+        parent, _, name = path.rpartition(".")
+        setattr(model.get_submodule(parent), name, module)

@@ -37,9 +37,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from evenbatch.torch.auditing.findings import Found, Severity, counted
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.models.words import counted
 
 
 @rule("EB603", Severity.WARNING, "tree + context")

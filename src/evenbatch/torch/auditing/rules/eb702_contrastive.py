@@ -32,7 +32,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evenbatch.torch.auditing.findings import Found, Severity
-from evenbatch.torch.auditing.rules._coupled import coupled, measured
+from evenbatch.torch.auditing.rules._helpers import company, coupled
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
@@ -42,7 +42,7 @@ def contrastive_leak(subject: Subject) -> Iterator[Found]:
     """Batch norms of a contrastive model that share statistics within a device."""
     found = [norm for norm in coupled(subject) if not norm.synced]
     if subject.context.method == "contrastive" and found:
-        seen, evidence = measured(subject, found)
+        seen, evidence = company(subject, found)
         yield Found(
             tuple(norm.path for norm in found),
             f"{seen} Query and key of the same device can recognize each other by that.",

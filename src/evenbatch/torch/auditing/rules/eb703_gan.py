@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evenbatch.torch.auditing.findings import Found, Severity
-from evenbatch.torch.auditing.rules._coupled import coupled, measured
+from evenbatch.torch.auditing.rules._helpers import company, coupled
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
@@ -39,7 +39,7 @@ def gan_company(subject: Subject) -> Iterator[Found]:
     """Batch norms of a GAN."""
     found = coupled(subject)
     if subject.context.method == "gan" and found:
-        seen, evidence = measured(subject, found)
+        seen, evidence = company(subject, found)
         yield Found(
             tuple(norm.path for norm in found),
             f"{seen} In a discriminator it matters whether real and generated ones share a batch.",

@@ -32,7 +32,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evenbatch.torch.auditing.findings import Found, Severity
-from evenbatch.torch.auditing.rules._coupled import coupled, measured
+from evenbatch.torch.auditing.rules._helpers import company, coupled
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
 
@@ -46,7 +46,7 @@ def not_private(subject: Subject) -> Iterator[Found]:
     mixing = coupled(subject)
     found = mixing + [norm for norm in subject.of_kind("instance") if norm.moves_when_training]
     if found:
-        seen, evidence = measured(subject, mixing) if mixing else ("", {"layers": len(found)})
+        seen, evidence = company(subject, mixing) if mixing else ("", {"layers": len(found)})
         yield Found(
             tuple(norm.path for norm in found),
             f"{seen} Clipping each example's gradient then bounds nothing, and running statistics "

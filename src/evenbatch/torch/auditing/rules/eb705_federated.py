@@ -29,9 +29,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenbatch.torch.auditing.findings import Found, Severity, counted
+from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
+from evenbatch.torch.models.words import counted
 
 
 @rule("EB705", Severity.WARNING, "context + state")

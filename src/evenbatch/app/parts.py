@@ -1,0 +1,154 @@
+"""Claims on data sets, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evenbatch.app.opening import UserError
+from evenbatch.app.tables import Tables
+from evenbatch.claims import CLAIMS, EFFORTS, Effort
+from evenbatch.data import Dataset
+from evenbatch.data.errors import DataError, did_you_mean
+from evenbatch.protocol.carry_out import Outcome
+from evenbatch.protocol.networks import RaceStudy
+from evenbatch.protocol.study import ClaimStudy
+from evenbatch.protocol.verdict import NotHere, Verdict
+from evenbatch.report import record
+
+
+@dataclass(frozen=True)
+class Part:
+    """A claim's experiment on one data set.
+
+    Attributes:
+        claim: its name.
+        study: None if it cannot be measured here.
+        skipped: why not, in a sentence.
+        on: name of the data set asked for; a claim may go by another that it makes from this.
+    """
+
+    claim: str
+    study: ClaimStudy | RaceStudy | None
+    skipped: str = ""
+    on: str = ""
+
+    @property
+    def data(self) -> str:
+        if self.on or self.study is None:
+            return self.on
+        return next(iter(self.study.datasets))
+
+    @property
+    def phrase(self) -> str:
+        return CLAIMS[self.claim].phrase
+
+
+@dataclass(frozen=True)
+class Result:
+    """A part, what was trained for it, what follows, and the seconds it took.
+
+    Of a skipped part there is neither outcome nor verdict.
+    """
+
+    part: Part
+    outcome: Outcome | None = None
+    verdict: Verdict | None = None
+    seconds: float = 0.0
+
+    @property
+    def complete(self) -> bool:
+        return self.outcome is None or not self.outcome.interrupted
+
+    def record(self) -> dict[str, Any]:
+        """It as a part of the record."""
+        part = self.part
+        if part.study is None or self.outcome is None or self.verdict is None:
+            return record.skipped(part.claim, part.phrase, part.data, part.skipped)
+        return record.part(
+            part.claim,
+            part.study,
+            self.outcome,
+            self.verdict,
+            part.phrase,
+            self.seconds,
+            part.data,
+        )
+
+
+def parts_of(
+    claim: str,
+    asked: Sequence[str | Dataset],
+    target: str | None,
+    data_dir: Path | None,
+    effort: Effort,
+    tables: Tables,
+) -> Iterator[Part]:
+    """A claim on the data sets asked for, or on its own; skipped where it cannot be measured.
+
+    Raises:
+        UserError: there is no such claim.
+        DataError: data that were asked for are not there, or cannot be read.
+    """
+    if claim not in CLAIMS:
+        raise UserError(
+            f"there is no claim {claim!r}.{did_you_mean(claim, CLAIMS)} Claims: "
+            f"{', '.join(CLAIMS)}; evenbatch claims explains them."
+        )
+    found = CLAIMS[claim]
+    if found.alone is not None and not asked:
+        yield Part(claim, found.on(found.alone(effort), effort))
+    for wanted in asked or found.data:
+        name = wanted.name if isinstance(wanted, Dataset) else wanted
+        try:
+            dataset = wanted if isinstance(wanted, Dataset) else tables.load(name, target, data_dir)
+            yield Part(claim, found.on(dataset, effort), on=dataset.name)
+        except NotHere as reason:
+            yield Part(claim, None, str(reason), name)
+        except DataError:
+            # Data that were asked for, or pointed to, must be there; a claim's own may be missing.
+            if asked or data_dir is not None or not found.absent:
+                raise
+            yield Part(claim, None, found.absent, name)
+
+
+def parts_for(
+    claims: Sequence[str],
+    data: Sequence[str | Dataset],
+    target: str | None,
+    data_dir: Path | None,
+    effort: str,
+    seeds: int | None,
+    tables: Tables | None = None,
+) -> tuple[Effort, list[Part]]:
+    """All that was asked for: the effort, and claims on data sets.
+
+    Args:
+        claims: names; all claims if empty.
+        data: data sets, by name or as they are, or files; each claim's own if empty.
+        target: column to predict, of a file.
+        data_dir: folder with the files of MNIST.
+        effort: "quick", "default" or "full".
+        seeds: measurement seeds; those of the effort if None.
+        tables: reads files; as they are if None.
+    """
+    if effort not in EFFORTS:
+        raise UserError(f"there is no effort {effort!r}; it is one of {', '.join(EFFORTS)}")
+    how = EFFORTS[effort]
+    how = replace(how, seeds=seeds or how.seeds)
+    names = claims or tuple(CLAIMS)
+    found = [parts_of(name, data, target, data_dir, how, tables or Tables()) for name in names]
+    return how, [part for parts in found for part in parts]
+
+
+def sentence_on(results: Sequence[Result]) -> str:
+    """The answers to all claims in words."""
+    sentences = []
+    for claim in dict.fromkeys(result.part.claim for result in results):
+        own = [result for result in results if result.part.claim == claim]
+        verdicts = {r.part.data: r.verdict for r in own if r.verdict is not None}
+        if verdicts:
+            sentences.append(CLAIMS[claim].conclude(verdicts))
+    return " ".join(sentences)

@@ -1,0 +1,195 @@
+"""Where the names of the columns stand in a text file, and what stands above them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from evenbatch.data.errors import DataError, listed
+from evenbatch.data.table.cells import Numbers
+from evenbatch.data.table.columns import Fault, TableError
+from evenbatch.table_options import TableOptions
+
+COMMENTS = ("#", "%", "//", "!", ";", "*")
+
+Row = tuple[int, list[str]]  # its number in the file, its cells
+
+
+@dataclass(frozen=True)
+class Header:
+    """The names of the columns.
+
+    Args:
+        names: every column's; "column 3" where the file has none.
+        row: number of the row that holds them; 0 where there is none.
+        unnamed: the columns without a name.
+        notes: what was noticed.
+    """
+
+    names: list[str]
+    row: int
+    unnamed: list[str]
+    notes: list[str]
+
+
+def find_header(
+    file: str, head: Sequence[Row], target: Sequence[str], options: TableOptions
+) -> Header:
+    """The names, from the first rows of a file; a `TableError` if something stands above them."""
+    if not head:
+        raise DataError(f"{file}: the file is empty. It needs a header row and rows below it.")
+    width = Counter(len(row) for _, row in head[1:] or head).most_common(1)[0][0]
+    if width == 1:
+        raise DataError(
+            f"{file}: only one column was found, {' '.join(head[0][1])[:60]!r}. No character "
+            "splits the rows evenly; --delimiter names the one that separates the cells."
+        )
+    if not options.header:
+        return replace(_named(file, [""] * max(width, len(head[0][1])), 0, []), unnamed=[])
+    above = _rows_above(head, target, width)
+    if above:
+        raise TableError(file, [above])
+    number, first = head[0]
+    cells = [cell.strip() for cell in first]
+    if _holds_data(head, target):
+        raise TableError(file, [_no_header(number, cells, target)])
+    notes = []
+    numbers = _numbers(cells, [row for _, row in head[1:]])
+    if numbers and not _are_names([*numbers.values()]):
+        names = listed([cells[j] for j in numbers])
+        notes.append(
+            f"Columns whose names are numbers: {names}. If row {number} holds data: --no-header."
+        )
+    if len(cells) == width - 1 and _are_row_names([row[0] for _, row in head[1:]]):
+        cells = ["", *cells]
+        notes.append(
+            f"The rows have one cell more than the header (row {number}): the first of each is "
+            "taken as the name of the row."
+        )
+    while len(cells) > width and not cells[-1]:
+        cells.pop()
+    return _named(file, cells, number, notes)
+
+
+def _named(file: str, cells: list[str], row: int, notes: list[str]) -> Header:
+    """Every column with a name of its own."""
+    names = [name or f"column {i}" for i, name in enumerate(cells, start=1)]
+    unnamed = [name for name, cell in zip(names, cells, strict=True) if not cell]
+    counts = Counter(names)
+    met: Counter[str] = Counter()
+    for i, name in enumerate(names):
+        if counts[name] > 1:
+            met[name] += 1
+            names[i] = f"{name} ({met[name]})"
+    for name, times in met.items():
+        notes.append(
+            f"{times} columns are called {name!r}; here they are {name + ' (1)'!r} to "
+            f"{f'{name} ({times})'!r}."
+        )
+    return Header(names, row, unnamed, notes)
+
+
+def _rows_above(head: Sequence[Row], target: Sequence[str], width: int) -> Fault | None:
+    """Comments, titles and the like above the row of names."""
+    place = next((i for i, (_, row) in enumerate(head) if _holds_all(row, target)), None)
+    if place is None:
+        place = next((i for i, (_, row) in enumerate(head) if len(row) == width), 0)
+        if len(head[0][1]) == width - 1 > 1 and not head[0][1][0].startswith(COMMENTS):
+            place = 0  # a header without the name of the row names
+    if not 0 < place <= 50:
+        return None
+    above = head[:place]
+    numbers = [number for number, _ in above]
+    texts = listed([",".join(row).strip()[:60] for _, row in above], 2)
+    which = f"row {numbers[0]} stands" if place == 1 else f"rows {_words(numbers)} stand"
+    marks = [m for m in COMMENTS if all(row[0].lstrip().startswith(m) for _, row in above)]
+    if marks and not head[place][1][0].startswith(marks[0]):
+        are = "is a comment" if place == 1 else "are comments"
+        return Fault(
+            f"{which} above the table, which begins in row {head[place][0]}, and {are}: {texts}",
+            {"comment": marks[0]},
+        )
+    return Fault(
+        f"{which} above the table, which begins in row {head[place][0]}: {texts}",
+        {"skip_rows": tuple(numbers)},
+    )
+
+
+def _words(numbers: Sequence[int]) -> str:
+    return f"{numbers[0]} {'and' if len(numbers) == 2 else 'to'} {numbers[-1]}"
+
+
+def _holds_all(row: Sequence[str], target: Sequence[str]) -> bool:
+    """Whether a row may be the header: the target is in it, and is no number."""
+    cells = [cell.strip() for cell in row]
+    return bool(target) and all(t in cells and _number(t) is None for t in target)
+
+
+def _number(cell: str) -> float | None:
+    """The number in a cell, with separators between thousands or not."""
+    number = Numbers()(cell)
+    number = Numbers(thousands=",")(cell) if number is None else number
+    return None if number is None or number != number else number
+
+
+def _holds_data(head: Sequence[Row], target: Sequence[str]) -> bool:
+    """Whether the first row is data already, and no row of names.
+
+    A row of names may hold numbers (years, or pixels from 0), but these rise. A row of data holds
+    numbers in columns of numbers, or texts that are met again below.
+    """
+    first = head[0][1]
+    body = [row for _, row in head[1:] if len(row) == len(first) and row != first]
+    named = _holds_all(first, target) and not any(set(target) & set(row) for row in body)
+    if named or not body:
+        return False
+    numbers = _numbers(first, body)
+    known, new = 0, 0
+    for j, cell in enumerate(first):
+        if cell.strip() and j not in numbers:
+            is_known = cell.strip() in (row[j].strip() for row in body)
+            known, new = known + is_known, new + (not is_known)
+    if len(numbers) > 1 and _are_names([*numbers.values()]):
+        return False
+    return len(numbers) + known > new and (len(numbers) > 1 or not new)
+
+
+def _numbers(first: Sequence[str], body: Sequence[Sequence[str]]) -> dict[int, float]:
+    """The numbers of a first row that stand above numbers, by their place."""
+    found = {}
+    for j, cell in enumerate(first):
+        number = _number(cell)
+        below = [row[j] for row in body if j < len(row)]
+        if number is not None and 2 * sum(_number(c) is not None for c in below) >= len(below):
+            found[j] = number
+    return found
+
+
+def _are_names(numbers: Sequence[float]) -> bool:
+    """Whether the numbers of a first row count from 0 (or from 1, in many columns) or are years."""
+    steps = np.diff(numbers)
+    counted = numbers[0] == 0 or (numbers[0] == 1 and len(numbers) > 5)
+    years = numbers[0] >= 1000 and numbers[-1] < 3000
+    return bool((steps == 1).all() and counted) or bool((steps > 0).all() and years)
+
+
+def _no_header(number: int, cells: list[str], target: Sequence[str]) -> Fault:
+    """The columns have no names; the target is taken for the cell it names, or is the last."""
+    last = len(cells)
+    places = [cells.index(t) + 1 if cells.count(t) == 1 else last for t in target] or [last]
+    return Fault(
+        f"row {number} holds data ({listed(cells, 4)}), not the names of columns, which are called "
+        f"'column 1' to 'column {len(cells)}' then",
+        {"header": False, "target": tuple(f"column {place}" for place in places)},
+    )
+
+
+def _are_row_names(cells: Sequence[str]) -> bool:
+    """Whether the first cells of all rows are names or numbers of rows: all different; rising."""
+    numbers = [_number(cell) for cell in cells]
+    if all(number is not None for number in numbers):
+        return bool((np.diff(np.array(numbers, float)) > 0).all()) and len(cells) > 1
+    return len(set(cells)) == len(cells) and not any(n is not None for n in numbers)

@@ -1,0 +1,181 @@
+"""Writes what the page has from Python: the types of all it is sent and sends, and how arms look.
+
+    python web/made.py            write src/made/, and cases for tests/
+    python web/made.py --check    say whether they are as they should be; a test does this, too
+
+A number without bounds may be NaN or infinite in what was measured; JSON has neither, so the page's
+type of it is `number | null`. One with bounds is a number.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from evenbatch.lesson import chapters, events, messages, recorded
+from evenbatch.protocol.experiment import Experiment
+from evenbatch.report import figures, looks
+
+WEB = Path(__file__).resolve().parent
+HEAD = "// Made from Python's types by web/made.py; whoever changes those runs it again.\n"
+BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+
+Schema = Mapping[str, Any]
+
+
+def typescript(schema: Schema, number: str) -> str:
+    """The type that a JSON schema describes; `number` is that of a number without bounds.
+
+    >>> union = {"anyOf": [{"type": "number"}, {"enum": ["a"]}]}
+    >>> typescript({"type": "array", "items": union}, "number | null")
+    '(number | null | "a")[]'
+    """
+    within = partial(typescript, number=number)
+    if "$ref" in schema:
+        return str(schema["$ref"]).rsplit("/", 1)[-1]
+    for union in ("anyOf", "oneOf"):
+        if union in schema:
+            return " | ".join(dict.fromkeys(map(within, schema[union])))
+    if "enum" in schema:
+        return " | ".join(json.dumps(value) for value in schema["enum"])
+    if "const" in schema:
+        return json.dumps(schema["const"])
+    kind = schema.get("type")
+    if kind == "array":
+        if "prefixItems" in schema:
+            return f"[{', '.join(map(within, schema['prefixItems']))}]"
+        item = within(schema.get("items", {}))
+        return f"({item})[]" if "|" in item else f"{item}[]"
+    if kind == "object":
+        return f"{{ [name: string]: {within(schema.get('additionalProperties', {}))} }}"
+    if kind == "number":
+        return "number" if BOUNDS & set(schema) else number
+    plain = {"integer": "number", "string": "string", "boolean": "boolean", "null": "null"}
+    return plain.get(kind or "", "unknown")
+
+
+def _interface(name: str, schema: Schema, optional: bool, number: str) -> Iterator[str]:
+    said = str(schema.get("description", "")).split("\n\n")[0]
+    if said and not said.startswith("Attributes:"):
+        yield from textwrap.wrap(
+            " ".join(said.split()), 97, initial_indent="// ", subsequent_indent="// "
+        )
+    yield f"export interface {name} {{"
+    needed = set(schema["properties"]) if not optional else set(schema.get("required", ()))
+    for field, described in schema["properties"].items():
+        mark = "" if field in needed else "?"
+        yield f"  {field}{mark}: {typescript(described, number)};"
+    yield "}"
+
+
+def _types(named: Mapping[str, Any], number: str = "number | null") -> str:
+    """A TypeScript module with the types and all that they are made of."""
+    schemas, components = msgspec.json.schema_components(named.values())
+    known = _structs(named.values())
+    lines = [HEAD]
+    for name, schema in sorted(components.items()):
+        # What is left out where it has its default may be missing; all else is always there.
+        optional = name in known and known[name].__struct_config__.omit_defaults
+        lines += [*_interface(name, schema, optional, number), ""]
+    for name, schema in zip(named, schemas, strict=True):
+        if name not in components:
+            lines += [f"export type {name} = {typescript(schema, number)};", ""]
+    return "\n".join(lines)
+
+
+def _structs(types: Any) -> dict[str, Any]:
+    """All structs that types are made of, by name."""
+    found: dict[str, Any] = {}
+    waiting = list(msgspec.inspect.multi_type_info(types))
+    while waiting:
+        info = waiting.pop()
+        if isinstance(info, msgspec.inspect.StructType):
+            if info.cls.__name__ in found:
+                continue
+            found[info.cls.__name__] = info.cls
+        for part in ("fields", "types", "item_types"):
+            waiting += getattr(info, part, ())
+        waiting += [getattr(info, part) for part in _PARTS if hasattr(info, part)]
+    return found
+
+
+_PARTS = ("type", "item_type", "key_type", "value_type")
+
+
+def _dashes(dash: str) -> list[float]:
+    return [float(part) for part in dash.split()]
+
+
+def _look(look: looks.Look) -> dict[str, Any]:
+    return {"color": look.color, "dash": _dashes(look.dash), "marker": look.marker}
+
+
+def _colours() -> str:
+    """The report's colours of arms, by day, by night and on paper."""
+    sheets = re.findall(r":root \{(.*?)\}", figures.stylesheet(), re.S)
+    lines = ["/* Made from the report's figures.css by web/made.py. */"]
+    for sheet, media in zip(sheets, ("", "(prefers-color-scheme: dark)", "print"), strict=True):
+        found = dict(re.findall(r"--([\w-]+): (#\w+)", sheet))
+        own = " ".join(f"--arm-{name}: {found[name]};" for name in looks.COLORS)
+        lines.append(f"@media {media} {{ :root {{ {own} }} }}" if media else f":root {{ {own} }}")
+    return "\n".join(lines) + "\n"
+
+
+def _cases() -> list[dict[str, Any]]:
+    """Series of figures as there might be, and their looks."""
+    rng = random.Random(0)
+    pool = [*looks.KNOWN, *(f"{arm}/{n}" for arm in looks.KNOWN for n in "123"), *"abcdefgh"]
+    lists = [rng.sample(pool, rng.randint(1, 9)) for _ in range(60)] + [pool]
+    seen = [[[k.color, k.dash, k.marker, k.hollow] for k in looks.looks(ids)] for ids in lists]
+    return [{"ids": ids, "looks": own} for ids, own in zip(lists, seen, strict=True)]
+
+
+def files() -> dict[str, str]:
+    """What the files should say, by their places below web/."""
+    settings = {found.settings.__name__: found.settings for found in chapters.CHAPTERS.values()}
+    page = {
+        "ToPage": events.ToPage,
+        "FromPage": messages.Message,
+        "Recorded": recorded.Recorded,
+        **settings,
+    }
+    table = {
+        "markers": looks.MARKERS,
+        "known": {name: _look(look) for name, look in looks.KNOWN.items()},
+        "more": [_look(look) for look in looks.MORE],
+        "variants": [_dashes(dash) for dash in looks.VARIANTS],
+    }
+    return {
+        "src/made/looks.css": _colours(),
+        "src/made/looks.json": json.dumps(table, indent=1) + "\n",
+        "tests/looks.json": json.dumps(_cases()) + "\n",
+        "src/made/messages.ts": _types(page),
+        "src/made/experiment.ts": _types({"Experiment": Experiment}, number="number"),
+    }
+
+
+def main() -> None:
+    """Write the files, or name those that are not as they should be."""
+    found = {WEB / name: text for name, text in files().items()}
+    old = [p for p, text in found.items() if not p.is_file() or p.read_text("utf-8") != text]
+    if sys.argv[1:] == ["--check"]:
+        if old:
+            names = ", ".join(path.relative_to(WEB).as_posix() for path in old)
+            sys.exit(f"{names}: not what Python says; run `python web/made.py`")
+        return
+    for path in old:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(found[path], "utf-8")
+
+
+if __name__ == "__main__":
+    main()
