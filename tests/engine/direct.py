@@ -13,8 +13,9 @@ import numpy as np
 from compiled import cached
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Trial, Weights, passes, state
+from evenbatch.engine.feed import make_feed
 from evenbatch.engine.layout import Mode
-from evenbatch.engine.state import Scratch, TrialState, make_feed
+from evenbatch.engine.state import Scratch, TrialState
 from evenbatch.kernels._lanes import padded
 
 forward, backward = cached(passes.forward), cached(passes.backward)

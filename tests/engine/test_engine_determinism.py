@@ -26,9 +26,9 @@ from evenbatch.engine import (
     Session,
     SettingError,
     Trial,
+    blas,
     initial_weights,
     minibatches,
-    session,
     train,
 )
 from evenbatch.engine.network import ACTIVATIONS, AFFINE, NORMALIZERS, PLACEMENTS
@@ -159,7 +159,7 @@ def test_blas_keeps_to_one_thread_until_the_last_caller_leaves() -> None:
         with ThreadPoolExecutor(1) as other:
             other.submit(call).result()
 
-    first, second = (session._one_blas_thread([trials()[-1]]) for _ in range(2))
+    first, second = (blas.one_blas_thread([trials()[-1]]) for _ in range(2))
     threadpool_limits(limits=2, user_api="blas")  # this thread controls OpenBLAS from now on
     try:
         elsewhere(first.__enter__)

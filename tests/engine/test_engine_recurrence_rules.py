@@ -136,9 +136,11 @@ def test_what_the_workspace_held_before_does_not_matter(norm: str, fill: float) 
                 wanted[last.bias + last.outputs : last.bias + last.stride] = LOGIT_PADDING
             padding = direct.padding()
             np.testing.assert_array_equal(direct.theta[padding], wanted[padding])
-        for name in ("theta", "running", "probed"):
-            assert same_bits(getattr(states[0], name), getattr(states[1], name)), name
-        assert same_bits(states[0].curve_points[:, :-1], states[1].curve_points[:, :-1])
+        one, other = states
+        for name in ("theta", "running"):
+            assert same_bits(getattr(one.learner, name), getattr(other.learner, name)), name
+        assert same_bits(one.log.probed, other.log.probed)
+        assert same_bits(one.log.curve[:, :-1], other.log.curve[:, :-1])
 
 
 @pytest.mark.parametrize("norm", NORMS)

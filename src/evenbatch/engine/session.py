@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import (
     FIRST_COMPLETED,
     FIRST_EXCEPTION,
@@ -16,7 +14,6 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +21,14 @@ from numpy.typing import NDArray
 from evenbatch import data as data_floor
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import loop
+from evenbatch.engine.blas import one_blas_thread
 from evenbatch.engine.curve import Curve, Weights
+from evenbatch.engine.feed import Feed, make_feed
 from evenbatch.engine.network import SettingError
-from evenbatch.engine.state import Feed, Scratch, TrialState, make_feed
+from evenbatch.engine.state import Scratch, TrialState, check_fit
 from evenbatch.engine.trial import Trial
 from evenbatch.kernels._folder import is_cached, source_hash
 from evenbatch.kernels._jit import cache_folder, jit_enabled
-from evenbatch.kernels.engine.matmul import BLAS_FROM
 
 Datasets = Mapping[str, Dataset]
 SLICE_SECONDS = 0.05
@@ -58,64 +56,6 @@ class _Feeds:
         if place not in self.feeds:
             self.feeds[place] = make_feed(self.datasets[name], np.dtype(trial.dtype))
         return self.datasets[name], self.feeds[place]
-
-
-def _uses_blas(trial: Trial) -> bool:
-    net = trial.network
-    sizes = (net.inputs, *net.hidden, net.outputs)
-    widest = max(a * b for a, b in itertools.pairwise(sizes))
-    if net.time_steps:
-        widest = max(widest, net.hidden[0] ** 2)
-    return widest * max(trial.batch_size, 128) >= BLAS_FROM // 2
-
-
-class _OneBlasThread:
-    """BLAS on one thread for as long as any caller is inside.
-
-    The limit is the process's. If each caller set and took back its own, the first to leave would
-    let BLAS use more threads in the products of the others, whose sums then come out in another
-    order; and threadpoolctl (since 3.8) ignores all threads but the one that set a limit first,
-    unless that one is made to give up control.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._before: list[tuple[Any, int]] = []
-
-    def __enter__(self) -> None:
-        import scipy.linalg.blas  # noqa: F401  (the library must be loaded to be limited)
-        from threadpoolctl import ThreadpoolController
-
-        with self._lock:
-            if not self._inside:
-                libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-                self._before = [(library, library.get_num_threads()) for library in libraries]
-                for library in libraries:
-                    self._set(library, 1)
-            self._inside += 1
-
-    def __exit__(self, *_error: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                for library, threads in self._before:
-                    self._set(library, threads)
-
-    @staticmethod
-    def _set(library: Any, threads: int) -> None:
-        give_up_control = getattr(library, "clear_controlling_thread", lambda force: None)
-        give_up_control(force=True)
-        library.set_num_threads(threads)
-        give_up_control(force=True)
-
-
-_one_blas = _OneBlasThread()
-
-
-def _one_blas_thread(trials: Sequence[Trial]) -> Any:
-    """A context in which BLAS uses one thread, where any trial is large enough to call it."""
-    return _one_blas if any(map(_uses_blas, trials)) else contextlib.nullcontext()
 
 
 def kernels_ready() -> bool:
@@ -208,7 +148,7 @@ class Session:
         if self._stop.is_set() or not active:
             return
         _announce()
-        with _one_blas_thread(self.trials):
+        with one_blas_thread(self.trials):
             targets = [(state, state.step + steps) for state in active]
             futures = [self._pool.submit(self._run, state, until) for state, until in targets]
             try:
@@ -326,8 +266,6 @@ def train(
     count = min(_check_threads(threads), max(len(found), 1))
     feeds = _Feeds(data)
     for trial in found:
-        from evenbatch.engine.state import check_fit
-
         check_fit(trial, feeds.get(trial)[0])
     curves: list[Curve | None] = [None] * len(found)
     stop = threading.Event()
@@ -343,7 +281,7 @@ def train(
     if not found:
         return []
     _announce()
-    with _one_blas_thread(found), ThreadPoolExecutor(count, thread_name_prefix="evenbatch") as pool:
+    with one_blas_thread(found), ThreadPoolExecutor(count, thread_name_prefix="evenbatch") as pool:
         waiting = iter(range(len(found)))
         # A short queue: a state is made when its turn comes, so memory stays small.
         running: set[Future[tuple[int, Curve]]] = set()
