@@ -235,11 +235,11 @@ def test_steps_to_a_target() -> None:
     [curve] = train(
         [Trial(network(data, norm="batch"), data.name, steps=200, evaluate_every=10)], DATA
     )
-    best = float(curve.metric.max())
-    assert best > 0.6
-    reached = curve.steps_to(best)
-    assert curve.metric[list(curve.step).index(reached)] == best
-    assert (curve.metric[curve.step < reached] < best).all()
+    kept = float(curve.metric[10:].min())
+    assert kept > 0.5
+    reached = curve.steps_to(kept)
+    assert 0 < reached <= curve.step[10]
+    assert curve.metric[curve.step < reached][-1] < kept <= curve.metric[curve.step >= reached][0]
     assert curve.steps_to(-1.0) == 0
     assert curve.steps_to(1.01) == float("inf")
 

@@ -44,7 +44,7 @@ def learning_rate(plan, hyper, step):
     return rate
 
 
-@kernel
+@kernel(strict=True)  # hits / rows is to be what it is in Python
 def _evaluate(program, testing, data, theta, running, ws, mode):
     """(loss, metric) on the test or the training set, a number of rows at a time, in order.
 
