@@ -320,7 +320,8 @@ export interface PerPart {
   needs?: { [name: string]: string };
 }
 
-// A level chosen by what was measured: the first at which an effect is surely large enough.
+// A level chosen by what was measured: the first at which the interval of an effect lies where
+// it should.
 export interface Pick {
   id: string;
   levels: string[];
