@@ -320,8 +320,7 @@ export interface PerPart {
   needs?: { [name: string]: string };
 }
 
-// A level chosen by what was measured: the first at which the interval of an effect lies where
-// it should.
+// A level chosen by what was measured: the first at which an effect is clearly large enough.
 export interface Pick {
   id: string;
   levels: string[];
