@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evenbatch.data import DataError, load
+from evenbatch.data import load
 from evenbatch.engine import Network, Trial
 from evenbatch.protocol.verdict import ExperimentError
 from evenbatch.sweeps.grid import Grid, Picked
@@ -155,7 +155,7 @@ def test_a_target_that_is_none_of_a_tables_columns_is_the_tables_own_error(
 ) -> None:
     """It proposes what to write for a table, wherever it is read."""
     (tmp_path / "tea.csv").write_text("grams,milk,good\n" + "1,0,0\n2,1,1\n" * 20)
-    with pytest.raises(DataError, match=r"^tea\.csv: .* 'grams', 'milk', 'good'"):
+    with pytest.raises(ExperimentError, match=r"tea\.csv: .* 'grams', 'milk', 'good'"):
         read(f'data = "tea.csv"\n{target}{NET}', tmp_path)
 
 

@@ -217,7 +217,8 @@ class _Reader:
                 )
         except DataError as error:
             raise self.error(f"data: {error}", "data") from None
-        texts: list[Any] = target if isinstance(target, list) else [target]
+        named = [] if target is None else [target]
+        texts: list[Any] = target if isinstance(target, list) else named
         if not all(isinstance(text, str) for text in texts):
             raise self.error(
                 f"target is {target!r}; it must name the column of {name} to predict: "
