@@ -34,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--installed-only"):
         sys.meta_path.insert(0, needs.SkipWithout())
+        needs.skip_without_mnist1d()
 
 
 @pytest.fixture(scope="session")

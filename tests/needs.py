@@ -37,6 +37,17 @@ class SkipWithout:
             pytest.skip(f"{package} is not installed", allow_module_level=True)
 
 
+def skip_without_mnist1d() -> None:
+    """The data that a package makes are missing where it is."""
+    from evenbatch.data import mnist1d
+
+    def missing() -> str:
+        pytest.skip("mnist1d is not installed")
+
+    if not _installed("mnist1d"):
+        mnist1d._generator = missing
+
+
 def _installed(package: str) -> bool:
     spec = importlib.util.find_spec(package)
     return spec is not None and spec.origin is not None  # tests/torch, seen as a package, has none

@@ -77,10 +77,12 @@ def test_timed_runs_get_shorter_as_networks_grow() -> None:
     assert 20 <= steps[-1] < steps[0] <= 200
 
 
-def test_large_test_sets_are_evaluated_less_often() -> None:
-    small, large = (race_of(tea(rows), seeds=1).trials({}).trials[0] for rows in (400, 80_000))
-    assert small.evaluate_every == 5
-    assert large.evaluate_every == 105
+def test_of_large_test_sets_a_race_takes_a_thousand_rows() -> None:
+    small, large = (race_of(tea(rows), seeds=1) for rows in (400, 80_000))
+    assert small.data.n_test == 400
+    assert large.data.n_test == 1000
+    assert "1000 of 80000 test rows" in large.data.name
+    assert {s.trials({}).trials[0].evaluate_every for s in (small, large)} == {5}
 
 
 def test_a_race_is_the_same_to_the_bit_every_time() -> None:
