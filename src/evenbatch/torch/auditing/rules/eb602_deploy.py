@@ -4,8 +4,11 @@
 For a model about to be deployed: looks for norm layers with running statistics in training mode.
 
 ## Why is this bad?
-Exporters write the mode into the file. What was exported in training mode uses the statistics of
-the batch it is given, changes its answers with their company, and cannot be switched back.
+``torch.export``, traces, Core ML, LiteRT and TVM write the mode into the file: it uses the
+statistics of the batch it is given, changes its answers with their company, and cannot be
+switched back. ``torch.onnx.export``, pnnx and OpenVINO from a module write batch norm with its
+running statistics all the same, but leave dropout and instance norms with running statistics in
+training. ExecuTorch refuses.
 
 ## Example
 ```python
@@ -29,6 +32,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from evenbatch.torch.auditing.context import ONNX
 from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
@@ -45,12 +49,18 @@ def deployed_in_training_mode(subject: Subject) -> Iterator[Found]:
         yield Found(
             tuple(found),
             f"{counted(len(found), 'norm layer')} with running statistics "
-            f"{'is' if len(found) == 1 else 'are'} in training mode; exported like this, the "
-            "batch's own statistics are used for good.",
+            f"{'is' if len(found) == 1 else 'are'} in training mode; exported like this, "
+            f"{_becomes(subject.context.deploy)}.",
             "model.eval() before exporting.",
             {"layers": len(found)},
             partial(_eval, subject.model),
         )
+
+
+def _becomes(tool: bool | str) -> str:
+    if tool in (*ONNX, "openvino", "ncnn"):
+        return "dropout and instance norms with running statistics stay in training"
+    return "the batch's own statistics are used for good, or dropout stays on, as the tool has it"
 
 
 def _eval(model: Any) -> str:
