@@ -212,7 +212,7 @@ def _found(model: nn.Module, recorded: Recorded, run: Any, measured: _Measured) 
         within = f"{path}." if path else ""
         template = recorded.calls.get(path)
         if known.kind_of(module) is None and (
-            any(p.startswith(within) for p in found)
+            any(p.startswith(within) for p in (*found, *unplaced))
             or (template and _matrix_on_data(recorded, within, path, template))
         ):
             continue
