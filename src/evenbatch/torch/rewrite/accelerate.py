@@ -58,6 +58,7 @@ def accelerate(model: nn.Module, batch: Any = None, *, undo: bool = False) -> Re
         RewriteError: the model cannot be changed or fails on the batch, or its output on the batch
             changed by more than rounding with each of the layers, and all were put back.
 
+    >>> import torch
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout())
     >>> _ = accelerate(model, torch.randn(2, 3, 8, 8))
     >>> model[1:3]
