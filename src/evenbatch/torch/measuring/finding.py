@@ -205,7 +205,7 @@ def _found(model: nn.Module, recorded: Recorded, run: Any, measured: _Measured) 
     for path, module in model.named_modules(remove_duplicate=False):
         paths.setdefault(id(module), []).append(path)
     found: dict[str, Norm] = {}
-    unplaced = {}
+    unplaced: dict[str, tuple[str, str]] = {}
     for path, module in reversed(list(model.named_modules())):  # parts before the whole
         if _not_a_norm(module) or path in recorded.of_weights or ".parametrizations." in f".{path}":
             continue

@@ -15,7 +15,6 @@ from evenbatch.torch.layers.rms import RMSNorm
 from evenbatch.torch.measuring import Norm
 from evenbatch.torch.rewrite._code import other_branch
 from evenbatch.torch.rewrite._flow import Flow, recorded
-from evenbatch.torch.rewrite._given import inputs_of
 from evenbatch.torch.rewrite._proof import Back, Step, Witness, settled
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, summary
 from evenbatch.torch.rewrite._seen import refusals, seen
@@ -78,8 +77,8 @@ def accelerate(model: nn.Module, batch: Any = None, *, undo: bool = False) -> Re
         return _taken_out(model)
     flow = None if batch is None else recorded(model, batch, "accelerate")
     witness = None
-    if batch is not None:
-        witness = Witness(model, inputs_of(batch, model, "accelerate"), training=True)
+    if flow is not None and flow.inputs is not None:
+        witness = Witness(model, flow.inputs, training=True)
     steps = [
         Step(path, partial(_apply, model, flow, path, module))
         for path, module in model.named_modules() if type(module) in OURS
@@ -118,7 +117,7 @@ def _take_in_relu(model: nn.Module, flow: Flow, path: str, norm: Any, back: Back
     if len(paths_of(model, relu)) != 1 or other_branch(model, flow, path, reader.module):
         return ""
     norm.activation = "relu"
-    back.append(partial(setattr, norm, "activation", None))
+    back.append(partial(vars(norm).pop, "activation"))
     back.append(replace(model, relu, nn.Identity()))
     return f"with the relu of {reader.module}"
 
