@@ -27,32 +27,32 @@ SHAPES = ((32, 16, 32), (32, 32, 32), (32, 32, 16), (100, 64, 64), (100, 100, 10
 ROUNDS, EACH = 200, 3e-4
 
 
-@kernel
+@kernel(entry=True)
 def tile_forward(times, x, w, out, rows, inputs, outputs):
     for _ in range(times):
         matmul.product(x, 0, inputs, w, 0, out, 0, rows, outputs, inputs)
 
 
-@kernel
+@kernel(entry=True)
 def tile_weights(times, x, w, out, rows, inputs, outputs):
     for _ in range(times):
         matmul.product_transposed(x, 0, inputs, out, 0, w, 0, inputs, outputs, rows)
 
 
-@kernel
+@kernel(entry=True)
 def blas(times, a, b, out):
     for _ in range(times):
         np.dot(a, b, out)
 
 
-@kernel
+@kernel(entry=True)
 def lanes_statistics(times, ws, rows, stride):
     for _ in range(times):
         at = rows * stride
         columns.batch_statistics(ws, 0, rows, stride, at, at + stride, at + 2 * stride, 1e-5)
 
 
-@kernel
+@kernel(entry=True)
 def plain_statistics(times, ws, rows, stride):
     """The same two passes as loops over scalars."""
     one = np.float32(1)

@@ -1,18 +1,24 @@
 """Call one kernel from Python, keeping its compiled form on disk.
 
-Only the kernels Python calls in production are cached. A test that calls an inner kernel would
-compile it again in every run; `cached` gives it the same cache as an entry.
+Only those kernels can be called that Python calls in production; `cached` makes any kernel one.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from evenbatch.kernels import _jit
 
 
-def cached(dispatcher: Any) -> Any:
-    """The same kernel, cached on disk under the hash of the package's source."""
-    if _jit.jit_enabled() and not dispatcher.signatures:
-        return _jit.keep(dispatcher)
-    return dispatcher
+@cache
+def cached(inner: Any) -> Any:
+    """The same kernel, callable, cached on disk under the hash of the package's source."""
+    if not _jit.jit_enabled():
+        return inner
+    options = inner.targetoptions
+    return _jit.kernel(
+        entry=True,
+        strict=options["fastmath"] == _jit.STRICT,
+        allocates=options.get("_nrt", True),
+    )(inner.py_func)

@@ -154,8 +154,8 @@ def test_every_local_link_leads_somewhere(page: str) -> None:
 # Names that are written in capitals; what else is, was to be replaced.
 CAPITALS = {
     "BLAS", "CHANGELOG", "CITATION", "CONDUCT", "CONTRIBUTING", "CUDA", "EPYC", "HTML", "HTTP",
-    "HTTPS", "IEEE", "IREE", "JSON", "LICENSE", "LLVM", "MNIST", "NNCF", "NVIDIA", "ONNX", "README", "RELEASING",
-    "SARIF", "SECURITY", "SIMD", "TOML", "XNNPACK", "YAML",
+    "HTTPS", "IEEE", "IREE", "JSON", "LICENSE", "LLVM", "MNIST", "NNCF", "NVIDIA", "ONNX", "README",
+    "RELEASING", "SARIF", "SECURITY", "SIMD", "TOML", "XNNPACK", "YAML",
 }  # fmt: skip
 
 
@@ -165,3 +165,10 @@ def test_nothing_waits_to_be_filled_in(page: str) -> None:
     wrong = set(re.findall(r"\b[A-Z]{4,}\b", text)) - CAPITALS
     wrong |= set(re.findall(r"\b(?:TBD|XXX|lorem ipsum)\b|\?\?\?", text))
     assert not wrong, f"{sorted(wrong)}: a placeholder? (a name in capitals goes into CAPITALS)"
+
+
+# CONTRIBUTING.md says what not to say.
+@pytest.mark.parametrize("page", sorted({*PAGES} - {"CONTRIBUTING.md"}))
+def test_the_words_of_the_house(page: str) -> None:
+    wrong = re.findall(r"\btrainings\b|\bsurely\b|\bfor sure\b", prose(page), re.IGNORECASE)
+    assert not wrong, f"{wrong}: a run is called a run, and a sentence says what its interval says"

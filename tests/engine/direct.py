@@ -1,6 +1,6 @@
 """One forward and backward pass of the engine, called directly: no optimizer, no loss of its own.
 
-This file alone knows how `evenbatch.engine.loop` is called.
+This file alone knows how `evenbatch.engine.passes` is called.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ import numpy as np
 
 from compiled import cached
 from evenbatch.data.dataset import Dataset
-from evenbatch.engine import Trial, Weights, loop, state
-from evenbatch.engine.state import Scratch, TrialState, make_feed
+from evenbatch.engine import Trial, Weights, passes, state
+from evenbatch.engine.feed import make_feed
+from evenbatch.engine.layout import Mode
+from evenbatch.engine.state import Scratch, TrialState
 from evenbatch.kernels._lanes import padded
+
+forward, backward = cached(passes.forward), cached(passes.backward)
 
 
 class Direct:
@@ -30,14 +34,14 @@ class Direct:
     ) -> None:
         trial = replace(trial, dtype=np.dtype(dtype).name)
         self.state = TrialState(trial, data, make_feed(data, dtype), weights)
-        self.tape, self.plan, self.hyper = self.state.tape, self.state.plan, self.state.hyper
+        self.tape, self.program = self.state.tape, self.state.program
+        self.theta, self.running = self.state.learner.theta, self.state.learner.running
         self.rows = trial.batch_size
-        self.scratch = Scratch()
-        self.scratch.workspace = np.full(self.tape.n_workspace, fill, dtype)
-        self.scratch.grad = np.full(self.tape.n_parameters, fill, dtype)
-        self.workspace, self.grad = self.scratch.for_tape(self.tape, self.state.dtype)
-        self.forward = cached(loop.forward)
-        self.backward = cached(loop.backward)
+        self.scratch = scratch = Scratch()
+        scratch.buffers["ws"] = np.full(self.tape.n_workspace, fill, dtype)
+        scratch.buffers["grad"] = np.full(self.tape.n_parameters, fill, dtype)
+        room = scratch.room(self.state)
+        self.workspace, self.grad = room.ws, room.grad
 
     def put(self, at: int, matrix: Any) -> None:
         """Write a matrix into the workspace, its padding zero."""
@@ -47,14 +51,12 @@ class Direct:
         block[:] = 0
         block[:, :columns] = matrix
 
-    def output(self, x: Any, theta: Any, mode: int = loop.TRAIN, step: int = 0) -> Any:
+    def output(self, x: Any, theta: Any, mode: int = Mode.TRAIN, step: int = 0) -> Any:
         """The network's output for the rows x under the flat parameters theta."""
-        t, p = self.tape, self.plan
+        t = self.tape
         self.put(t.input_at, x)
-        running = self.state.running.copy()
-        self.forward(
-            t.ops, t.slopes, p, self.hyper, self.rows, theta, running, self.workspace, mode, step
-        )
+        running = self.running.copy()
+        forward(self.program, theta, running, self.workspace, self.rows, int(mode), step)
         columns = t.network.outputs
         stride = padded(columns)
         flat = self.workspace[t.output_at : t.output_at + self.rows * stride]
@@ -63,9 +65,9 @@ class Direct:
     def gradient(self, x: Any, theta: Any, by_output: Any, step: int = 0) -> Any:
         """The flat gradient of Σ by_output · output by the parameters."""
         self.output(x, theta, step=step)
-        t, p = self.tape, self.plan
+        t = self.tape
         self.put(t.d_at[0], by_output)
-        self.backward(t.ops, t.slopes, p, self.hyper, self.rows, theta, self.grad, self.workspace)
+        backward(self.program, theta, self.grad, self.workspace, self.rows)
         return self.grad[: t.n_parameters].copy()
 
     def blocks(self) -> dict[str, Any]:

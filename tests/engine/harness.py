@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from compiled import cached
 from evenbatch.data.dataset import Dataset
-from evenbatch.engine import LayerWeights, Network, NormWeights, Weights, initial_weights, loop
+from evenbatch.engine import LayerWeights, Network, NormWeights, Weights, initial_weights
 
 
 def classification(
@@ -138,6 +137,3 @@ def assert_same_curves(one: Any, other: Any) -> None:
     if one.weights is not None:
         for (name, a), (_, b) in zip(arrays(one.weights), arrays(other.weights), strict=True):
             assert same_bits(a, b), name
-
-
-cached(loop.shuffle)  # `minibatches` calls it from Python

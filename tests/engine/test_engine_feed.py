@@ -11,7 +11,7 @@ import pytest
 from evenbatch import Network, Trial, train
 from evenbatch.data import Dataset, load_table
 from evenbatch.data.dataset import ROOM, roomy
-from evenbatch.engine.state import make_feed
+from evenbatch.engine.feed import make_feed
 from evenbatch.kernels._lanes import PAD
 
 
@@ -36,13 +36,13 @@ def test_no_second_copy_is_made(columns: int) -> None:
     x = filled(columns)
     data = dataset(x)
     feed = make_feed(data, np.dtype(np.float32))
-    assert np.shares_memory(feed.x, x)
-    assert np.shares_memory(feed.x_test, x)
-    assert feed.x.flags.writeable
+    assert np.shares_memory(feed.data.x, x)
+    assert np.shares_memory(feed.data.x_test, x)
+    assert feed.data.x.flags.writeable
     assert not data.x_train.flags.writeable
     copied = make_feed(dataset(np.array(x)), np.dtype(np.float32))
-    np.testing.assert_array_equal(feed.x, copied.x)
-    np.testing.assert_array_equal(feed.x_test, copied.x_test)
+    np.testing.assert_array_equal(feed.data.x, copied.data.x)
+    np.testing.assert_array_equal(feed.data.x_test, copied.data.x_test)
 
 
 def test_rows_that_lie_otherwise_are_copied() -> None:
@@ -53,11 +53,11 @@ def test_rows_that_lie_otherwise_are_copied() -> None:
     read_only.base.flags.writeable = read_only.flags.writeable = False
     for x in (beside, reversed_rows, read_only, np.asfortranarray(filled(5))):
         feed = make_feed(dataset(x), np.dtype(np.float32))
-        assert not np.shares_memory(feed.x, x)
-        np.testing.assert_array_equal(feed.x.reshape(40, -1)[:, : x.shape[1]], x)
-        assert not feed.x.reshape(40, -1)[:, x.shape[1] :].any()
+        assert not np.shares_memory(feed.data.x, x)
+        np.testing.assert_array_equal(feed.data.x.reshape(40, -1)[:, : x.shape[1]], x)
+        assert not feed.data.x.reshape(40, -1)[:, x.shape[1] :].any()
     wide = make_feed(dataset(filled(5)), np.dtype(np.float64))
-    assert wide.x.dtype == np.float64
+    assert wide.data.x.dtype == np.float64
 
 
 def test_curves_are_the_same_to_the_bit() -> None:
@@ -91,7 +91,7 @@ def test_a_table_lies_as_the_engine_needs_it(tmp_path: Path, columns: int) -> No
         make(tmp_path / name)
         data = load_table(tmp_path / name, "y")
         feed = make_feed(data, np.dtype(np.float32))
-        assert np.shares_memory(feed.x, data.x_train)
-        assert np.shares_memory(feed.x_test, data.x_test)
+        assert np.shares_memory(feed.data.x, data.x_train)
+        assert np.shares_memory(feed.data.x_test, data.x_test)
         prints.add(data.fingerprint)
     assert len(prints) == 1

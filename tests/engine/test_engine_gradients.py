@@ -99,7 +99,7 @@ class Probe:
             data = sequences(data, network.time_steps, INPUTS, seed=OF_LENGTHS)
         trial = Trial(network, data.name, batch_size=ROWS, seed=11)
         self.direct = Direct(trial, data, random_weights(network, 11, np.float64), np.float64)
-        self.theta = self.direct.state.theta
+        self.theta = self.direct.theta
         self.x = inputs_of(data, "train", torch.float64).numpy()
         self.by_output = np.random.default_rng(12).normal(0, 1, (ROWS, OUTPUTS))
 

@@ -53,7 +53,7 @@ def test_padding_stays_what_it_was(task: str, optimizer: str) -> None:
     for network in networks(data):
         direct = trained(data, network, optimizer, np.nan)
         tape = direct.tape
-        padding = direct.state.theta[direct.padding()]
+        padding = direct.theta[direct.padding()]
         last = tape.linears[-1]
         wanted: Any = np.zeros(tape.n_parameters, np.float32)
         if task == "classification":
@@ -61,7 +61,7 @@ def test_padding_stays_what_it_was(task: str, optimizer: str) -> None:
         np.testing.assert_array_equal(padding, wanted[direct.padding()], str(network))
         for norm in tape.norms:
             if norm.running >= 0:
-                stored = direct.state.running[norm.running : norm.running + 2 * norm.stride]
+                stored = direct.running[norm.running : norm.running + 2 * norm.stride]
                 assert not stored.reshape(2, -1)[:, norm.columns :].any()
 
 
@@ -71,8 +71,12 @@ def test_what_the_workspace_held_before_does_not_matter(fill: float) -> None:
     for data in TASKS.values():
         for network in networks(data):
             one, other = (trained(data, network, "adam", value) for value in (0.0, fill))
-            for name in ("theta", "running", "curve_points", "probed"):
-                a, b = getattr(one.state, name), getattr(other.state, name)
-                if name == "curve_points":  # its last column is seconds
+            for name, a, b in (
+                ("theta", one.theta, other.theta),
+                ("running", one.running, other.running),
+                ("curve", one.state.log.curve, other.state.log.curve),
+                ("probed", one.state.log.probed, other.state.log.probed),
+            ):
+                if name == "curve":  # its last column is seconds
                     a, b = a[:, :-1], b[:, :-1]
                 assert same_bits(a, b), f"{name} of {network}"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evenbatch.engine import Network, Trial, train
-from evenbatch.engine.operations import OP, PRODUCT, E
+from evenbatch.engine.layout import Field, Op
 from evenbatch.engine.tape import compile_tape
 from harness import classification
 
@@ -19,10 +19,12 @@ BATCH = 64
 @pytest.mark.parametrize("hidden", [(64,) * 60, (48, 112, 64) * 20])
 def test_kept_and_recomputed_are_the_same_to_the_bit(hidden, activation) -> None:
     net = Network(inputs=9, hidden=hidden, outputs=4, activation=activation, norm="batch")
-    products = [op for op in compile_tape(net, BATCH).ops if op[OP] == PRODUCT]
-    assert sum(op[E] > 0 for op in products) == net.depth, "this network is meant to recompute"
-    kept = [op for op in compile_tape(net, BATCH, keep=True).ops if op[OP] == PRODUCT]
-    assert not any(op[E] for op in kept)
+    products = [op for op in compile_tape(net, BATCH).ops if op[Field.OP] == Op.PRODUCT]
+    assert sum(op[Field.E] > 0 for op in products) == net.depth, (
+        "this network is meant to recompute"
+    )
+    kept = [op for op in compile_tape(net, BATCH, keep=True).ops if op[Field.OP] == Op.PRODUCT]
+    assert not any(op[Field.E] for op in kept)
 
     data = classification(9, 4)
     assert data.n_test <= BATCH, "else the tape of the trial is for more rows than the one above"

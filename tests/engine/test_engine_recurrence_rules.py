@@ -110,7 +110,7 @@ def test_what_stands_after_the_end_is_not_read(norm: str, garbage: float) -> Non
     dirty[:, :-1][np.repeat(after, 5, axis=1)] = garbage
     assert after.any()
     push = np.random.default_rng(0).normal(0, 1, (9, 4))
-    theta = direct.state.theta
+    theta = direct.theta
     one, other = (direct.gradient(x, theta, push) for x in (clean, dirty))
     assert same_bits(one, other)
     assert np.isfinite(one).all()
@@ -135,10 +135,12 @@ def test_what_the_workspace_held_before_does_not_matter(norm: str, fill: float) 
                 last = direct.tape.linears[-1]
                 wanted[last.bias + last.outputs : last.bias + last.stride] = LOGIT_PADDING
             padding = direct.padding()
-            np.testing.assert_array_equal(direct.state.theta[padding], wanted[padding])
-        for name in ("theta", "running", "probed"):
-            assert same_bits(getattr(states[0], name), getattr(states[1], name)), name
-        assert same_bits(states[0].curve_points[:, :-1], states[1].curve_points[:, :-1])
+            np.testing.assert_array_equal(direct.theta[padding], wanted[padding])
+        one, other = states
+        for name in ("theta", "running"):
+            assert same_bits(getattr(one.learner, name), getattr(other.learner, name)), name
+        assert same_bits(one.log.probed, other.log.probed)
+        assert same_bits(one.log.curve[:, :-1], other.log.curve[:, :-1])
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -149,7 +151,7 @@ def test_the_order_of_a_minibatch_does_not_matter(norm: str) -> None:
     x = inputs_of(CLASSES, "train", torch.float64).numpy()[:9]
     push = np.random.default_rng(0).normal(0, 1, (9, 4))
     order = np.random.default_rng(1).permutation(9)
-    theta = direct.state.theta
+    theta = direct.theta
     np.testing.assert_allclose(
         direct.output(x[order], theta), direct.output(x, theta)[order], atol=1e-12
     )

@@ -9,16 +9,17 @@ import pytest
 import torch
 
 from compiled import cached
-from evenbatch.engine import loop
+from evenbatch.engine import loop, passes
+from evenbatch.engine.layout import Hyper, Plan
 from evenbatch.engine.operations import DRIFT_KEYS
 
-learning_rate, noise_key = cached(loop.learning_rate), cached(loop.noise_key)
+learning_rate, noise_key = cached(loop.learning_rate), cached(passes.noise_key)
 
 
 def rates(steps: int, warmup: int, cosine: bool, peak: float) -> list[float]:
-    plan, hyper = np.zeros(loop.PLAN, np.int64), np.zeros(loop.HYPER)
-    plan[loop.STEPS], plan[loop.WARMUP], plan[loop.COSINE] = steps, warmup, cosine
-    hyper[loop.LEARNING_RATE] = peak
+    plan, hyper = np.zeros(len(Plan), np.int64), np.zeros(len(Hyper))
+    plan[Plan.STEPS], plan[Plan.WARMUP], plan[Plan.COSINE] = steps, warmup, cosine
+    hyper[Hyper.LEARNING_RATE] = peak
     return [float(learning_rate(plan, hyper, step)) for step in range(steps)]
 
 

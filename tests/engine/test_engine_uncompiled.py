@@ -36,6 +36,7 @@ def run(*command: str) -> str:
 def test_the_kernels_tests_pass_uncompiled() -> None:
     out = run(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/kernels",
+        "--ignore=tests/kernels/test_jit.py",  # which is of the compiler
         "-k", "not pytorch",  # a test of the reference alone
     )  # fmt: skip
     passed = int(out.strip().splitlines()[-1].split(" passed")[0].split()[-1])

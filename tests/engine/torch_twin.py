@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from compiled import cached
 from evenbatch.data.dataset import Dataset
-from evenbatch.engine import LayerWeights, Network, NormWeights, Trial, Weights, loop
+from evenbatch.engine import LayerWeights, Network, NormWeights, Trial, Weights, passes
 from evenbatch.engine.operations import DRIFT_KEYS
 from evenbatch.kernels._lanes import padded
 from evenbatch.kernels.engine import dense
@@ -167,7 +167,7 @@ class Twin(nn.Module):
 
 def noise_key(seed: int, step: int, layer: int) -> int:
     with np.errstate(over="ignore"):
-        return int(cached(loop.noise_key)(seed & 0xFFFFFFFF, seed >> 32, step, layer))
+        return int(cached(passes.noise_key)(seed & 0xFFFFFFFF, seed >> 32, step, layer))
 
 
 def dropout_mask(seed: int, step: int, layer: int, shape: Any, share: float, dtype: Any) -> Any:

@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from compiled import cached
 from evenbatch.engine import loop
 from evenbatch.kernels import _clock, _folder, _jit
-from evenbatch.kernels.engine import columns
+from evenbatch.kernels.engine import columns, dense
 
 
 @pytest.fixture
@@ -118,7 +119,8 @@ def test_the_loop_is_stale_when_any_kernel_it_calls_changes(tmp_path: Path) -> N
     for name, matters in (
         ("kernels/engine/columns.py", True),
         ("kernels/_lanes.py", True),
-        ("engine/operations.py", True),
+        ("engine/layout.py", True),
+        ("engine/operations.py", False),
         ("engine/tape.py", False),
         ("engine/session.py", False),
         ("kernels/parallel.py", False),
@@ -173,3 +175,18 @@ def test_another_numba_compiles_in_each_process(tmp_path: Path) -> None:
 
 def test_numbas_insides_are_those_this_is_written_for() -> None:
     assert _jit._insides is not None
+
+
+@pytest.mark.skipif(not _jit.jit_enabled(), reason="the compiler is off")
+def test_python_cannot_call_a_kernel_without_machine_code() -> None:
+    """Before any kernel that calls it was compiled, and after."""
+    ws = np.zeros(64, np.float32)
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"add is a kernel that kernels call"):
+            dense.add(ws, 0, 16, 32, 16)
+        calls_add(ws)
+
+
+@_jit.kernel(entry=True)
+def calls_add(ws):  # type: ignore[no-untyped-def]
+    dense.add(ws, 0, 16, 32, 16)

@@ -11,7 +11,8 @@ import pytest
 from compiled import cached
 from evenbatch.kernels import _lanes
 from evenbatch.kernels._jit import jit_enabled, kernel
-from evenbatch.kernels._lanes import erf, exp, highest, load, padded, positive, root, store, total
+from evenbatch.kernels._lane_math import erf, exp
+from evenbatch.kernels._lanes import highest, load, padded, positive, root, store, total
 
 
 @cached

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from numba import float32, int64, none
+from numba.core.caching import NullCache
 
 from evenbatch.kernels._jit import kernel
 from evenbatch.kernels.norms import channels_last, columns, planes, rows
@@ -58,7 +59,8 @@ KINDS = {
 def test_float32_is_not_computed_in_float64(loop: Any, arguments: str) -> None:
     """No conversion between the two in the loops that write float32 results."""
     signature = tuple(KINDS[word] for word in arguments.split())
-    fresh = kernel(loop.py_func)  # code from the cache cannot be looked at
+    fresh = kernel(entry=True)(loop.py_func)
+    fresh._cache = NullCache()  # code from the cache cannot be looked at
     fresh.compile(signature)
     code = fresh.inspect_llvm(signature)
     body = re.search(rf"define [^\n]*@_ZN9evenbatch[^\n]*{loop.__name__}.*?\n}}\n", code, re.DOTALL)

@@ -1,4 +1,4 @@
-"""What a tape is made of: operations, the columns of its tables, the builder that emits them."""
+"""What a tape is made of: where parameters lie, and the builder that emits operations."""
 
 from __future__ import annotations
 
@@ -7,28 +7,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from evenbatch.engine.layout import Field as F
+from evenbatch.engine.layout import Op
 from evenbatch.engine.network import Network
 from evenbatch.kernels._lanes import PAD, padded
 from evenbatch.kernels.engine import dense
 
-# Operations.
-PRODUCT, ACTIVATE, BATCH, ROW, GROUP, DROPOUT, ADD, FORK = range(8)
-# Those of a layer that runs over time; `evenbatch.engine.recurrent` says what they do.
-ORDER, SUM, ENDING, HOLD, SHARE = range(8, 13)
-DRIFT = 13
-
-# Columns of the integer table. A, B, C and E hold what the operation needs (see `Builder`). COUNT
-# is where in the workspace the number of rows lies that it works on, or −1: the whole batch.
-OP, SRC, DST, STRIDE_IN, STRIDE, COLUMNS, A, B, C, E, CODE, NEED_DX, COUNT = range(13)
-FIELDS = 13
-
 DRIFT_KEYS = 256  # what is added to a layer, so that its drift is not drawn with its dropout
-
-# Columns of the table of probes: where layer i's input, activation, weights and normalizer lie.
-(
-    P_IN, P_IN_STRIDE, P_IN_COLUMNS, P_OUT, P_STRIDE, P_COLUMNS, P_Z, P_CODE, P_W, P_W_SIZE,
-    P_STEPS, P_COUNT, P_IN_STEP, P_OUT_STEP, P_GAMMA, P_BETA, P_NORM_COLUMNS,
-) = range(17)  # fmt: skip
 
 ACTIVATIONS = {
     "relu": (dense.LINEAR, 0.0),
@@ -131,21 +116,12 @@ class Builder:
     def emit(
         self, op: int, src: int, dst: int, columns: int, slope: float = 1.0, **extra: int
     ) -> None:
-        row = [0] * FIELDS
-        row[OP], row[SRC], row[DST] = op, src, dst
-        row[STRIDE_IN] = row[STRIDE] = padded(columns)
-        row[COLUMNS], row[COUNT] = columns, self.count_at
-        places = {
-            "stride_in": STRIDE_IN,
-            "a": A,
-            "b": B,
-            "c": C,
-            "e": E,
-            "code": CODE,
-            "dx": NEED_DX,
-        }
+        row = [0] * len(F)
+        row[F.OP], row[F.SRC], row[F.DST] = op, src, dst
+        row[F.STRIDE_IN] = row[F.STRIDE] = padded(columns)
+        row[F.COLUMNS], row[F.COUNT] = columns, self.count_at
         for name, value in extra.items():
-            row[places[name]] = value
+            row[F[name.upper()]] = value
         self.ops.append(row)
         self.slopes.append(slope)
 
@@ -153,15 +129,14 @@ class Builder:
         dst = self.matrix(slot.outputs)
         redo = len(self.ops) if src == self.shared and src >= 0 else 0  # 1 + the normalizer before
         self.emit(
-            PRODUCT, src, dst, slot.outputs, stride_in=padded(slot.inputs), a=slot.weight,
-            b=slot.inputs,
-            e=redo, dx=need_dx,
+            Op.PRODUCT, src, dst, slot.outputs, stride_in=padded(slot.inputs), a=slot.weight,
+            b=slot.inputs, e=redo, need_dx=need_dx,
         )  # fmt: skip
         return dst
 
     def activate(self, src: int, columns: int, bias: int, code: int, slope: float) -> int:
         dst = self.matrix(columns) if code == dense.GELU else src
-        self.emit(ACTIVATE, src, dst, columns, slope, a=bias, code=code)
+        self.emit(Op.ACTIVATE, src, dst, columns, slope, a=bias, code=code)
         return dst
 
     def knobs(self, columns: int, steps: int = 0) -> NormSlot:
@@ -187,15 +162,15 @@ class Builder:
         if net.norm == "batch":
             running = slot.running + 2 * stride * max(step - 1, 0)
             stats = self.take(4 * stride)  # mean, 1/spread, variance, gamma/spread
-            self.emit(BATCH, src, dst, columns, slope, c=running, e=stats, code=step, **knobs)
+            self.emit(Op.BATCH, src, dst, columns, slope, c=running, e=stats, code=step, **knobs)
             return dst
         groups = net.groups if net.norm == "group" else 1
         stats = self.take(2 * self.rows * groups)  # mean, 1/spread
         if groups > 1:
-            self.emit(GROUP, src, dst, columns, slope, e=stats, code=groups, **knobs)
+            self.emit(Op.GROUP, src, dst, columns, slope, e=stats, code=groups, **knobs)
             return dst
         ones, center = self.ones_for(columns), net.norm != "rms"
-        self.emit(ROW, src, dst, columns, slope, c=ones, e=stats, code=center, **knobs)
+        self.emit(Op.ROW, src, dst, columns, slope, c=ones, e=stats, code=center, **knobs)
         return dst
 
     def ones_for(self, columns: int) -> int:
@@ -245,8 +220,8 @@ class Builder:
     def drift(self, at: int, columns: int) -> int:
         """Noise on what lies there, if the network has any, in place."""
         if self.network.drift > 0:
-            layer = sum(row[OP] == DRIFT for row in self.ops)
+            layer = sum(row[F.OP] == Op.DRIFT for row in self.ops)
             scale, units = self.matrix(columns), self.take(2 * padded(columns))
             key = DRIFT_KEYS + layer
-            self.emit(DRIFT, at, at, columns, self.network.drift, a=scale, b=units, code=key)
+            self.emit(Op.DRIFT, at, at, columns, self.network.drift, a=scale, b=units, code=key)
         return at

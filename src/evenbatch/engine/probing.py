@@ -6,17 +6,14 @@ import math
 
 import numpy as np
 
-from evenbatch.engine import operations as T
+from evenbatch.engine.layout import Plan, Probe
+from evenbatch.engine.layout import ProbeField as P
 from evenbatch.kernels._jit import kernel
 from evenbatch.kernels.engine import dense
 
-# Columns of a probe.
-MEAN, SPREAD, SATURATED, DEAD, GRADIENT_NORM, GAMMA_SHIFT, BETA_SHIFT, GAMMA_MEAN = range(8)
-PROBE = 8
-
 
 @kernel
-def probe_layers(probes, slopes, ws, theta, grad, rows, out):
+def probe_layers(program, theta, grad, ws, out):
     """Per linear layer: mean and standard deviation of its input, saturated and dead share of its
     activation, norm of its weight gradient, and how far its normalizer's knobs have moved.
 
@@ -24,29 +21,30 @@ def probe_layers(probes, slopes, ws, theta, grad, rows, out):
     unit is dead where that is so for every example of the batch. A layer that runs over time is
     read at all steps together, each over the examples that reach it.
     """
-    for i in range(probes.shape[0]):
-        row = probes[i]
+    rows = program.plan[Plan.BATCH_SIZE]
+    for i in range(program.probes.shape[0]):
+        row, slope = program.probes[i], program.probe_slopes[i]
         count = _probe_input(row, ws, rows, out[i])
         saturated, dead = 0, 0
-        for c in range(row[T.P_COLUMNS]):
+        for c in range(row[P.COLUMNS]):
             here = 0
-            for s in range(row[T.P_STEPS]):
-                n = rows if row[T.P_COUNT] < 0 else np.int64(ws[row[T.P_COUNT] + s])
+            for s in range(row[P.STEPS]):
+                n = rows if row[P.COUNT] < 0 else np.int64(ws[row[P.COUNT] + s])
                 for r in range(n):
-                    at = s * row[T.P_OUT_STEP] + r * row[T.P_STRIDE] + c
-                    y, z = ws[row[T.P_OUT] + at], ws[row[T.P_Z] + at]
-                    here += dense.is_saturated(row[T.P_CODE], slopes[i], z, y)
+                    at = s * row[P.OUT_STEP] + r * row[P.STRIDE] + c
+                    y, z = ws[row[P.OUT] + at], ws[row[P.Z] + at]
+                    here += dense.is_saturated(row[P.CODE], slope, z, y)
             saturated += here
             dead += here == count
         if count > 0:
-            out[i, SATURATED] = saturated / (count * row[T.P_COLUMNS])
-            out[i, DEAD] = dead / row[T.P_COLUMNS]
+            out[i, Probe.SATURATED] = saturated / (count * row[P.COLUMNS])
+            out[i, Probe.DEAD] = dead / row[P.COLUMNS]
         norm = 0.0
-        for at in range(row[T.P_W], row[T.P_W] + row[T.P_W_SIZE]):
+        for at in range(row[P.W], row[P.W] + row[P.W_SIZE]):
             norm += np.float64(grad[at]) ** 2
-        out[i, GRADIENT_NORM] = math.sqrt(norm)
-        if row[T.P_NORM_COLUMNS] > 0:
-            _probe_knobs(theta, row[T.P_GAMMA], row[T.P_BETA], row[T.P_NORM_COLUMNS], out[i])
+        out[i, Probe.GRADIENT_NORM] = math.sqrt(norm)
+        if row[P.NORM_COLUMNS] > 0:
+            _probe_knobs(theta, row[P.GAMMA], row[P.BETA], row[P.NORM_COLUMNS], out[i])
 
 
 @kernel
@@ -56,11 +54,11 @@ def _probe_input(row, ws, rows, out):
     total, spread, count = 0.0, 0.0, 0
     mean = 0.0
     for again in range(2):
-        for s in range(row[T.P_STEPS]):
-            n = rows if row[T.P_COUNT] < 0 else np.int64(ws[row[T.P_COUNT] + s])
+        for s in range(row[P.STEPS]):
+            n = rows if row[P.COUNT] < 0 else np.int64(ws[row[P.COUNT] + s])
             for r in range(n):
-                at = row[T.P_IN] + s * row[T.P_IN_STEP] + r * row[T.P_IN_STRIDE]
-                for c in range(row[T.P_IN_COLUMNS]):
+                at = row[P.IN] + s * row[P.IN_STEP] + r * row[P.IN_STRIDE]
+                for c in range(row[P.IN_COLUMNS]):
                     if again:
                         spread += (ws[at + c] - mean) ** 2
                     else:
@@ -68,9 +66,9 @@ def _probe_input(row, ws, rows, out):
                 count += 1 - again
         if count == 0:
             return count
-        mean = total / (count * row[T.P_IN_COLUMNS])
-    out[MEAN] = mean
-    out[SPREAD] = math.sqrt(spread / (count * row[T.P_IN_COLUMNS]))
+        mean = total / (count * row[P.IN_COLUMNS])
+    out[Probe.MEAN] = mean
+    out[Probe.SPREAD] = math.sqrt(spread / (count * row[P.IN_COLUMNS]))
     return count
 
 
@@ -83,6 +81,6 @@ def _probe_knobs(theta, gamma_at, beta_at, columns, out):
         gammas += gamma
         gamma_squares += (gamma - 1) ** 2
         beta_squares += beta**2
-    out[GAMMA_SHIFT] = math.sqrt(gamma_squares / columns)
-    out[BETA_SHIFT] = math.sqrt(beta_squares / columns)
-    out[GAMMA_MEAN] = gammas / columns
+    out[Probe.GAMMA_SHIFT] = math.sqrt(gamma_squares / columns)
+    out[Probe.BETA_SHIFT] = math.sqrt(beta_squares / columns)
+    out[Probe.GAMMA_MEAN] = gammas / columns

@@ -20,18 +20,8 @@ A step that no example of the minibatch reaches is not computed at all.
 
 from __future__ import annotations
 
-from evenbatch.engine.operations import (
-    ENDING,
-    HOLD,
-    ORDER,
-    PRODUCT,
-    SHARE,
-    SUM,
-    Builder,
-    LinearSlot,
-    NormSlot,
-    OverTime,
-)
+from evenbatch.engine.layout import Op
+from evenbatch.engine.operations import Builder, LinearSlot, NormSlot, OverTime
 from evenbatch.kernels._lanes import padded
 from evenbatch.kernels.engine import recurrence
 
@@ -54,7 +44,7 @@ def _share(build: Builder, shared: list[tuple[int, int]], sums: int, step: int) 
     for at, size in shared:
         if step == 0 and at == shared[-1][0]:
             code = recurrence.ONLY_SUM  # the first step has no state before it
-        build.emit(SHARE, 0, 0, 0, a=at, b=size, c=sums, code=code)
+        build.emit(Op.SHARE, 0, 0, 0, a=at, b=size, c=sums, code=code)
         sums += size
 
 
@@ -78,21 +68,23 @@ def recurrent_layer(build: Builder, w: LinearSlot, u: LinearSlot, src: int) -> i
     out, held, from_state = build.matrix(columns), build.matrix(columns), build.matrix(columns)
     build.ones_for(columns)  # now, so that every step takes the same room
 
-    build.emit(ORDER, src, x, steps * features + 1, a=counts, b=steps, c=features)
+    build.emit(Op.ORDER, src, x, steps * features + 1, a=counts, b=steps, c=features)
     found: list[tuple[int, int, int]] = []  # of each step: activation's input, activation, h
     for t in range(steps):
         build.count_at = counts + t
         _share(build, shared, sums, t)
         if t > 0:  # U first: its gradient by the state replaces the one that W needs
-            build.emit(PRODUCT, found[-1][2], from_state, columns, a=u.weight, b=columns, dx=True)
+            build.emit(
+                Op.PRODUCT, found[-1][2], from_state, columns, a=u.weight, b=columns, need_dx=True
+            )
         z = build.matrix(columns)
-        build.emit(PRODUCT, x + t * features, z, columns, stride_in=wide, a=w.weight, b=features)
+        build.emit(Op.PRODUCT, x + t * features, z, columns, stride_in=wide, a=w.weight, b=features)
         if t > 0:
-            build.emit(SUM, z, z, columns, a=from_state)
+            build.emit(Op.SUM, z, z, columns, a=from_state)
         found.append(build.finish(z, w, norm, step=t + 1))
-        build.emit(ENDING, found[-1][2], out, columns, a=places, b=held)
+        build.emit(Op.ENDING, found[-1][2], out, columns, a=places, b=held)
     build.count_at = -1
-    build.emit(HOLD, out, out, columns, a=held)
+    build.emit(Op.HOLD, out, out, columns, a=held)
     _share(build, shared, sums, steps)
 
     later = found[min(1, steps - 1)]

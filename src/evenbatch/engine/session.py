@@ -22,8 +22,9 @@ from evenbatch import data as data_floor
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import loop
 from evenbatch.engine.curve import Curve, Weights
+from evenbatch.engine.feed import Feed, make_feed
 from evenbatch.engine.network import SettingError
-from evenbatch.engine.state import Feed, Scratch, TrialState, make_feed
+from evenbatch.engine.state import Scratch, TrialState, check_fit
 from evenbatch.engine.trial import Trial
 from evenbatch.kernels._folder import is_cached, source_hash
 from evenbatch.kernels._jit import cache_folder, jit_enabled
@@ -263,8 +264,6 @@ def train(
     count = min(_check_threads(threads), max(len(found), 1))
     feeds = _Feeds(data)
     for trial in found:
-        from evenbatch.engine.state import check_fit
-
         check_fit(trial, feeds.get(trial)[0])
     curves: list[Curve | None] = [None] * len(found)
     stop = threading.Event()

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evenbatch.data.dataset import Dataset, is_roomy
-from evenbatch.engine import initialize, loop, probing
+from evenbatch.data.dataset import Dataset
+from evenbatch.engine import initialize, loop
 from evenbatch.engine.curve import PROBE_FIELDS, Curve, Probes, Weights
-from evenbatch.engine.landscape import Survey
+from evenbatch.engine.feed import Feed
+from evenbatch.engine.landscape import LANDSCAPE_STEPS, landscape
+from evenbatch.engine.layout import (
+    Counter,
+    Hyper,
+    Learner,
+    Log,
+    Mode,
+    Plan,
+    Point,
+    Probe,
+    Program,
+    Room,
+    Status,
+    Sum,
+)
 from evenbatch.engine.network import SettingError
 from evenbatch.engine.parameters import get_weights, set_weights
-from evenbatch.engine.tape import Tape, compile_tape
+from evenbatch.engine.tape import compile_tape
 from evenbatch.engine.trial import OPTIMIZERS, Trial
 from evenbatch.kernels import _clock
 from evenbatch.kernels._lanes import padded
@@ -26,111 +40,38 @@ EVALUATION_ROWS = 128
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Feed:
-    """A data set as the kernels read it: flat, rows padded."""
-
-    x: Array
-    labels: NDArray[np.int64]
-    target: Array
-    x_test: Array
-    labels_test: NDArray[np.int64]
-    target_test: Array
-    x_stride: int
-    y_stride: int
-    sst: tuple[float, float]  # total sum of squares of the targets: train, test
-
-
-def _flat(matrix: Array, dtype: Any) -> Array:
-    there = _as_it_lies(matrix) if matrix.dtype == dtype else None
-    if there is not None:
-        return there
-    out = np.zeros((len(matrix), padded(matrix.shape[1])), dtype)
-    out[:, : matrix.shape[1]] = matrix
-    return out.ravel()
-
-
-def _as_it_lies(matrix: Array) -> Array | None:
-    """The memory of a matrix, if its rows are padded with zeros already: no second copy is made.
-
-    A data set's arrays are read-only, and the loop is compiled for arrays that are not; what they
-    are views of may be written.
-    """
-    whole = matrix.base
-    if not (
-        is_roomy(matrix)
-        and isinstance(whole, np.ndarray)
-        and whole.dtype == matrix.dtype
-        and whole.flags.c_contiguous
-        and whole.flags.writeable
-    ):
-        return None
-    width = padded(matrix.shape[1])
-    start = (matrix.ctypes.data - whole.ctypes.data) // matrix.itemsize
-    flat = whole.reshape(-1)[start : start + len(matrix) * width]
-    if len(flat) != len(matrix) * width or flat.reshape(-1, width)[:, matrix.shape[1] :].any():
-        return None
-    return flat
-
-
-def _with_length(x: Array, lengths: NDArray[np.int64] | None) -> Array:
-    """Sequences carry their length behind them; the tape looks for it there."""
-    return x if lengths is None else np.column_stack([x, lengths])
-
-
-def _spread(target: Array) -> float:
-    return float(((target - target.mean(axis=0)) ** 2).sum()) or float("nan")
-
-
-def make_feed(data: Dataset, dtype: Any) -> Feed:
-    """The data set laid out for the kernels."""
-    nothing, none = np.zeros(0, dtype), np.zeros(0, np.int64)
-    x_train = _with_length(data.x_train, data.lengths_train)
-    x_test = _with_length(data.x_test, data.lengths_test)
-    strides = padded(x_train.shape[1]), padded(data.n_outputs)
-    x, x_test = _flat(x_train, dtype), _flat(x_test, dtype)
-    if data.task == "classification":
-        # Copies: a data set is read-only, and the loop is compiled for arrays that are not.
-        labels = np.array(data.y_train, np.int64)
-        labels_test = np.array(data.y_test, np.int64)
-        return Feed(x, labels, nothing, x_test, labels_test, nothing, *strides, (1.0, 1.0))
-    y, y_test = data.y_train.astype(np.float64), data.y_test.astype(np.float64)
-    return Feed(
-        x,
-        none,
-        _flat(y, dtype),
-        x_test,
-        none,
-        _flat(y_test, dtype),
-        *strides,
-        (_spread(y), _spread(y_test)),
-    )
-
-
 class Scratch(threading.local):
-    """A thread's workspace and shuffle buffer; grows to the largest trial the thread has seen."""
+    """A thread's workspace and other buffers, as large as the largest trial it has seen."""
 
     def __init__(self) -> None:
-        self.workspace: Array = np.zeros(0, np.float32)
-        self.grad: Array = np.zeros(0, np.float32)
-        self.order = np.zeros(0, np.int64)
+        self.buffers: dict[str, Array] = {}
 
-    def for_tape(self, tape: Tape, dtype: Any) -> tuple[Array, Array]:
-        """A workspace and a gradient vector large enough for the tape, constants filled in."""
-        if len(self.workspace) < tape.n_workspace or self.workspace.dtype != dtype:
-            self.workspace = np.zeros(tape.n_workspace, dtype)
-        if len(self.grad) < tape.n_parameters or self.grad.dtype != dtype:
-            self.grad = np.zeros(tape.n_parameters, dtype)
+    def _take(self, name: str, size: int, dtype: Any) -> Array:
+        found = self.buffers.get(name)
+        if found is None or len(found) < size or found.dtype != dtype:
+            found = self.buffers[name] = np.zeros(size, dtype)
+        return found[:size]
+
+    def room(self, state: TrialState) -> Room:
+        """Buffers large enough for the trial, constants filled in."""
+        tape, dtype = state.tape, state.dtype
+        ws = self._take("ws", tape.n_workspace, dtype)
         for offset, columns in tape.ones:
-            self.workspace[offset : offset + columns] = 1
-            self.workspace[offset + columns : offset + padded(columns)] = 0
-        return self.workspace, self.grad
-
-    def for_order(self, n: int) -> NDArray[np.int64]:
-        """A buffer for a permutation of n rows."""
-        if len(self.order) < n:
-            self.order = np.zeros(n, np.int64)
-        return self.order[:n]
+            ws[offset : offset + columns] = 1
+            ws[offset + columns : offset + padded(columns)] = 0
+        order = state.batches
+        if order is None:
+            order = self._take("order", state.program.plan[Plan.N_TRAIN], np.int64)
+        spare = (tape.n_parameters, tape.n_running, tape.n_learned)
+        if not len(state.program.survey_steps):
+            spare = (0, 0, 0)
+        names = ("spare_theta", "spare_running", "spare_grad")
+        return Room(
+            ws,
+            self._take("grad", tape.n_parameters, dtype),
+            order,
+            *(self._take(name, size, dtype) for name, size in zip(names, spare, strict=True)),
+        )
 
 
 def check_fit(trial: Trial, data: Dataset) -> None:
@@ -186,35 +127,11 @@ class TrialState:
         exact = trial.statistics == "population" and trial.network.norm == "batch"
         self.evaluation_rows = _evaluation_rows(trial, data)
         rows = max(trial.batch_size, self.evaluation_rows, data.n_train if exact else 1)
-        self.tape = tape = compile_tape(trial.network, rows, keep=trial.probe_every > 0)
+        self.tape = compile_tape(trial.network, rows, keep=trial.probe_every > 0)
         self.batches = None if batches is None else self._check_batches(batches, data)
-        self.theta = initialize.initial_parameters(tape, trial.seed, self.dtype)
-        self.running = initialize.initial_running(tape, self.dtype)
-        if weights is not None:
-            set_weights(tape, weights, self.theta, self.running)
-        if data.task == "classification":
-            initialize.pad_logits(tape, self.theta)
-        self.population = self.running.copy() if exact else np.zeros(0, self.dtype)
-        code = OPTIMIZERS.index(trial.optimizer)
-        self.m = np.zeros(tape.n_parameters if code >= 1 else 0, self.dtype)
-        self.v = np.zeros(tape.n_parameters if code >= 2 else 0, self.dtype)
-        self.evaluations = np.array(trial.evaluation_steps(), np.int64)
-        self.probe_steps = np.array(trial.probe_steps(), np.int64)
-        self.curve_points = np.full((len(self.evaluations), loop.CURVE), np.nan)
-        self.probed = np.full(
-            (len(self.probe_steps), len(tape.probes), probing.PROBE), np.nan, np.float32
-        )
-        self.counters = np.zeros(loop.COUNTERS, np.int64)
-        self.sums = np.zeros(loop.SUMS)
-        self.plan = self._plan(data, code, exact)
-        self.hyper = np.zeros(loop.HYPER)
-        self.hyper[loop.LEARNING_RATE] = trial.learning_rate
-        self.hyper[loop.MOMENTUM] = trial.momentum
-        self.hyper[loop.WEIGHT_DECAY] = trial.weight_decay
-        self.hyper[loop.EPS] = trial.network.eps
-        self.hyper[loop.STAT_MOMENTUM] = trial.network.momentum
-        self.hyper[loop.SST_TRAIN], self.hyper[loop.SST_TEST] = feed.sst
-        self.survey = Survey(trial)
+        self.program = self._program(data, feed, exact)
+        self.learner = self._learner(weights, data.task == "classification", exact)
+        self.log = self._log()
         self.stopped = False
 
     def _check_batches(self, batches: NDArray[np.int64], data: Dataset) -> NDArray[np.int64]:
@@ -229,107 +146,135 @@ class TrialState:
             )
         return batches.ravel()
 
-    def _plan(self, data: Dataset, optimizer: int, exact: bool) -> NDArray[np.int64]:
+    def _program(self, data: Dataset, feed: Feed, exact: bool) -> Program:
         trial, tape = self.trial, self.tape
-        plan = np.zeros(loop.PLAN, np.int64)
+        plan, hyper = np.zeros(len(Plan), np.int64), np.zeros(len(Hyper))
         for place, value in (
-            (loop.ROWS, self.evaluation_rows),
-            (loop.BATCH_SIZE, trial.batch_size),
-            (loop.STEPS, trial.steps),
-            (loop.OPTIMIZER, optimizer),
-            (loop.COSINE, trial.schedule == "cosine"),
-            (loop.WARMUP, trial.warmup),
-            (loop.CLASSIFY, data.task == "classification"),
-            (loop.N_TRAIN, data.n_train),
-            (loop.N_TEST, data.n_test),
-            (loop.X_STRIDE, self.feed.x_stride),
-            (loop.Y_STRIDE, self.feed.y_stride),
-            (loop.TARGETS, data.n_outputs),
-            (loop.N_LEARNED, tape.n_learned),
-            (loop.DECAY_END, tape.decay_end),
-            (loop.INPUT, tape.input_at),
-            (loop.OUTPUT, tape.output_at),
-            (loop.D0, tape.d_at[0]),
-            (loop.D1, tape.d_at[1]),
-            (loop.STASH, tape.stash_at),
-            (loop.TRANSPOSE, tape.transpose_at),
-            (loop.EVAL_TRAIN, trial.evaluate_train),
-            (loop.EXACT, exact),
-            (loop.SEED_LOW, trial.seed & 0xFFFFFFFF),
-            (loop.SEED_HIGH, trial.seed >> 32),
-            (loop.INJECTED, self.batches is not None),
-            (loop.CLOCK, _clock.CLOCK_ADDRESS),
-            (loop.CLOCK_ID, _clock.CLOCK_ID),
-            (loop.N_OPS, len(tape.ops)),
-            (loop.EVAL_MODE, loop.OWN if trial.statistics == "batch" else loop.EVALUATE),
+            (Plan.ROWS, self.evaluation_rows),
+            (Plan.BATCH_SIZE, trial.batch_size),
+            (Plan.STEPS, trial.steps),
+            (Plan.OPTIMIZER, OPTIMIZERS.index(trial.optimizer)),
+            (Plan.COSINE, trial.schedule == "cosine"),
+            (Plan.WARMUP, trial.warmup),
+            (Plan.CLASSIFY, data.task == "classification"),
+            (Plan.N_TRAIN, data.n_train),
+            (Plan.N_TEST, data.n_test),
+            (Plan.X_STRIDE, feed.x_stride),
+            (Plan.Y_STRIDE, feed.y_stride),
+            (Plan.TARGETS, data.n_outputs),
+            (Plan.N_LEARNED, tape.n_learned),
+            (Plan.DECAY_END, tape.decay_end),
+            (Plan.INPUT, tape.input_at),
+            (Plan.OUTPUT, tape.output_at),
+            (Plan.D0, tape.d_at[0]),
+            (Plan.D1, tape.d_at[1]),
+            (Plan.STASH, tape.stash_at),
+            (Plan.TRANSPOSE, tape.transpose_at),
+            (Plan.EVAL_TRAIN, trial.evaluate_train),
+            (Plan.EXACT, exact),
+            (Plan.SEED_LOW, trial.seed & 0xFFFFFFFF),
+            (Plan.SEED_HIGH, trial.seed >> 32),
+            (Plan.INJECTED, self.batches is not None),
+            (Plan.CLOCK, _clock.CLOCK_ADDRESS),
+            (Plan.CLOCK_ID, _clock.CLOCK_ID),
+            (Plan.N_OPS, len(tape.ops)),
+            (Plan.EVAL_MODE, Mode.OWN if trial.statistics == "batch" else Mode.EVALUATE),
         ):
             plan[place] = value
-        return plan
+        hyper[Hyper.LEARNING_RATE] = trial.learning_rate
+        hyper[Hyper.MOMENTUM] = trial.momentum
+        hyper[Hyper.WEIGHT_DECAY] = trial.weight_decay
+        hyper[Hyper.EPS] = trial.network.eps
+        hyper[Hyper.STAT_MOMENTUM] = trial.network.momentum
+        hyper[Hyper.SST_TRAIN], hyper[Hyper.SST_TEST] = feed.sst
+        return Program(
+            tape.ops,
+            tape.slopes,
+            tape.probes,
+            tape.probe_slopes,
+            plan,
+            hyper,
+            evaluations=np.array(trial.evaluation_steps(), np.int64),
+            probe_steps=np.array(trial.probe_steps(), np.int64),
+            survey_steps=np.array(trial.survey_steps(), np.int64),
+            etas=trial.learning_rate * np.array(LANDSCAPE_STEPS),
+        )
+
+    def _learner(self, weights: Weights | None, classify: bool, exact: bool) -> Learner:
+        tape, dtype = self.tape, self.dtype
+        theta = initialize.initial_parameters(tape, self.trial.seed, dtype)
+        running = initialize.initial_running(tape, dtype)
+        if weights is not None:
+            set_weights(tape, weights, theta, running)
+        if classify:
+            initialize.pad_logits(tape, theta)
+        moments = OPTIMIZERS.index(self.trial.optimizer)
+        return Learner(
+            theta,
+            np.zeros(tape.n_parameters if moments >= 1 else 0, dtype),
+            np.zeros(tape.n_parameters if moments >= 2 else 0, dtype),
+            running,
+            running.copy() if exact else np.zeros(0, dtype),
+        )
+
+    def _log(self) -> Log:
+        probes, surveys = len(self.program.probe_steps), len(self.program.survey_steps)
+        etas = len(self.program.etas)
+        return Log(
+            np.zeros(len(Counter), np.int64),
+            np.zeros(len(Sum)),
+            np.full((len(self.program.evaluations), len(Point)), np.nan),
+            np.full((probes, len(self.tape.probes), len(Probe)), np.nan, np.float32),
+            np.full((surveys, 2), np.nan),
+            np.full((surveys, 2, etas), np.nan),
+        )
 
     @property
     def step(self) -> int:
         """Steps trained so far."""
-        return int(self.counters[loop.STEP])
+        return int(self.log.counters[Counter.STEP])
 
     @property
     def done(self) -> bool:
         """True once the trial finished or diverged."""
-        return bool(self.counters[loop.STATUS] != loop.RUNNING)
+        return bool(self.log.counters[Counter.STATUS] != Status.RUNNING)
 
     def advance(self, until: int, scratch: Scratch) -> None:
-        """Train until step `until`, or to the trial's end; survey the steps that are to be."""
-        while (step := self.survey.next_before(until)) is not None:
-            self.train(step, scratch)
-            if self.done or not self.survey.measure(self, scratch):
-                break  # it has diverged, or does at the very next step
-        self.train(until, scratch)
-
-    def train(self, until: int, scratch: Scratch) -> Array:
-        """Train until step `until`; the gradient of the last step."""
-        tape, feed = self.tape, self.feed
-        workspace, grad = scratch.for_tape(tape, self.dtype)
-        order = self.batches
-        if order is None:
-            order = scratch.for_order(len(feed.x) // feed.x_stride)
+        """Train until step `until`, or to the trial's end."""
         loop.advance(
-            tape.ops, tape.slopes, tape.probes, tape.probe_slopes, self.plan, self.hyper,
-            feed.x, feed.labels, feed.target, feed.x_test, feed.labels_test, feed.target_test,
-            self.theta, grad, self.m, self.v, self.running, self.population, workspace, order,
-            self.evaluations, self.probe_steps, self.counters, self.sums, self.curve_points,
-            self.probed, until,
-        )  # fmt: skip
-        return grad
+            self.program, self.feed.data, self.learner, scratch.room(self), self.log, until
+        )
 
     def weights(self) -> Weights:
         """A copy of the parameters, in PyTorch's layout."""
-        return get_weights(self.tape, self.theta, self.running)
+        return get_weights(self.tape, self.learner.theta, self.learner.running)
 
     def curve(self, keep_weights: bool = False, since: int | None = None) -> Curve:
         """The curve so far (a copy); or only its points from place `since` on, without the rest."""
-        new = slice(since or 0, int(self.counters[loop.NEXT_EVALUATION]))
-        points, whole = self.curve_points[new], since is None
-        status = int(self.counters[loop.STATUS])
-        ended = {loop.FINISHED: "finished", loop.DIVERGED: "diverged"}.get(
-            status, "stopped" if self.stopped else "running"
+        program, log, whole = self.program, self.log, since is None
+        new = slice(since or 0, int(log.counters[Counter.NEXT_EVALUATION]))
+        points = log.curve[new].T.copy()
+        ended = {Status.FINISHED: "finished", Status.DIVERGED: "diverged"}.get(
+            Status(log.counters[Counter.STATUS]), "stopped" if self.stopped else "running"
         )
         probes = None
-        if whole and len(self.probe_steps):
-            p = int(self.counters[loop.NEXT_PROBE])
-            parts = (self.probed[:p, :, i].copy() for i in range(len(PROBE_FIELDS)))
-            probes = Probes(self.probe_steps[:p].copy(), *parts)
+        if whole and len(program.probe_steps):
+            p = int(log.counters[Counter.NEXT_PROBE])
+            parts = (log.probed[:p, :, i].copy() for i in range(len(PROBE_FIELDS)))
+            probes = Probes(program.probe_steps[:p].copy(), *parts)
         return Curve(
             trial=self.trial,
-            step=self.evaluations[new].copy(),
-            seconds=points[:, loop.TRAIN_SECONDS].copy(),
-            train_loss=points[:, loop.TRAIN_LOSS].copy(),
-            test_loss=points[:, loop.TEST_LOSS].copy(),
-            metric=points[:, loop.METRIC].copy(),
-            train_eval_loss=points[:, loop.TRAIN_EVAL_LOSS].copy(),
-            train_metric=points[:, loop.TRAIN_METRIC].copy(),
+            step=program.evaluations[new].copy(),
+            seconds=points[Point.TRAIN_SECONDS],
+            train_loss=points[Point.TRAIN_LOSS],
+            test_loss=points[Point.TEST_LOSS],
+            metric=points[Point.METRIC],
+            train_eval_loss=points[Point.TRAIN_EVAL_LOSS],
+            train_metric=points[Point.TRAIN_METRIC],
             ended=ended,
             ended_at=self.step,
             probes=probes,
-            landscape=self.survey.result() if whole else None,
+            landscape=landscape(program, log) if whole else None,
             weights=self.weights() if keep_weights else None,
         )
 
@@ -355,6 +300,3 @@ def minibatches(n_train: int, batch_size: int, steps: int, seed: int) -> NDArray
             loop.shuffle(order, seed & 0xFFFFFFFF, seed >> 32, epoch)
         out[step] = order[place * batch_size : (place + 1) * batch_size]
     return out
-
-
-__all__ = ["Feed", "Scratch", "TrialState", "make_feed", "minibatches"]

@@ -18,16 +18,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from evenbatch.engine.layout import Op
 from evenbatch.engine.network import Network
-from evenbatch.engine.operations import (
-    ACTIVATIONS,
-    ADD,
-    DROPOUT,
-    FORK,
-    Builder,
-    LinearSlot,
-    NormSlot,
-)
+from evenbatch.engine.operations import ACTIVATIONS, Builder, LinearSlot, NormSlot
 from evenbatch.engine.recurrent import recurrent_layer
 from evenbatch.kernels._lanes import padded
 from evenbatch.kernels.engine import dense
@@ -97,7 +90,7 @@ def _drop(build: Builder, at: int, columns: int, layer: int) -> int:
     if build.network.dropout == 0:
         return at
     mask, dst = build.matrix(columns), build.matrix(columns)
-    build.emit(DROPOUT, at, dst, columns, build.network.dropout, a=mask, code=layer)
+    build.emit(Op.DROPOUT, at, dst, columns, build.network.dropout, a=mask, code=layer)
     return dst
 
 
@@ -109,7 +102,7 @@ def _hidden_layers(build: Builder, linears: tuple[LinearSlot, ...], at: int, nee
     over_time = build.network.time_steps > 0
     for layer, slot in enumerate(linears[over_time:]):
         if layer - 1 in starts:
-            build.emit(FORK, at, at, slot.inputs)
+            build.emit(Op.FORK, at, at, slot.inputs)
         if over_time and layer == 0:
             at = recurrent_layer(build, linears[0], linears[1], at)
         else:
@@ -117,7 +110,7 @@ def _hidden_layers(build: Builder, linears: tuple[LinearSlot, ...], at: int, nee
         at = _drop(build, at, slot.outputs, layer)
         if layer in skips:
             dst = build.matrix(slot.outputs)
-            build.emit(ADD, at, dst, slot.outputs, a=outputs[skips[layer]])
+            build.emit(Op.ADD, at, dst, slot.outputs, a=outputs[skips[layer]])
             at = dst
         outputs[layer] = at
         need_dx = True

@@ -182,3 +182,7 @@ class Trial:
     def probe_steps(self) -> list[int]:
         """Steps (counted from 0) on whose minibatch the layers are probed."""
         return list(range(0, self.steps, self.probe_every)) if self.probe_every else []
+
+    def survey_steps(self) -> list[int]:
+        """Steps (counted from 0) around which the loss is surveyed."""
+        return list(range(0, self.steps, self.landscape_every)) if self.landscape_every else []

@@ -50,31 +50,84 @@ class Library(JITCodeLibrary):
         super()._finalize_final_module()
 
 
-@register_pass(mutates_CFG=False, analysis_only=False)
-class _GiveLibrary(FunctionPass):
-    """Lowering goes into a `Library`."""
+class _Part(JITCodeLibrary):
+    """The code of a kernel that only kernels call: they link it, and optimize it with their own.
 
-    _name = "give_library"
+    Numba would optimize it, make machine code of it and so on with each kernel that calls it, once
+    for every level of calls: half of the time to compile the engine's loop.
+    """
 
-    def __init__(self) -> None:
-        super().__init__()
+    class _Codegen:
+        """The code generator, but for the environment, which only machine code has."""
 
-    def run_pass(self, state: Any) -> bool:
-        library = state.targetctx.codegen().create_library(state.func_id.func_qualname)
-        library.__class__ = Library
-        library.enable_object_caching()
-        state.library = library
-        return True
+        def __init__(self, codegen: Any) -> None:
+            self._codegen = codegen
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._codegen, name)
+
+        def set_env(self, name: str, env: Any) -> None:
+            pass
+
+    @property
+    def codegen(self) -> Any:
+        return self._Codegen(self._codegen)
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        self._ensure_finalized()
+        return 0
 
 
-class Compiler(CompilerBase):
-    """Numba's own, but for the library."""
+def _compiler(library_class: type[JITCodeLibrary]) -> type[CompilerBase]:
+    """Numba's compiler, but that its output goes into a library of that class."""
 
-    def define_pipelines(self) -> list[Any]:
-        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        manager.add_pass_after(_GiveLibrary, NopythonTypeInference)
-        manager.finalize()
-        return [manager]
+    @register_pass(mutates_CFG=False, analysis_only=False)
+    class GiveLibrary(FunctionPass):
+        _name = f"give{library_class.__name__}"
+
+        def __init__(self) -> None:
+            super().__init__()
+
+        def run_pass(self, state: Any) -> bool:
+            library = state.targetctx.codegen().create_library(state.func_id.func_qualname)
+            library.__class__ = library_class
+            library.enable_object_caching()
+            state.library = library
+            return True
+
+    class Compiler(CompilerBase):
+        def define_pipelines(self) -> list[Any]:
+            manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
+            manager.add_pass_after(GiveLibrary, NopythonTypeInference)
+            manager.finalize()
+            return [manager]
+
+    return Compiler
+
+
+WholeCompiler, PartCompiler = _compiler(Library), _compiler(_Part)
+
+
+def hide(dispatcher: Any) -> None:
+    """Keep Python from calling a kernel of the `PartCompiler`, which has no machine code."""
+
+    def add_overload(result: Any) -> None:
+        dispatcher.overloads[tuple(result.signature.args)] = result
+
+    def refuse(*args: Any, **words: Any) -> None:
+        raise TypeError(
+            f"{dispatcher.py_func.__qualname__} is a kernel that kernels call; one that Python "
+            "calls is marked @kernel(entry=True)"
+        )
+
+    dispatcher.add_overload, dispatcher._compile_for_args = add_overload, refuse
 
 
 class _Locator(_CacheLocator):

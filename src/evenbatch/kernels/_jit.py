@@ -1,8 +1,8 @@
 """How every kernel is compiled: one decorator, one cache folder, no surprises.
 
 ``@kernel`` is ``numba.njit(nogil=True)`` with the project's fast-math flags.
-``@kernel(entry=True)`` marks the functions that Python calls; only those are kept in the on-disk
-cache, because a compiled entry carries every kernel it calls.
+``@kernel(entry=True)`` marks the functions that Python calls. Machine code is made, and kept on
+disk, of those alone; it carries every kernel they call.
 
 Three decisions, and why:
 
@@ -55,7 +55,11 @@ def jit_enabled() -> bool:
 def kernel(function: F) -> F: ...
 @overload
 def kernel(
-    *, entry: bool = False, strict: bool = False, inline: bool = False, allocates: bool = False
+    *,
+    entry: bool = False,
+    strict: bool = False,
+    inline: bool = False,
+    allocates: bool = False,
 ) -> Callable[[F], F]: ...
 def kernel(
     function: F | None = None, *, entry: bool = False, strict: bool = False, inline: bool = False,
@@ -65,7 +69,7 @@ def kernel(
 
     Args:
         function: the function, when used without arguments.
-        entry: Python calls it, so its compiled form is kept on disk.
+        entry: Python calls it, so machine code is made of it and kept on disk.
         strict: do not reorder sums; for the few places where order is what makes them accurate.
         inline: force LLVM to inline it (tiny element-wise functions only: inlining whole loops into
             one long function was measured 3 times slower than keeping them apart).
@@ -76,18 +80,17 @@ def kernel(
 
     def wrap(py_function: F) -> Any:
         options: dict[str, Any] = {"nogil": True, "fastmath": STRICT if strict else FASTMATH}
-        if _insides is not None:
-            options |= {"pipeline_class": _insides.Compiler, "_nrt": allocates}
         if inline:
             options["forceinline"] = True
+        ours = _insides if jit_enabled() else None
+        if ours is not None:
+            compiler = ours.WholeCompiler if entry else ours.PartCompiler
+            options |= {"pipeline_class": compiler, "_nrt": allocates}
         dispatcher = numba.njit(**options)(py_function)
-        return keep(dispatcher) if entry else dispatcher
+        if ours is not None and not entry:
+            ours.hide(dispatcher)
+        elif ours is not None and cache_folder() is not None:
+            dispatcher._cache = ours.KernelCache(py_function)
+        return dispatcher
 
     return wrap if function is None else wrap(function)
-
-
-def keep(dispatcher: Any) -> Any:
-    """The same kernel, its compiled form kept on disk where that can be done."""
-    if jit_enabled() and cache_folder() is not None:
-        dispatcher._cache = _insides.KernelCache(dispatcher.py_func)
-    return dispatcher

@@ -19,7 +19,6 @@ array.
 
 from __future__ import annotations
 
-import math
 import operator
 from typing import Any
 
@@ -182,17 +181,18 @@ for _op, _method in (
     _arithmetic(_op, _method)
 
 
-def _call(builder: Any, name: str, result: Any, *args: Any) -> Any:
+def call(builder: Any, name: str, result: Any, *args: Any) -> Any:
     """Call an LLVM or C function by name."""
     kind = ir.FunctionType(result, [a.type for a in args])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
 
 
-def _suffix(vector: Any) -> str:
+def suffix(vector: Any) -> str:
+    """How the names of LLVM's functions of such a vector end."""
     return f"v{vector.count}f{32 if isinstance(vector.element, ir.FloatType) else 64}"
 
 
-def _unary(function: Any, emit: Any) -> None:
+def unary(function: Any, emit: Any) -> None:
     """Give a lanes function its compiled form; `emit(builder, value) -> value`."""
 
     @intrinsic
@@ -209,7 +209,7 @@ def root(x: Any) -> Any:
     return np.sqrt(x)
 
 
-_unary(root, lambda builder, x: _call(builder, f"llvm.sqrt.{_suffix(x.type)}", x.type, x))
+unary(root, lambda builder, x: call(builder, f"llvm.sqrt.{suffix(x.type)}", x.type, x))
 
 
 def positive(x: Any, yes: Any, no: Any) -> Any:
@@ -251,7 +251,7 @@ def _total(typingctx, x):
         function = cgutils.get_or_insert_function(
             builder.module,
             ir.FunctionType(vector.element, [vector.element, vector]),
-            f"llvm.vector.reduce.fadd.{_suffix(vector)}",
+            f"llvm.vector.reduce.fadd.{suffix(vector)}",
         )
         # Without "reassoc" on the call itself the lanes are added one after the other.
         zero = ir.Constant(vector.element, -0.0)
@@ -287,100 +287,3 @@ def _ov_total(x):
 @overload(highest)
 def _ov_highest(x):
     return lambda x: _highest(x)
-
-
-# ---- exponential and error function --------------------------------------------------
-
-# exp(r) on |r| <= ln(2)/2, a least-maximum-error polynomial; with the exact scaling by 2^n the
-# float32 result is within 2 units in the last place (tests/kernels/test_lanes.py measures it).
-_EXP = (
-    1.0,
-    1.0,
-    0.5,
-    0.166666657,
-    0.0416665554,
-    0.00833345205,
-    0.00139377732,
-    0.000195780723,
-)
-_LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
-_EXP_MAX, _EXP_MIN = 88.0, -87.0
-
-
-def exp(x: Any) -> Any:
-    """e to the power of every lane; in float32 0 below -87 and constant above 88."""
-    if x.dtype == np.float32:
-        return np.where(x < _EXP_MIN, np.float32(0), np.exp(np.minimum(x, np.float32(_EXP_MAX))))
-    return np.exp(x)
-
-
-def _emit_exp(builder: Any, x: Any) -> Any:
-    vector = x.type
-    if _suffix(vector).endswith("f64"):
-        return _call(builder, f"llvm.exp.{_suffix(vector)}", vector, x)
-
-    def number(value: float) -> Any:
-        return ir.Constant(vector, [value] * vector.count)
-
-    def fma(a: Any, b: Any, c: Any) -> Any:
-        return _call(builder, f"llvm.fma.{_suffix(vector)}", vector, a, b, c)
-
-    integer = ir.VectorType(ir.IntType(32), vector.count)
-    # Compare-and-select keeps NaN (both comparisons are false), which min/max would not.
-    x = builder.select(builder.fcmp_ordered(">", x, number(_EXP_MAX)), number(_EXP_MAX), x)
-    vanishes = builder.fcmp_ordered("<", x, number(_EXP_MIN))
-    x = builder.select(vanishes, number(_EXP_MIN), x)
-    n = _call(
-        builder, f"llvm.rint.{_suffix(vector)}", vector, builder.fmul(x, number(1 / math.log(2)))
-    )
-    # llvm.fma is never reordered by fast-math, so the two-part reduction stays exact.
-    r = fma(n, number(-_LN2_HIGH), x)
-    r = fma(n, number(-_LN2_LOW), r)
-    value = number(_EXP[-1])
-    for coefficient in reversed(_EXP[:-1]):
-        value = fma(value, r, number(coefficient))
-    safe = builder.select(builder.fcmp_ordered("ord", n, n), n, number(0.0))
-    power = builder.add(builder.fptosi(safe, integer), ir.Constant(integer, [127] * vector.count))
-    power = builder.shl(power, ir.Constant(integer, [23] * vector.count))
-    value = builder.fmul(value, builder.bitcast(power, vector))
-    return builder.select(vanishes, number(0.0), value)
-
-
-_unary(exp, _emit_exp)
-
-
-# Abramowitz & Stegun 7.1.26: |error| <= 1.5e-7; rounded to float32 at each step, 3.9e-7 was
-# measured.
-_ERF = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
-_ERF_T = 0.3275911
-
-
-def erf(x: Any) -> Any:
-    """Error function of every lane; float32 to within 4e-7, float64 exact to rounding."""
-    return np.array([math.erf(v) for v in x], x.dtype)
-
-
-def _emit_erf(builder: Any, x: Any) -> Any:
-    vector = x.type
-    if _suffix(vector).endswith("f64"):
-        result = ir.Constant(vector, ir.Undefined)
-        for i in range(vector.count):
-            lane = ir.IntType(32)(i)
-            value = _call(builder, "erf", vector.element, builder.extract_element(x, lane))
-            result = builder.insert_element(result, value, lane)
-        return result
-
-    def number(value: float) -> Any:
-        return ir.Constant(vector, [value] * vector.count)
-
-    size = _call(builder, f"llvm.fabs.{_suffix(vector)}", vector, x)
-    t = builder.fdiv(number(1.0), builder.fadd(number(1.0), builder.fmul(number(_ERF_T), size)))
-    value = number(_ERF[-1])
-    for coefficient in reversed(_ERF[:-1]):
-        value = builder.fadd(builder.fmul(value, t), number(coefficient))
-    decay = _emit_exp(builder, builder.fsub(number(0.0), builder.fmul(size, size)))
-    value = builder.fsub(number(1.0), builder.fmul(builder.fmul(value, t), decay))
-    return _call(builder, f"llvm.copysign.{_suffix(vector)}", vector, value, x)
-
-
-_unary(erf, _emit_erf)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels._lanes import erf, exp, lanes, load, positive, splat, store
+from evenbatch.kernels._lane_math import erf, exp
+from evenbatch.kernels._lanes import lanes, load, positive, splat, store
 
 # Codes of the activations, as the tape stores them. LINEAR covers identity, relu and leaky relu:
 # one slope left of zero.

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels._lanes import exp, highest, lanes, load, splat, store, total
+from evenbatch.kernels._lane_math import exp
+from evenbatch.kernels._lanes import highest, lanes, load, splat, store, total
 
 LOGIT_PADDING = -1e30
 

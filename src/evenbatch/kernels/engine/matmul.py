@@ -15,9 +15,8 @@ a library, no thread pool to keep still. From `PACK_FROM` on, panels of the oper
 where they lie close (`_packed`), which reached 0.65 to 0.9 of OpenBLAS's rate from 128×784×256 to
 256×1024×1024, where the tile alone reached 0.25 to 0.6.
 
-The tile is emitted as LLVM vectors because a plain loop cannot say "keep these 16 vectors in
-registers". Every element is one sum over k, in order, so a result depends on its operands and the
-machine alone: not on threads, neighbours, alignment or the tile's shape.
+Every element is one sum over k, in order, so a result depends on its operands and the machine
+alone: not on threads, neighbours, alignment or the tile's shape.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from evenbatch.kernels._jit import kernel
-from evenbatch.kernels._lanes import BYTES, PAD, broadcast, lanes
+from evenbatch.kernels._lanes import BYTES, PAD, lanes
 from evenbatch.kernels._target import REGISTER_BYTES, REGISTERS
+from evenbatch.kernels.engine._tile import make_tile
 
 PACK_FROM = 4_000_000
 """Multiply-adds (rows × columns × depth) from which copying the operands pays."""
@@ -50,121 +49,9 @@ def reference_product(a: Any, b: Any) -> Any:
     return np.asarray(a, np.float64) @ np.asarray(b, np.float64)
 
 
-# ---- one register tile ---------------------------------------------------------------
-
-
-def _tile_in_numpy(  # the tile's meaning, and what runs with the compiler off
-    rows: int, registers: int, a: Any, b: Any, out: Any, a0: int, a_row: int, a_step: int, b0: int,
-    b_step: int, o0: int, o_row: int, depth: int,
-) -> None:  # fmt: skip
-    columns = np.arange(registers * REGISTER_BYTES // out.itemsize)
-    right = b[b0 + np.arange(depth)[:, None] * b_step + columns]
-    for r in range(rows):
-        left = a[a0 + r * a_row + np.arange(depth) * a_step]
-        out[o0 + r * o_row + columns] = left @ right
-
-
-def _make_tile(rows: int, registers: int) -> Any:
-    """A function that fills `rows` × `registers` of ``out`` from all of ``depth``.
-
-    Its arguments: the flat arrays a, b, out; then in elements the start of the tile's operands (a0,
-    b0, o0), the distance from row to row (a_row, o_row) and from k to k (a_step, b_step).
-    """
-
-    def tile(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth):
-        _tile_in_numpy(
-            rows, registers, a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth
-        )  # fmt: skip
-
-    @intrinsic
-    def compiled(typingctx, a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth):
-        if not a.dtype == b.dtype == out.dtype:
-            return None
-        return types.void(a, b, out, *([types.intp] * 8)), _tile_codegen(rows, registers)
-
-    @overload(tile)
-    def _(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth):
-        return lambda a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth: compiled(
-            a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, depth
-        )
-
-    return tile
-
-
-def _tile_codegen(rows: int, registers: int) -> Any:
-    """Emits the tile; its sums and pointers are stack slots, which LLVM turns into registers."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        bits = sig.args[2].dtype.bitwidth
-        count = REGISTER_BYTES * 8 // bits
-        vector = ir.VectorType(ir.FloatType() if bits == 32 else ir.DoubleType(), count)
-        a, b, out = (
-            context.make_array(kind)(context, builder, value).data
-            for kind, value in zip(sig.args[:3], args[:3], strict=True)
-        )
-        a0, a_row, a_step, b0, b_step, o0, o_row, depth = args[3:]
-        integer = depth.type
-        multiply_add = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(vector, [vector] * 3),
-            f"llvm.fmuladd.v{count}f{bits}",
-        )
-
-        def slot(value: Any) -> Any:
-            place = cgutils.alloca_once(builder, value.type)
-            builder.store(value, place)
-            return place
-
-        def vector_at(pointer: Any, j: int) -> Any:
-            return builder.bitcast(builder.gep(pointer, [integer(j * count)]), vector.as_pointer())
-
-        zero = ir.Constant(vector, None)
-        sums = [[slot(zero) for _ in range(registers)] for _ in range(rows)]
-
-        def opaque(value: Any) -> Any:
-            # An empty instruction hides where the value came from. Without it LLVM computes each
-            # row's address from the one before, a chain that takes longer than the arithmetic.
-            kind = ir.FunctionType(value.type, [value.type])
-            return builder.asm(kind, "", "=r,0", [value], side_effect=False)
-
-        # A pointer for every fourth row; the three after it are within reach of an address mode.
-        starts = [builder.add(a0, builder.mul(a_row, integer(r))) for r in range(0, rows, 4)]
-        left = [slot(opaque(builder.gep(a, [start]))) for start in starts]
-        right = slot(builder.gep(b, [b0]))
-        offsets = [integer(0), *(opaque(builder.mul(a_row, integer(r))) for r in range(1, 4))]
-
-        def add_one_product() -> None:
-            pa, pb = [builder.load(place) for place in left], builder.load(right)
-            columns = []
-            for j in range(registers):
-                value = builder.load(vector_at(pb, j))
-                value.align = bits // 8
-                columns.append(value)
-            for r in range(rows):
-                scalar = builder.load(builder.gep(pa[r // 4], [offsets[r % 4]]))
-                wide = broadcast(builder, scalar, vector)
-                for j in range(registers):
-                    total = builder.call(multiply_add, [wide, columns[j], builder.load(sums[r][j])])
-                    builder.store(total, sums[r][j])
-            for pointer, place in zip(pa, left, strict=True):
-                builder.store(builder.gep(pointer, [a_step]), place)
-            builder.store(builder.gep(pb, [b_step]), right)
-
-        # Not unrolled: four steps a turn were measured 15 to 25 % slower at a depth of 16 and 32.
-        with cgutils.for_range(builder, depth):
-            add_one_product()
-        for r in range(rows):
-            row = builder.gep(out, [builder.add(o0, builder.mul(o_row, integer(r)))])
-            for j in range(registers):
-                builder.store(builder.load(sums[r][j]), vector_at(row, j)).align = bits // 8
-        return context.get_dummy_value()
-
-    return codegen
-
-
 def _make_panel(rows: int, registers: int) -> Any:
     """A kernel that fills all `count` rows of a panel `registers` wide, `rows` at a time."""
-    full, half, one = (_make_tile(n, registers) for n in (rows, rows // 2, 1))
+    full, half, one = (make_tile(n, registers) for n in (rows, rows // 2, 1))
 
     @kernel
     def panel(a, b, out, a0, a_row, a_step, b0, b_step, o0, o_row, count, depth):
@@ -213,8 +100,7 @@ def _block_compiled(typingctx, a, a0, a_row, live, out, o0, o_row):
     """Transposes one square of lanes: log2(n) rounds of interleaving vector i with vector i + n/2.
 
     Seen as one run of n·n elements each round rotates the index bits by one, so after log2(n)
-    rounds
-    row and column bits have changed places.
+    rounds row and column bits have changed places.
     """
 
     def codegen(context, builder, sig, args):
@@ -263,8 +149,7 @@ def transpose(a, a0, a_row, out, o0, o_row, rows, cols):
     """``out = a.T`` for a (rows × cols); `o_row` and `a_row` are multiples of 16.
 
     Columns of ``out`` from `rows` to `o_row` become zero, so that a product with ``out`` leaves
-    zeros
-    in its padding. Rows of ``out`` are written up to the next multiple of 16 after `cols`.
+    zeros in its padding. Rows of ``out`` are written up to the next multiple of 16 after `cols`.
     """
     width = lanes(out)
     for r in range(0, o_row, width):
