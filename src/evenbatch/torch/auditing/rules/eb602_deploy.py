@@ -32,6 +32,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from torch import nn
+
 from evenbatch.torch.auditing.context import ONNX
 from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
@@ -45,22 +47,35 @@ def deployed_in_training_mode(subject: Subject) -> Iterator[Found]:
     if not subject.context.deploy:
         return
     found = [norm.path for norm in subject.norms if norm.statistics and norm.module.training]
-    if found:
-        yield Found(
-            tuple(found),
-            f"{counted(len(found), 'norm layer')} with running statistics "
-            f"{'is' if len(found) == 1 else 'are'} in training mode; exported like this, "
-            f"{_becomes(subject.context.deploy)}.",
-            "model.eval() before exporting.",
-            {"layers": len(found)},
-            partial(_eval, subject.model),
-        )
-
-
-def _becomes(tool: bool | str) -> str:
+    if not found:
+        return
+    tool = subject.context.deploy
+    severity, becomes = None, "some tools use the batch's own statistics for good"
     if tool in (*ONNX, "openvino", "ncnn"):
-        return "dropout and instance norms with running statistics stay in training"
-    return "the batch's own statistics are used for good, or dropout stays on, as the tool has it"
+        becomes = "dropout and instance norms with running statistics stay in training"
+        if not _live(subject):
+            severity = Severity.INFO
+            becomes = "the file has the running statistics all the same, by this tool's doing"
+    elif isinstance(tool, str):
+        becomes = "the batch's own statistics are used for good"
+    yield Found(
+        tuple(found),
+        f"{counted(len(found), 'norm layer')} with running statistics "
+        f"{'is' if len(found) == 1 else 'are'} in training mode; exported like this, {becomes}.",
+        "model.eval() before exporting.",
+        {"layers": len(found)},
+        partial(_eval, subject.model),
+        severity,
+    )
+
+
+def _live(subject: Subject) -> bool:
+    """Whether there is something that a file written by these tools has in training mode."""
+    dropouts = any(
+        isinstance(module, nn.modules.dropout._DropoutNd) and module.training and module.p > 0
+        for module in subject.model.modules()
+    )
+    return dropouts or any(norm.tracks for norm in subject.of_kind("instance"))
 
 
 def _eval(model: Any) -> str:
