@@ -55,7 +55,7 @@ def plain(text: str) -> str:
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.json"])
 def test_a_sweep_sums_up_and_exports(folder: Path, name: str) -> None:
-    result = evenbatch(folder, "sweep", "my.toml", "--store", "s", "--out", name)
+    result = evenbatch(folder, "sweep", "my.toml", "--store", "s", "--table", name)
     assert result.exit_code == 0, result.output
     text = plain(result.stdout)
     assert "digits: the best 8 of 8 settings" in text
@@ -77,7 +77,7 @@ def test_a_sweep_sums_up_and_exports(folder: Path, name: str) -> None:
 
 
 def test_without_a_store_it_says_so(folder: Path) -> None:
-    result = evenbatch(folder, "sweep", "my.toml", "--store", "off", "--quiet", "--out", "t.csv")
+    result = evenbatch(folder, "sweep", "my.toml", "--store", "off", "--quiet", "--table", "t.csv")
     assert plain(result.stdout) == "48 of 48 runs; 48 are stored nowhere"
     assert sorted(p.name for p in folder.iterdir()) == ["my.toml", "t.csv", "tea.csv"]
 
@@ -85,7 +85,7 @@ def test_without_a_store_it_says_so(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["my.toml", "--out", "t.xls"], "t.xls: the ending '.xls' stands for no format"),
+        (["my.toml", "--table", "t.xls"], "t.xls: the ending '.xls' stands for no format"),
         (["none.toml"], "No such file or directory: none.toml"),
         (["."], "Is a directory"),
         (["tea.csv"], "tea.csv, line 1: "),

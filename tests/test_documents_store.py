@@ -20,7 +20,7 @@ def test_the_sweep_and_the_table_of_the_page(
     [sweep] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     commands = re.findall(r"^evenbatch (.*?)(?:   .*)?$", PAGE, re.MULTILINE)
-    assert commands == ["sweep sweep.toml --out results.csv", "export all.csv"]
+    assert commands == ["sweep sweep.toml --table results.csv", "export all.csv"]
     monkeypatch.setenv("EVENBATCH_STORE", str(tmp_path / "my.store"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sweep.toml").write_text(sweep, encoding="utf-8")

@@ -98,9 +98,7 @@ def race_study(
     prepared = prepared.fewer_tests(MOST_TESTS)
     data = prepared.data
     if norm == "none":
-        raise SettingError(
-            "norm is 'none', which is what the other arm has; use batch, layer, rms or group"
-        )
+        raise SettingError("norm is 'none', as the other arm's; use batch, layer, rms or group")
     limits = {"seeds": (seeds, MOST_SEEDS), "tuning": (tuning, MOST_SEEDS), "depth": (depth, 200)}
     for name, (value, most) in limits.items():
         if not 1 <= value <= most:

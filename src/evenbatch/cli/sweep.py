@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @with_table_options
 def sweep(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The grid (docs/store.md).")],
-    out: Annotated[
+    table: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
@@ -55,8 +55,8 @@ def sweep(
         from evenbatch.sweeps.sweep import run_sweep
         from evenbatch.sweeps.sweep_file import read_sweep
 
-        if out is not None:
-            tidy.check(out)
+        if table is not None:
+            tidy.check(table)
         grid = read_sweep(file, target, tables.options)
         if not quiet:
             show_notes(grid.datasets.values())
@@ -67,10 +67,10 @@ def sweep(
                 result = run_sweep(grid, threads=threads, watch=watch, store=kept, runner=chosen)
             if not quiet:
                 show_sweep(console, result)
-            if out is not None:
-                written = result.export(out)
+            if table is not None:
+                written = result.export(table)
                 if not quiet:
-                    console.print(f"Table: {out} ({written:,} runs)", markup=False)
+                    console.print(f"Table: {table} ({written:,} runs)", markup=False)
             _close(console, result, kept)
         if result.interrupted:
             raise typer.Exit(INTERRUPTED)

@@ -75,7 +75,7 @@ _ERF_T = 0.3275911
 
 
 def erf(x: Any) -> Any:
-    """Error function of every lane; float32 to within 4e-7, float64 exact to rounding."""
+    """Error function of every lane; float32 to within 5e-7, float64 exact to rounding."""
     return np.array([math.erf(v) for v in x], x.dtype)
 
 

@@ -320,7 +320,7 @@ export interface PerPart {
   needs?: { [name: string]: string };
 }
 
-// A level chosen by what was measured: the first at which an effect is surely large enough.
+// A level chosen by what was measured: the first at which an effect is clearly large enough.
 export interface Pick {
   id: string;
   levels: string[];
