@@ -19,8 +19,9 @@ class BatchNorm(RunningNormalizer):
 
     Conventions are PyTorch's: `momentum` weights the new value,
     ``running = (1 - momentum) * running + momentum * new``, and the running variance is the
-    unbiased one (divided by n - 1). ONNX, Keras and TensorFlow write the other: their momentum
-    weights the old value (their 0.9 is 0.1 here), and ONNX keeps the biased variance.
+    unbiased one (divided by n - 1). MLX and tinygrad do the same. In Keras, Flax, Haiku, Equinox,
+    Paddle and ONNX the momentum weights the old value (their 0.9 is 0.1 here) and the running
+    variance is the biased one: n / (n - 1) times smaller. docs/porting.md has the table.
 
     Args:
         channels: C of an input ``(N, C, *spatial)``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import planted_deploy
 import planted_running
 import planted_statistics
 import planted_structure
@@ -15,4 +16,5 @@ CASES: dict[str, Case] = {
     **planted_training.CASES,
     **planted_running.CASES,
     **planted_use.CASES,
+    **planted_deploy.CASES,
 }

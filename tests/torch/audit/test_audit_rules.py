@@ -11,8 +11,9 @@ import pytest
 import torch
 from everything import everything
 from planted_cases import CASES
+from torch import nn
 
-from evenbatch.torch import Severity, audit, watch
+from evenbatch.torch import Context, Severity, audit, watch
 from evenbatch.torch.auditing.rules import RULES, eb506_two_forwards
 from evenbatch.torch.models import keeping
 
@@ -155,3 +156,13 @@ def test_codes_names_and_pages() -> None:
         assert "http" in rule.doc.partition("## Source")[2]
         assert rule.summary.endswith(".")
         assert isinstance(rule.severity, Severity)
+
+
+def test_what_onnx_makes_of_training_mode() -> None:
+    """It writes running statistics all the same; what else trains stays so."""
+    onnx = Context(deploy="onnx")
+    norm, dropout = nn.BatchNorm2d(3), nn.Dropout()
+    [alone] = audit(nn.Sequential(norm), context=onnx, select=["EB602"])
+    [mixed] = audit(nn.Sequential(norm, dropout), context=onnx, select=["EB602"])
+    assert (alone.severity, mixed.severity) == (Severity.INFO, Severity.ERROR)
+    assert "dropout" in mixed.says

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import copy
 import sys
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import torch
+from everything import everything
 from rewrite_cases import Model, changed, reasons, worn
+from test_audit_unusual_models import CASES
 from torch import nn
 from torch.nn import functional as F
 
@@ -25,9 +27,6 @@ from evenbatch.torch import (
     swap,
     sync,
 )
-
-sys.path.append(str(Path(__file__).parents[1] / "audit"))
-from everything import everything
 
 
 class Own(nn.Module):
@@ -367,3 +366,28 @@ def test_a_fix_that_changes_nothing_is_not_claimed() -> None:
     assert not done.changed
     assert done.failed == ((finding, "a new audit finds the same"),)
     assert report.findings == [finding]
+
+
+# ---- the audit's unusual models ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["fold", "swap", "accelerate", "freeze", "refresh", "place"])
+@pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)
+def test_undoing_and_refusing_leave_an_unusual_model_as_it_was(make: Any, verb: str) -> None:
+    model, batch = make()
+    if verb == "fold":
+        for module in model.modules():
+            module.training = False
+    both = [model, batch]
+    before = everything(both)
+    call = {
+        "fold": lambda: fold(model, batch),
+        "swap": lambda: swap(model, "batch", "group", batch=batch),
+        "accelerate": lambda: accelerate(model, batch),
+        "freeze": lambda: freeze(model, batch=batch),
+        "refresh": lambda: refresh(model, [batch]),
+        "place": lambda: place(model, "layer", batch=batch),
+    }[verb]
+    with suppress(RewriteError):
+        call().undo()
+    assert everything(both) == before

@@ -13,6 +13,9 @@ from evenbatch.torch.auditing.findings import AuditError
 
 METHODS = ("", "contrastive", "gan", "dp-sgd", "federated")
 HALVES = ("", "float16", "bfloat16")
+ONNX = ("onnx", "onnxruntime", "onnxruntime-web")
+TOOLS = (*ONNX, "openvino", "coreml", "ncnn", "executorch", "tvm", "litert", "torchscript",
+         "quanto", "brevitas")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Context:
         ema: evaluated with averaged weights (EMA, SWA).
         checkpointing: activations are recomputed in the backward pass.
         vmap: run under ``torch.func.vmap``, ``jacrev`` or ``hessian``.
-        deploy: about to be exported, converted or served.
+        deploy: about to be exported, converted or served: True, or the name of the tool (`TOOLS`),
+            which then is the only one that is spoken of.
         method: "contrastive", "gan", "dp-sgd" or "federated".
 
     Raises:
@@ -49,7 +53,7 @@ class Context:
     ema: bool = False
     checkpointing: bool = False
     vmap: bool = False
-    deploy: bool = False
+    deploy: bool | str = False
     method: str = ""
 
     def __post_init__(self) -> None:
@@ -58,14 +62,23 @@ class Context:
             whole = isinstance(value, int) and not isinstance(value, bool)
             if not (whole and value > 0) and (value is not None or name != "batch_size"):
                 raise AuditError(f"context: {name} = {value!r}; it is a count from 1 up")
-        for name in ("broadcast_buffers", "ema", "checkpointing", "vmap", "deploy"):
+        for name in ("broadcast_buffers", "ema", "checkpointing", "vmap"):
             if not isinstance(getattr(self, name), bool):
                 raise AuditError(f"context: {name} = {getattr(self, name)!r}; it is True or False")
+        if not isinstance(self.deploy, bool) and self.deploy not in TOOLS:
+            raise AuditError(
+                f"context: deploy = {self.deploy!r}; it is True or False, or one of "
+                f"{', '.join(TOOLS)}"
+            )
         for name, known in (("amp", HALVES), ("method", METHODS)):
             value = getattr(self, name)
             if value not in known:
                 names = " or ".join(known[1:])
                 raise AuditError(f"context: {name} = {value!r}; it is {names}, or left out")
+
+    def goes_to(self, *tools: str) -> bool:
+        """Whether it is to be deployed with one of these tools, as far as that is known."""
+        return self.deploy is True or self.deploy in tools
 
     def declared(self) -> dict[str, Any]:
         """What differs from the defaults."""
@@ -100,12 +113,14 @@ class Context:
 
 
 def _read(name: str, kind: str, text: str) -> Any:
-    if kind == "bool":
+    if kind.startswith("bool"):
         word = text.lower()
         if word in ("1", "true", "yes", "on"):
             return True
         if word in ("0", "false", "no", "off"):
             return False
+        if "str" in kind:
+            return word
         raise AuditError(f"context: {name} = {text!r}; it is yes or no")
     if kind.startswith("int"):
         try:

@@ -18,6 +18,8 @@ from evenbatch.torch.models.keeping import Lender
 from evenbatch.torch.models.running import difference, forward, set_mode
 from evenbatch.torch.models.words import line_of, short
 
+CONSTANT = 1e-12  # parts of the squared mean; rounding in float32 leaves 1e-14
+
 
 @dataclass(frozen=True)
 class Call:
@@ -37,6 +39,7 @@ class Call:
     finite: bool = True
     size: float = 0.0  # root mean square of the input
     far: float = 0.0  # largest distance of a mean from 0, in its standard deviations
+    constant: int = 0  # sets of values that are one and the same, and not 0
 
 
 @dataclass
@@ -81,6 +84,9 @@ def look(norm: Norm, x: torch.Tensor) -> Call:
     size = float(x.detach().abs().double().square().mean().sqrt()) if x.numel() else 0.0
     far = _far(*(found or blocks((SHARED,) * x.dim(), 1, x))) if x.numel() and does.centred else 0.0
     variances = nothing if var is None else var.flatten()
+    constant = 0
+    if mean is not None and var is not None and does.values(shape) > 1:
+        constant = int((var < CONSTANT * mean.abs().square()).sum())
     if does.channel is None or does.channel >= x.dim() or not x.numel() or x.is_complex():
         mean = var = None
     elif mean is None or mean.dim() != 1 or len(mean) != shape[does.channel]:
@@ -89,7 +95,9 @@ def look(norm: Norm, x: torch.Tensor) -> Call:
     known = [t for t in (variances, mean) if t is not None and t.numel()]
     finite = bool(known) and all(bool(torch.isfinite(t).all()) for t in known)
     finite = finite or bool(torch.isfinite(x).all())
-    return Call(shape, x.dtype, does.values(shape), variances, mean, var, finite, size, far)
+    return Call(
+        shape, x.dtype, does.values(shape), variances, mean, var, finite, size, far, constant
+    )
 
 
 def _far(mean: torch.Tensor, var: torch.Tensor) -> float:

@@ -205,14 +205,14 @@ def _found(model: nn.Module, recorded: Recorded, run: Any, measured: _Measured) 
     for path, module in model.named_modules(remove_duplicate=False):
         paths.setdefault(id(module), []).append(path)
     found: dict[str, Norm] = {}
-    unplaced = {}
+    unplaced: dict[str, tuple[str, str]] = {}
     for path, module in reversed(list(model.named_modules())):  # parts before the whole
         if _not_a_norm(module) or path in recorded.of_weights or ".parametrizations." in f".{path}":
             continue
         within = f"{path}." if path else ""
         template = recorded.calls.get(path)
         if known.kind_of(module) is None and (
-            any(p.startswith(within) for p in found)
+            any(p.startswith(within) for p in (*found, *unplaced))
             or (template and _matrix_on_data(recorded, within, path, template))
         ):
             continue

@@ -7,7 +7,7 @@ from dataclasses import replace
 from evenbatch.torch.measuring.finding import Found, Recorded, find
 from evenbatch.torch.models.inputs import Inputs
 from evenbatch.torch.models.keeping import Lender
-from evenbatch.torch.models.running import forward, set_mode
+from evenbatch.torch.models.running import forward, needs_gradients, set_mode
 
 
 def find_on(lender: Lender, inputs: Inputs) -> tuple[Found, Inputs]:
@@ -20,6 +20,6 @@ def find_on(lender: Lender, inputs: Inputs) -> tuple[Found, Inputs]:
             with recorded.listening(run):
                 forward(run, inputs)
         except (Exception, SystemExit) as error:
-            if "does not require grad" in str(error) and not inputs.grad:
+            if needs_gradients(error) and not inputs.grad:
                 return find_on(lender, replace(inputs, grad=True))
         return find(lender.model, recorded, run), inputs

@@ -42,6 +42,11 @@ def gradients(model: nn.Module, wanted: bool = False) -> Any:
     return torch.inference_mode() if made else torch.no_grad()
 
 
+def needs_gradients(error: BaseException) -> bool:
+    """Whether a forward pass failed because it differentiates within itself, and none were made."""
+    return "does not require grad" in str(error)
+
+
 def difference(before: list[torch.Tensor], after: list[torch.Tensor]) -> float:
     """Largest absolute difference, in parts of the largest absolute finite value of `before`.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -23,9 +23,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from evenbatch.torch.measuring.known import kind_of
-from evenbatch.torch.models.inputs import tensors_in
+from evenbatch.torch.models.inputs import Inputs, tensors_in
 from evenbatch.torch.models.keeping import left_as_it_was
-from evenbatch.torch.models.running import set_mode
+from evenbatch.torch.models.running import needs_gradients, set_mode
 from evenbatch.torch.models.words import short
 from evenbatch.torch.rewrite._given import inputs_of, mismatch
 from evenbatch.torch.rewrite._result import RewriteError
@@ -56,9 +56,11 @@ class Call:
 
 @dataclass
 class Flow:
-    """The forward pass of a model: calls of its modules, and readers of every value."""
+    """The forward pass of a model: calls of its modules, and readers of every value; and the batch,
+    if there was one, as the model takes it."""
 
     origin: str
+    inputs: Inputs | None = None
     calls: dict[str, list[Call]] = field(default_factory=dict)
     readers: dict[int, list[Reader]] = field(default_factory=dict)
     makers: dict[int, str] = field(default_factory=dict)  # value -> innermost module that made it
@@ -181,13 +183,14 @@ class _Recorder(TorchDispatchMode):
 def recorded(model: nn.Module, batch: Any, what: str) -> Flow:
     """What one forward pass in evaluation mode does."""
     inputs = inputs_of(batch, model, what)
-    flow = Flow("one forward pass")
+    flow = Flow("one forward pass", inputs)
     named: dict[int, list[str]] = {}
     for name, p in model.named_parameters(remove_duplicate=False):
         named.setdefault(id(p), []).append(name)
     recorder = _Recorder(flow, named)
     try:
-        with left_as_it_was(model), torch.no_grad(), recorder.watching(model), recorder:
+        grad = partial(torch.set_grad_enabled, inputs.grad)
+        with left_as_it_was(model), grad(), recorder.watching(model), recorder:
             set_mode(model, False)
             output = model(*inputs.args, **inputs.kwargs)
             found = tensors_in(output)
@@ -197,6 +200,8 @@ def recorded(model: nn.Module, batch: Any, what: str) -> Flow:
             # While the output is there: it may be an object whose tensors were not found.
             flow.kept = {int(n) for n in recorder.numbers.values()}
     except Exception as error:
+        if needs_gradients(error) and not inputs.grad:
+            return recorded(model, replace(inputs, grad=True), what)
         where = recorder.stack[-1] if recorder.stack else ""
         raise RewriteError(
             f"{what}: the model failed{f' in {where}' if where else ''} on the batch "

@@ -36,6 +36,7 @@ def mismatch(model: nn.Module, inputs: Inputs) -> str:
     """Where model and batch lie on several devices, or in several floating types: which, to be put
     after the message of a failed forward pass; else nothing.
 
+    >>> import torch
     >>> mismatch(nn.Linear(2, 2).half(), Inputs((torch.zeros(3, 2),)))
     '; weight is float16, the batch float32'
     """

@@ -15,7 +15,6 @@ from evenbatch.torch.layers.rms import RMSNorm
 from evenbatch.torch.measuring import Norm
 from evenbatch.torch.rewrite._code import other_branch
 from evenbatch.torch.rewrite._flow import Flow, recorded
-from evenbatch.torch.rewrite._given import inputs_of
 from evenbatch.torch.rewrite._proof import Back, Step, Witness, settled
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, summary
 from evenbatch.torch.rewrite._seen import refusals, seen
@@ -58,6 +57,7 @@ def accelerate(model: nn.Module, batch: Any = None, *, undo: bool = False) -> Re
         RewriteError: the model cannot be changed or fails on the batch, or its output on the batch
             changed by more than rounding with each of the layers, and all were put back.
 
+    >>> import torch
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout())
     >>> _ = accelerate(model, torch.randn(2, 3, 8, 8))
     >>> model[1:3]
@@ -77,8 +77,8 @@ def accelerate(model: nn.Module, batch: Any = None, *, undo: bool = False) -> Re
         return _taken_out(model)
     flow = None if batch is None else recorded(model, batch, "accelerate")
     witness = None
-    if batch is not None:
-        witness = Witness(model, inputs_of(batch, model, "accelerate"), training=True)
+    if flow is not None and flow.inputs is not None:
+        witness = Witness(model, flow.inputs, training=True)
     steps = [
         Step(path, partial(_apply, model, flow, path, module))
         for path, module in model.named_modules() if type(module) in OURS
@@ -117,7 +117,7 @@ def _take_in_relu(model: nn.Module, flow: Flow, path: str, norm: Any, back: Back
     if len(paths_of(model, relu)) != 1 or other_branch(model, flow, path, reader.module):
         return ""
     norm.activation = "relu"
-    back.append(partial(setattr, norm, "activation", None))
+    back.append(partial(vars(norm).pop, "activation"))
     back.append(replace(model, relu, nn.Identity()))
     return f"with the relu of {reader.module}"
 

@@ -15,7 +15,6 @@ from evenbatch.torch.measuring import Norm
 from evenbatch.torch.models.running import difference
 from evenbatch.torch.rewrite._code import other_branch, read_by_code
 from evenbatch.torch.rewrite._flow import Flow, flow_of, within
-from evenbatch.torch.rewrite._given import inputs_of
 from evenbatch.torch.rewrite._proof import TOLERANCE, Back, Step, Witness, settled
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
 from evenbatch.torch.rewrite._seen import foreign, refusals, seen
@@ -91,7 +90,7 @@ def fold(model: nn.Module, batch: Any = None) -> Rewrite:
         steps.append(Step(pair.path, partial(_apply, model, pair, folded, error)))
     listed = {step.path for step in steps} | {refusal.path for refusal in refused}
     others, aside = refusals(seen(model, batch, "fold"), listed, _not_torchs)
-    witness = Witness(model, inputs_of(batch, model, "fold")) if batch is not None else None
+    witness = Witness(model, flow.inputs) if flow.inputs is not None else None
     _, changes, undone, back = settled("fold", model, steps, witness)
     evidence = witness.evidence if witness is not None and changes else ""
     return Rewrite(
@@ -188,7 +187,7 @@ def _norm_problem(norm: Any) -> str | None:
     for name, t in (*norm.named_parameters(), *norm.named_buffers()):
         if t.device.type == "meta":
             return f"its {name} is on the meta device and holds no numbers"
-        if not bool(torch.isfinite(t).all()):
+        if not bool(torch.isfinite(t.detach()).all()):
             return f"its {name} is not finite"
     if bool((norm.running_var.double() + norm.eps <= 0).any()):
         return "running_var + eps is not above 0"

@@ -9,7 +9,6 @@ from torch import nn
 
 from evenbatch.torch.rewrite._code import read_by_code
 from evenbatch.torch.rewrite._flow import Flow, flow_of
-from evenbatch.torch.rewrite._given import inputs_of
 from evenbatch.torch.rewrite._make import KINDS, Made, over_channels, over_features
 from evenbatch.torch.rewrite._proof import Back, Step, Witness, settled
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
@@ -91,8 +90,8 @@ def place(
             bare = norm in ("batch", "instance") and layer.bias is not None
             steps.append(Step(path, partial(_apply, model, path, layer, *made, bare)))
     witness = None
-    if batch is not None:
-        witness = Witness(model, inputs_of(batch, model, "place"), training=True, same=False)
+    if flow.inputs is not None:
+        witness = Witness(model, flow.inputs, training=True, same=False)
     _, changes, undone, back = settled("place", model, steps, witness)
     text = runs(model, witness) if changes and witness is not None else ""
     return Rewrite("place", model, tuple(changes), (*refused, *undone), text, back)

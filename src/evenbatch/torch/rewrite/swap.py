@@ -13,7 +13,6 @@ from evenbatch.torch.measuring import Norm
 from evenbatch.torch.measuring.known import kind_of
 from evenbatch.torch.rewrite._code import read_by_code
 from evenbatch.torch.rewrite._flow import Flow, recorded
-from evenbatch.torch.rewrite._given import inputs_of
 from evenbatch.torch.rewrite._make import KINDS, Made, over_channels, over_features
 from evenbatch.torch.rewrite._proof import Back, Step, Witness, outputs, settled
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
@@ -80,7 +79,8 @@ def swap(model: nn.Module, old: str, new: str, *, batch: Any, groups: int | None
 
     listed = {step.path for step in steps} | {refusal.path for refusal in refused}
     others, aside = refusals(seen(model, batch, "swap"), listed, other)
-    witness = Witness(model, inputs_of(batch, model, "swap"), training=True, same=False)
+    assert flow.inputs is not None
+    witness = Witness(model, flow.inputs, training=True, same=False)
     root, changes, undone, back = settled("swap", model, steps, witness)
     text = runs(root, witness) if changes else ""
     return Rewrite("swap", root, tuple(changes), (*refused, *undone, *others), text, back, aside)

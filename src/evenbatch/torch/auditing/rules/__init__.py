@@ -45,6 +45,11 @@ from evenbatch.torch.auditing.rules.eb601_fold import unsafe_fold
 from evenbatch.torch.auditing.rules.eb602_deploy import deployed_in_training_mode
 from evenbatch.torch.auditing.rules.eb603_sync import sync_batch_norm_alone
 from evenbatch.torch.auditing.rules.eb604_vmap import running_statistics_under_vmap
+from evenbatch.torch.auditing.rules.eb605_wrong_axis import folded_onto_the_wrong_axis
+from evenbatch.torch.auditing.rules.eb606_large_mean import cancels_when_deployed
+from evenbatch.torch.auditing.rules.eb607_below_half import below_half_precision
+from evenbatch.torch.auditing.rules.eb608_converted import converted_otherwise
+from evenbatch.torch.auditing.rules.eb609_noise import rounding_noise
 from evenbatch.torch.auditing.rules.eb701_ddp import not_synchronized
 from evenbatch.torch.auditing.rules.eb702_contrastive import contrastive_leak
 from evenbatch.torch.auditing.rules.eb703_gan import gan_company
@@ -109,6 +114,11 @@ RULES: dict[str, Rule] = {
         deployed_in_training_mode,
         sync_batch_norm_alone,
         running_statistics_under_vmap,
+        folded_onto_the_wrong_axis,
+        cancels_when_deployed,
+        below_half_precision,
+        converted_otherwise,
+        rounding_noise,
         not_synchronized,
         contrastive_leak,
         gan_company,

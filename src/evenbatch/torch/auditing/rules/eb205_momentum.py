@@ -5,10 +5,10 @@ Looks at the momentum of batch norms with running statistics: 0.5 and more, zero
 1.
 
 ## Why is this bad?
-PyTorch's momentum is the weight of the *new* batch: 0.1 by default. Keras, TensorFlow and JAX
-libraries give the weight of the *old* value: 0.99 there is 0.01 here. Copied as it is, 0.99 makes
-the running statistics those of the last batch, and evaluation as noisy as that; 0 never moves
-them from 0 and 1.
+PyTorch's momentum is the weight of the *new* batch: 0.1 by default. Keras, TensorFlow, Paddle and
+JAX libraries give the weight of the *old* value: 0.99 there is 0.01 here, Paddle's 0.9 is 0.1.
+Copied as it is, 0.99 makes the running statistics those of the last batch, and evaluation as
+noisy as that; 0 never moves them from 0 and 1.
 
 ## Example
 ```python

@@ -5,9 +5,9 @@ Counts the eps of the norm layers of each class, and names those that differ fro
 
 ## Why is this bad?
 A checkpoint was trained with one eps. A layer that was rebuilt, swapped or ported with the
-library's default (1e-5 in PyTorch, 1e-3 in Keras, 1e-6 or 1e-12 in many transformers) gives
-slightly other numbers, and in low precision very different ones. No weight file shows it: eps is
-not part of the state.
+library's default (1e-5 in PyTorch, 1e-3 in Keras, 1e-6 for Flax's layer norm, 1e-6 or 1e-12 in
+many transformers) gives slightly other numbers, and in low precision very different ones. No
+weight file shows it: eps is not part of the state.
 
 ## Example
 ```python

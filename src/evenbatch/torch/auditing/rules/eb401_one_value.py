@@ -5,8 +5,9 @@ Counts the values behind each channel's statistics on the given batch.
 
 ## Why is this bad?
 The variance of one value is zero. PyTorch refuses with "Expected more than 1 value per channel
-when training"; where it does not, the output is beta, whatever the input. It happens to a batch
-of one example, and to a 1×1 map, as after global pooling, on each device by itself.
+when training"; where a layer does not, the output is beta, whatever the input (in Keras and Flax
+too; Paddle gives back the input). It happens to a batch of one example, and to a 1×1 map, as
+after global pooling, on each device by itself.
 
 ## Example
 ```python

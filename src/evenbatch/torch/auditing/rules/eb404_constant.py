@@ -8,7 +8,7 @@ from the layer's shape alone.
 One value minus its mean is zero, so the output is beta (for RMS norm gamma times the sign),
 whatever comes in: everything the layers before it learned is lost. It is what replacing batch
 norm by ``GroupNorm(C, C)`` does to a layer whose input is (N, C). PyTorch refuses for instance
-norm, and says nothing for the others.
+norm, and for group norm on one example; it says nothing for the others.
 
 ## Example
 ```python
