@@ -10,7 +10,7 @@ from typing import Any
 
 from evenbatch.engine.network import Network, SettingError, choose, number, plain, whole
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Raised whenever the same trial would give another curve."""
 
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
