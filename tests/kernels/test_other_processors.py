@@ -1,4 +1,4 @@
-"""Elementary functions where products and sums are not fused, and where they are, on this machine."""
+"""Elementary functions on processors that fuse a product and a sum, and on those that do not."""
 
 from __future__ import annotations
 
