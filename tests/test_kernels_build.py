@@ -31,7 +31,7 @@ def script(root: Path, name: str) -> Any:
 def test_missing_tools_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kernels = script(ROOT, "kernels")
     monkeypatch.setattr(kernels, "PINNED", {"numba": "0.1", "no-such-linker": "2"})
-    with pytest.raises(kernels.BuildError, match="pip install numba==0.1 no-such-linker==2"):
+    with pytest.raises(kernels.BuildError, match=r"pip install numba==0\.1 no-such-linker==2"):
         kernels.build(tmp_path / "made")
     assert not list(tmp_path.iterdir())
 
