@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help prove lesson test lint pythons bench coverage page kernels wheel clean
+.PHONY: help prove lesson site test lint pythons bench coverage page kernels wheel clean
 
 help:
 	@echo "make prove     measure every claim of the lesson on this machine (about two minutes)"
 	@echo "make lesson    open the lesson in the browser"
+	@echo "make site      build the documentation into build/site"
 	@echo "make test      run every test"
 	@echo "make lint      check style and types"
 	@echo "make pythons   run the fast part of the tests on every other Python of this machine"
@@ -33,6 +34,11 @@ help:
 	$(INSTALL) -e '.[dev]'
 	touch $@
 
+.venv/docs.done: .venv/core.done
+	@echo "Installing Sphinx into .venv (once) ..."
+	$(INSTALL) -e '.[docs]'
+	touch $@
+
 prove: .venv/core.done
 	$(BIN)/evenbatch prove --quick $(ARGS)
 
@@ -43,6 +49,10 @@ page: .venv/core.done
 
 lesson: page
 	$(BIN)/evenbatch lesson $(ARGS)
+
+# With the report of the last `make prove`, or one that is measured for it.
+site: .venv/docs.done
+	$(BIN)/python docs/site.py $(ARGS)
 
 # The page is tested in a real browser: one that is here, or that Playwright or Debian brings.
 test: .venv/dev.done page
@@ -80,4 +90,4 @@ wheel: page kernels
 	$(BIN)/python -m build --outdir dist
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist docs/made

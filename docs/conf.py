@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from docutils import nodes
+from sphinx.util import inspect
 from sphinx.util.nodes import make_refnode
 
 import evenbatch
@@ -35,6 +36,7 @@ nb_execution_in_temp = True
 
 # In docstrings a name in single backticks is a link where there is such a name, else code.
 default_role = "py:obj"
+autodoc_mock_imports = ["torch"]  # gigabytes, of which docstrings need none
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_type_aliases = {
@@ -47,14 +49,17 @@ python_maximum_signature_line_length = 88
 
 def setup(app: Any) -> None:
     """What Sphinx has no setting for."""
-    app.connect("autodoc-process-signature", without_addresses)
+    app.connect("autodoc-process-signature", as_written)
     app.connect("doctree-read", with_dashes)
     app.connect("missing-reference", by_another_name)
 
 
-def without_addresses(_app: Any, _what: str, _name: str, _thing: Any, _options: Any,
-                      signature: str | None, returns: str | None) -> Any:  # fmt: skip
-    """Defaults that have no name, such as those of a dataclass's factory, as dots."""
+def as_written(_app: Any, what: str, _name: str, thing: Any, _options: Any,
+               signature: str | None, returns: str | None) -> Any:  # fmt: skip
+    """A layer's own arguments, not its stand-in's; dots for defaults that have no name."""
+    if what == "class" and signature == "(*args: Any, **kwargs: Any)":
+        own = inspect.signature(thing.__init__, bound_method=True)
+        signature = inspect.stringify_signature(own)
     if signature:
         signature = re.sub(r"<factory>|<function .*?>{1,2}", "...", signature)
     return signature, returns

@@ -24,7 +24,9 @@ def main(arguments: list[str]) -> int:
     make_report(Path(arguments[0]) if arguments else ROOT / "evenbatch-out" / "report.json")
     make_commands()
     options = ["-W", "--keep-going", "-q", "-d", BUILD / "doctrees"]
-    return subprocess.run(python("sphinx", *options, DOCS, BUILD / "site")).returncode
+    code = subprocess.run(python("sphinx", *options, DOCS, BUILD / "site")).returncode
+    print("warnings are errors" if code else "build/site/index.html", flush=True)
+    return code
 
 
 def python(*command: object) -> list[str]:
@@ -39,8 +41,8 @@ def make_report(path: Path) -> None:
     if not path.is_file():
         print(f"{path} is not there: measuring every claim, about two minutes", flush=True)
         path = BUILD / "report" / "report.json"
-        prove = python("evenbatch", "prove", "--effort", "quick", "--quiet", "--out", path.parent)
-        subprocess.run(prove, check=True)
+        prove = python("evenbatch", "prove", "--effort", "quick", "--quiet")
+        subprocess.run([*prove, "--out", "build/report"], check=True, cwd=ROOT)
     pages.write(MADE / "report", json.loads(path.read_text("utf-8")))
     page = MADE / "report" / "report.md"
     title, rest = page.read_text("utf-8").split("\n", 1)

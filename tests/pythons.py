@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = [f"3.{minor}" for minor in range(11, 16)]
-FAST = ["kernels", "norms", "engine", "experiments", "test_cli.py", "test_cli_again.py",
+FAST = ["kernels", "norms", "engine", "protocol", "claims", "test_cli.py", "test_cli_again.py",
         "test_cli_sweep.py"]  # fmt: skip
 
 

@@ -103,5 +103,5 @@ def test_what_has_changed_is_measured(
 
 def test_changed_code_is_asked_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prove(folder)
-    monkeypatch.setattr("evenbatch.report.answered.SOURCES", ("engine",))
+    monkeypatch.setattr("evenbatch.app.answered.FLOORS", ("engine",))
     assert AGAIN not in prove(folder)

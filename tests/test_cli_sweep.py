@@ -61,9 +61,9 @@ def test_a_sweep_sums_up_and_exports(folder: Path, name: str) -> None:
     assert "digits: the best 8 of 8 settings" in text
     assert re.search(r"8, 8 batch 1 \d+\.\d ± \d+\.\d % 3 ", text)
     assert "table:tea: the best 8 of 8 settings" in text
-    assert f"Table: {name} (48 trainings)" in text
-    assert text.endswith("48 of 48 trainings; they are kept in s")
-    assert "my.toml: training, 0 of about 48 trainings" in result.stderr
+    assert f"Table: {name} (48 runs)" in text
+    assert text.endswith("48 of 48 runs; they are kept in s")
+    assert "my.toml: training, 0 of about 48 runs" in result.stderr
     if name == "t.json":
         assert len(json.loads((folder / name).read_text())["trials"]) == 48
     else:
@@ -71,14 +71,14 @@ def test_a_sweep_sums_up_and_exports(folder: Path, name: str) -> None:
         assert table.key.nunique() == 48
         assert set(table.data) == {"digits", "table:tea"}
     again = evenbatch(folder, "sweep", "my.toml", "--store", "s", "--quiet")
-    said = "48 of 48 trainings, 48 of them known before; they are kept in s"
+    said = "48 of 48 runs, 48 of them known before; they are kept in s"
     assert plain(again.stdout) == said
     assert again.stderr == ""
 
 
 def test_without_a_store_it_says_so(folder: Path) -> None:
     result = evenbatch(folder, "sweep", "my.toml", "--store", "off", "--quiet", "--out", "t.csv")
-    assert plain(result.stdout) == "48 of 48 trainings; 48 are stored nowhere"
+    assert plain(result.stdout) == "48 of 48 runs; 48 are stored nowhere"
     assert sorted(p.name for p in folder.iterdir()) == ["my.toml", "t.csv", "tea.csv"]
 
 
@@ -99,7 +99,7 @@ def test_what_cannot_work_is_said_before_anything_is_trained(
     result = evenbatch(folder, "sweep", *args)
     assert result.exit_code == 2
     assert message in plain(result.stderr)
-    assert "training" not in result.stderr.replace("trainings", "")
+    assert "training" not in result.stderr
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -120,7 +120,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(folder: Path) -> No
     assert run.returncode == 130, err
     assert "Traceback" not in err
     found = re.search(
-        r"Interrupted after ([\d,]+) of 48,000 trainings; they are kept in s\. To go on, run: "
+        r"Interrupted after ([\d,]+) of 48,000 runs; they are kept in s\. To go on, run: "
         r"evenbatch sweep my\.toml --store s",
         plain(out),
     )
@@ -133,10 +133,10 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(folder: Path) -> No
 def test_export_writes_the_whole_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evenbatch(folder, "sweep", "my.toml", "--store", "s", "--quiet")
     result = evenbatch(folder, "export", "all.csv", "--store", "s")
-    assert (result.exit_code, result.stdout) == (0, "all.csv: 48 trainings\n")
+    assert (result.exit_code, result.stdout) == (0, "all.csv: 48 runs\n")
     assert pandas.read_csv(folder / "all.csv").key.nunique() == 48
     monkeypatch.setenv("EVENBATCH_STORE", str(folder / "s"))
-    assert evenbatch(folder, "export", "all.json").stdout == "all.json: 48 trainings\n"
+    assert evenbatch(folder, "export", "all.json").stdout == "all.json: 48 runs\n"
 
 
 @pytest.mark.parametrize(

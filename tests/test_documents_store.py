@@ -27,9 +27,9 @@ def test_the_sweep_and_the_table_of_the_page(
     for command in commands:
         result = CliRunner().invoke(cli.app, command.split())
         assert result.exit_code == 0, result.output
-    count = re.search(r"= (\d+) trainings", PAGE)
+    count = re.search(r"= (\d+) runs", PAGE)
     assert count
-    assert result.stdout == f"all.csv: {count[1]} trainings\n"
+    assert result.stdout == f"all.csv: {count[1]} runs\n"
     found: dict[str, object] = {}
     exec(compile(code, "store.md", "exec"), found)
     assert len(found["table"]) == 2 * int(count[1])  # type: ignore[arg-type]

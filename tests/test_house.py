@@ -33,6 +33,9 @@ TORCH_MAY = {"_shown", "kernels", "norms"}
 # Comparing trains by the same protocol as the claims, and reports in the same way.
 COMPARING_MAY = TORCH_MAY | {"engine", "store", "protocol", "report"}
 MAY_TORCH = {"cli"}
+ROOMS = re.findall(
+    r"`(\w+)`", PLAN.partition("its rooms, each on those before it:")[2].split("|")[0]
+)
 
 # Imported where they are used, in functions: they take from 0.1 to 3 seconds, or may be missing.
 HEAVY = {"sklearn", "matplotlib", "pandas", "pyarrow", "torch", "jax", "mnist1d", "onnx", "ray"}
@@ -168,6 +171,19 @@ def files_imported(tree: ast.Module, house: Mapping[str, Path]) -> Iterator[str]
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
                 yield from (name if name in house else node.module for name in names)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_of_torch_stands_on_those_before_it(room: str) -> None:
+    above = {f"evenbatch.torch.{other}" for other in ROOMS[ROOMS.index(room) + 1 :]}
+    house = {".".join(("evenbatch", *where(path))): path for path in FILES}
+    for path in (ROOT / "torch" / room).rglob("*.py"):
+        found = {".".join(n.split(".")[:3]) for n in files_imported(TREES[path], house)}
+        assert not found & above, f"{name(path)} imports {', '.join(sorted(found & above))}"
+
+
+def test_every_room_of_torch_is_in_the_plan() -> None:
+    assert {path.parent.name for path in (ROOT / "torch").glob("*/__init__.py")} == set(ROOMS)
 
 
 # ---- light imports -------------------------------------------------------------------------------

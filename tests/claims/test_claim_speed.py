@@ -74,7 +74,7 @@ def test_both_arms_diverging_is_no_result() -> None:
     study = race_of(rates=(0.1, 1))
     verdict = study.verdict(curves_of(study, arms(LOST, LOST)), [])
     assert verdict.answer == CANNOT_TELL
-    assert "neither arm learned anything in 1000 steps" in verdict.sentence
+    assert "all 20 runs diverged at learning rates from 0.1 to 1" in verdict.sentence
 
 
 def test_an_arm_that_never_gets_there_gives_a_bound() -> None:
@@ -177,15 +177,16 @@ def test_settings_that_cannot_be_raced_are_refused(
 
 
 def test_the_conclusion_names_every_data_set_once() -> None:
-    def ratio(name: str, value: float, bound: str = "") -> Effect:
-        return Effect("", value, 0.9 * value, 1.1 * value, "times", bound, name)
+    def ratio(name: str, value: float, bound: Any = "") -> Effect:
+        unit = "times fewer steps" if name == "steps/best" else "times less time"
+        return Effect("", value, 0.9 * value, 1.1 * value, unit, bound, name)
 
     effects = ratio("steps/best", 9.2, "at least"), ratio("time/best", 8.6)
     good = Verdict(HOLDS, "", "", effects, "")
     bad = Verdict(FAILS, "", "", (ratio("steps/best", np.nan), ratio("time/best", np.nan)), "")
     said = CLAIMS["speed"].conclude({"a": good, "b": good, "c": bad})
     assert said.startswith("“3–5 times faster” held here on a (")
-    assert said.count("at least 9.2 times in steps, 8.6 in time") == 2
+    assert said.count("at least 9.2 times fewer steps, 8.6 times less time") == 2
     assert said.endswith("did not hold on c.")
     none = CLAIMS["speed"].conclude(dict.fromkeys("xyz", Verdict(CANNOT_TELL, "", "", (), "")))
     assert "on x, on y and on z" in none

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import (
@@ -26,7 +24,6 @@ from evenbatch.engine import (
     Session,
     SettingError,
     Trial,
-    blas,
     initial_weights,
     minibatches,
     train,
@@ -144,42 +141,6 @@ def test_sessions_side_by_side() -> None:
         caller.join()
     check(found[0])
     check(found[1])
-
-
-def test_blas_keeps_to_one_thread_until_the_last_caller_leaves() -> None:
-    """Its limit is the process's: whoever ends first must not lift it for the others, and who set
-    it first must not keep it from them.
-    """
-    import scipy.linalg.blas  # noqa: F401
-
-    def threads() -> set[int]:
-        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
-
-    def elsewhere(call: Any) -> None:
-        with ThreadPoolExecutor(1) as other:
-            other.submit(call).result()
-
-    first, second = (blas.one_blas_thread([trials()[-1]]) for _ in range(2))
-    threadpool_limits(limits=2, user_api="blas")  # this thread controls OpenBLAS from now on
-    try:
-        elsewhere(first.__enter__)
-        assert threads() == {1}
-        elsewhere(second.__enter__)
-        first.__exit__(None, None, None)
-        assert threads() == {1}
-        elsewhere(lambda: second.__exit__(None, None, None))
-        assert threads() == {2}
-    finally:
-        threadpool_limits(limits=os.cpu_count(), user_api="blas")
-
-
-def test_called_from_another_thread() -> None:
-    """The thread that called first has had its say about BLAS."""
-    with threadpool_limits(limits=2, user_api="blas"):
-        train(trials()[-1:], DATA, threads=1)
-        with ThreadPoolExecutor(1) as other:
-            found = other.submit(train, trials()[-1:], DATA, threads=1, keep_weights=True).result()
-    check(found, alone()[-1:])
 
 
 def test_what_an_earlier_trial_left_behind_does_not_matter() -> None:

@@ -24,7 +24,7 @@ transpose = cached(matmul.transpose)
 ROWS = (1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 23, 31, 33, 64)
 SIZES = [(r, c, k) for r, (c, k) in every(ROWS, ((13, 1), (16, 17), (17, 5), (48, 31), (81, 16)))]
 SIZES += [(11, 32, k) for k in (1, 2, 3, 15, 33, 127)]
-LARGE = [(131, 256, 128), (128, 257, 130), (160, 160, 160)]  # from BLAS_FROM on
+LARGE = [(131, 256, 128), (128, 257, 130), (160, 160, 160)]  # from PACK_FROM on
 
 
 def draw(rows: int, columns: int, depth: int, dtype: Any) -> tuple[Any, Any]:
@@ -79,7 +79,7 @@ def test_every_tile_and_remainder(dtype: Any, transposed: bool) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_large_products(dtype: Any, transposed: bool) -> None:
     for rows, columns, depth in LARGE:
-        assert rows * padded(columns) * depth >= matmul.BLAS_FROM
+        assert rows * padded(columns) * depth >= matmul.PACK_FROM
         a, b = draw(rows, columns, depth, dtype)
         found, padding = multiply(a, b, transposed)
         exact = matmul.reference_product(a, b)

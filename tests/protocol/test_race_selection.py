@@ -122,7 +122,7 @@ def test_a_best_rate_at_an_end_is_at_an_edge() -> None:
     assert searched(tried(0.1, 20), tried(0.2, 10), tried(0.3, 20)).at_edge == ()
 
 
-@pytest.mark.parametrize(("best", "expected"), [(2e-5, 1.78e-5), (0.1, 0.1), (50, 56.2)])
+@pytest.mark.parametrize(("best", "expected"), [(2e-4, 1.78e-4), (0.1, 0.1), (50, 56.2)])
 def test_the_best_rate_is_found_wherever_it_lies(best: float, expected: float) -> None:
     found, _ = raced(race_of(seeds=1), arms(Arm(100, best=best, spread=0), Arm(50, spread=0)))
     assert found.search.best == {"none": expected, "batch": 0.1}

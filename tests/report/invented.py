@@ -25,6 +25,7 @@ from evenbatch.report import record
 from evenbatch.report.results import Report, factored, read
 
 NAMES = ("no normalization", "batch norm", "layer norm")
+IDS = dict(zip(NAMES, ("none", "batch", "layer"), strict=True))
 NASTY = "<script>alert(1)</script>"
 
 
@@ -34,7 +35,9 @@ def lines(names: tuple[str, ...] = NAMES[:2], points: int = 40) -> Figure:
     series = []
     for k, name in enumerate(names):
         middle = 0.1 + 0.85 * (1 - np.exp(-x / (400 / (1 + 3 * k))))
-        series.append(band(name, x, middle + 0.02 * rng.normal(size=(9, points))))
+        series.append(
+            band(name, x, middle + 0.02 * rng.normal(size=(9, points)), IDS.get(name, ""))
+        )
     return Figure(
         LINES, "Accuracy over steps", "Both rise; batch norm sooner.", Axis("training steps"),
         Axis("accuracy", percent=True), tuple(series), (Mark("goal", 0.88), Mark("80", 80, "x")),
@@ -47,7 +50,7 @@ def strips(names: tuple[str, ...] = NAMES[:2], rates: int = 13) -> Figure:
     for k, name in enumerate(names):
         y = 0.1 + 0.86 * np.exp(-((np.log10(x) + 1 - 0.4 * k) ** 2) / (1 + k))
         y[-1] = np.nan
-        series.append(Series(name, numbers(x), numbers(y)))
+        series.append(Series(name, numbers(x), numbers(y), id=IDS.get(name, "")))
     return Figure(
         STRIPS, "Which learning rates work", "Batch norm works over more of them.",
         Axis("learning rate", log=True), Axis("accuracy", percent=True), tuple(series),
@@ -61,7 +64,8 @@ def dots(names: tuple[str, ...] = NAMES, words: tuple[str, ...] = ()) -> Figure:
     for k, name in enumerate(names):
         y = 0.5 + 0.1 * k + 0.3 * np.tanh(np.arange(len(x)) - 1.5)
         half = 0.05 + 0.02 * np.arange(len(x))
-        series.append(Series(name, numbers(x), numbers(y), numbers(y - half), numbers(y + half)))
+        around = numbers(y - half), numbers(y + half)
+        series.append(Series(name, numbers(x), numbers(y), *around, id=IDS.get(name, "")))
     return Figure(
         DOTS, "Accuracy by batch size", "It rises with the batch size.",
         Axis("batch size", log=not words, names=words), Axis("accuracy"), tuple(series),

@@ -11,9 +11,10 @@ from xml.etree import ElementTree
 
 import pytest
 from drawn import axes, colored, number, points, reader, sheet
-from invented import NAMES, NASTY, dots, lines, strips
+from invented import IDS, NAMES, NASTY, dots, lines, strips
 from reading import Element
 
+from evenbatch.claims.common import ARM_NAMES
 from evenbatch.protocol.exhibits import (
     DOTS,
     KINDS,
@@ -23,7 +24,6 @@ from evenbatch.protocol.exhibits import (
     Mark,
     Series,
 )
-from evenbatch.protocol.setup import ARM_NAMES
 from evenbatch.report import figures
 from evenbatch.report.figures.canvas import length
 from evenbatch.report.looks import looks
@@ -50,7 +50,7 @@ def check_lines(figure: Figure, width: float) -> None:
     svg = sheet(figure, width)
     shown = axes(svg)
     x, y = reader(shown.x, figure.x.log), reader(shown.y, figure.y.log)
-    styles = looks([series.name for series in figure.series])
+    styles = looks([series.id for series in figure.series])
     drawn = {(c, e.attributes.get("stroke-dasharray", "")): e for c, e in colored(svg, "path", "l")}
     bands = dict(colored(svg, "path", "d"))
     for series, look in zip(figure.series, styles, strict=True):
@@ -67,9 +67,9 @@ STEEP = Figure(
     LINES, "Gradients", "They vanish.", Axis("layers", log=True), Axis("norm", log=True),
     (
         Series("no normalization", (2.0, 5.0, 10.0, 50.0), (1.0, 1e-2, 1e-4, 1e-9),
-               (0.5, 5e-3, 5e-5, 1e-10), (2.0, 2e-2, 2e-4, 1e-8)),
+               (0.5, 5e-3, 5e-5, 1e-10), (2.0, 2e-2, 2e-4, 1e-8), id="none"),
         Series("batch norm", (2.0, 5.0, 10.0, 50.0), (1.0, 2.0, 3.0, 9.0),
-               (0.9, 1.5, 2.5, 7.0), (1.1, 2.5, 3.5, 11.0)),
+               (0.9, 1.5, 2.5, 7.0), (1.1, 2.5, 3.5, 11.0), id="batch"),
     ),
 )  # fmt: skip
 
@@ -127,7 +127,7 @@ def test_marks_lie_at_their_value() -> None:
 
 
 def test_a_mark_about_an_arm_has_its_colour() -> None:
-    figure = replace(lines(), marks=(Mark("80 steps", 80.0, "x", "batch norm"),))
+    figure = replace(lines(), marks=(Mark("80 steps", 80.0, "x", "batch"),))
     svg = sheet(figure)
     assert [c for c, _ in colored(svg, "path", "v")] == ["batch"]
     assert ("batch", "80 steps") in [(c, e.text) for c, e in colored(svg, "text", "h")]
@@ -139,7 +139,7 @@ def test_dots_and_their_intervals_lie_where_the_axes_say(width: float) -> None:
     svg = sheet(figure, width)
     shown = axes(svg)
     x, y = reader(shown.x, True), reader(shown.y, False)
-    for series, look in zip(figure.series, looks(NAMES), strict=True):
+    for series, look in zip(figure.series, looks(list(IDS.values())), strict=True):
         own = [e for c, e in colored(svg, "path", "r") if c == look.color][1:]  # after the legend
         at = [p for c, e in colored(svg, "path", "m") if c == look.color
               for p in points(e.attributes["d"])][1:]  # fmt: skip
@@ -152,7 +152,7 @@ def test_dots_and_their_intervals_lie_where_the_axes_say(width: float) -> None:
             )
             assert {e[0] for e in ends} == {dot[0]}
     found = markers(figure, width)
-    firsts = [found[look.color][1][0] for look in looks(NAMES)]
+    firsts = [found[look.color][1][0] for look in looks(list(IDS.values()))]
     assert firsts == sorted(set(firsts)), "side by side, in order"
 
 
@@ -168,7 +168,7 @@ def test_dots_of_names_are_rows(width: float) -> None:
     value = reader(ticks_, False)
     titles = {t.text: float(t.attributes["y"]) for t in svg.all("text", "n") if t.text in words}
     assert list(titles) == list(words)
-    for series, look in zip(figure.series, looks(NAMES), strict=True):
+    for series, look in zip(figure.series, looks(list(IDS.values())), strict=True):
         at = markers(figure, width)[look.color][1:]
         assert [p[0] for p in at] == [pytest.approx(value(v), abs=0.6) for v in series.y]
         down = [p[1] for p in at]
@@ -254,7 +254,7 @@ def test_strips_are_labelled_below_their_cells() -> None:
 # Values that do not exist, and too few of them.
 
 GAP = Series("batch norm", (0.0, 1, 2, 3, 4, 5), (1.0, 2, NAN, 3, NAN, 5), (0.0, 1, 1, NAN, 4, 4),
-             (2.0, 3, 3, 4, 5, 6))  # fmt: skip
+             (2.0, 3, 3, 4, 5, 6), id="batch")  # fmt: skip
 
 
 def test_a_line_has_gaps_where_there_is_no_value() -> None:
@@ -268,16 +268,17 @@ def test_a_line_has_gaps_where_there_is_no_value() -> None:
 
 
 def test_zero_has_a_place_of_its_own_beside_the_decades() -> None:
-    series = Series("batch norm", (0.0, 1e-3, 1e-2, 1e-1, 1.0), (1.0, 2.0, 3.0, 4.0, 5.0))
+    x, y = (0.0, 1e-3, 1e-2, 1e-1, 1.0), (1.0, 2.0, 3.0, 4.0, 5.0)
+    series = Series("batch norm", x, y, id="batch")
     figure = plain(LINES, series, x=Axis("eps", log=True))
     svg = sheet(figure)
     (zero, label), *rest = axes(svg).x
     assert label == 0
-    x = reader(rest, log=True)
-    assert zero < x(1e-3) - 20
+    place = reader(rest, log=True)
+    assert zero < place(1e-3) - 20
     ((_, way),) = colored(svg, "path", "l")
     assert [p[0] for p in points(way.attributes["d"])] == pytest.approx(
-        [x(v) for v in series.x[1:]], abs=0.6
+        [place(v) for v in x[1:]], abs=0.6
     )
     assert markers(figure, 560)["batch"][0][0] == pytest.approx(zero, abs=0.1)
 
@@ -348,13 +349,13 @@ def test_names_stand_free_beside_their_lines(figure: Figure, width: float) -> No
 
 
 def test_no_two_arms_look_the_same_even_without_colour() -> None:
-    alone = [looks([name])[0] for name in ARM_NAMES.values()]
-    assert looks(list(ARM_NAMES.values())) == alone, "an arm looks the same in any company"
+    alone = [looks([arm])[0] for arm in ARM_NAMES]
+    assert looks(list(ARM_NAMES)) == alone, "an arm looks the same in any company"
     for names in (
-        [*ARM_NAMES.values(), "dropout", "input only", "weight decay"],
-        [f"{arm}, {way}" for arm in ARM_NAMES.values() for way in ("torch", "he", "twice he")],
-        [f"batch norm, momentum {k}" for k in range(8)],
-        [f"something {k}" for k in range(14)],
+        [*ARM_NAMES, "dropout", "input", "weight-decay"],
+        [f"{arm}/{way}" for arm in ARM_NAMES for way in ("torch", "he", "twice-he")],
+        [f"batch/{k}" for k in range(8)],
+        [f"something/{k}" for k in range(14)],
     ):
         found = looks(names)
         grey = {(look.dash, look.marker, look.hollow) for look in found}
@@ -363,7 +364,7 @@ def test_no_two_arms_look_the_same_even_without_colour() -> None:
 
 
 def test_variants_of_an_arm_share_its_colour() -> None:
-    found = looks(["no normalization, torch", "batch norm, torch", "batch norm, he"])
+    found = looks(["none/torch", "batch/torch", "batch/he"])
     assert [look.color for look in found] == ["none", "batch", "batch"]
 
 

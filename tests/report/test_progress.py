@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from evenbatch.claims import Round
 from evenbatch.engine import Network, Trial
+from evenbatch.protocol.verdict import Round
 from evenbatch.report.progress import Pace, Watcher, Work, cost, counted
 
 
@@ -17,7 +17,7 @@ def trial(depth: int = 3, steps: int = 1000) -> Trial:
 
 
 class Clock:
-    """A clock that only goes when it is told to."""
+    """A clock that only goes when it is made to."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -36,18 +36,20 @@ def log() -> Console:
 
 def test_on_a_log_it_is_lines_with_counts_and_time_left() -> None:
     clock, console = Clock(), log()
-    with Watcher(console, {"0": Round("", (trial(),) * 30), "1": 0}, clock=clock) as watcher:
+    with Watcher(
+        console, {"0": Round("training", (trial(),) * 30), "1": 0}, clock=clock
+    ) as watcher:
         watch = watcher.of("0", "digits")
-        first = Round("finding", (trial(),) * 20, 10)
+        first = Round("tuning", (trial(),) * 20, 10)
         for done in range(21):
             watch(first, done)
             clock.now += 1
         watch(Round("measuring", (trial(),) * 15), 0)
         watcher.finish("0")
     lines = shown(console)
-    assert lines[0] == "digits: finding, 0 of about 30 trainings"
-    assert lines[1] == "digits: finding, 5 of about 30 trainings, about 25 s left"
-    assert lines[-1] == "digits: measuring, 20 of about 35 trainings, about 15 s left"
+    assert lines[0] == "digits: finding learning rates, 0 of about 30 runs"
+    assert lines[1] == "digits: finding learning rates, 5 of about 30 runs, about 25 s left"
+    assert lines[-1] == "digits: measuring on fresh seeds, 20 of about 35 runs, about 15 s left"
     assert len(lines) == 6, "one every five seconds, and one for what is new"
 
 
@@ -56,7 +58,7 @@ def test_dear_trainings_count_for_more_than_cheap_ones() -> None:
     assert 5 < cost(dear) / cost(cheap) < 20
     assert cost(trial(steps=2000)) / cost(trial()) == pytest.approx(2, rel=0.05)
     clock, console = Clock(), log()
-    guesses = {"0": Round("", (cheap,) * 10), "1": Round("", (dear,) * 10)}
+    guesses = {"0": Round("training", (cheap,) * 10), "1": Round("training", (dear,) * 10)}
     with Watcher(console, guesses, ["a", "b"], clock) as watcher:
         watch = watcher.of("0", "digits")
         for done in range(11):
@@ -65,20 +67,21 @@ def test_dear_trainings_count_for_more_than_cheap_ones() -> None:
         watcher.of("1", "digits")(guesses["1"], 0)
     seconds = 10 * cost(dear) / cost(cheap)
     minutes = f"{int(seconds // 60)} min {round(seconds % 60)} s"
-    assert shown(console)[-1] == f"b, digits: , 10 of about 20 trainings, about {minutes} left"
+    assert shown(console)[-1] == f"b, digits: training, 10 of about 20 runs, about {minutes} left"
 
 
 def test_what_the_store_answered_tells_nothing_about_the_pace() -> None:
     clock, console = Clock(), log()
     with Watcher(console, {"0": 100}, clock=clock) as watcher:
         watch = watcher.of("0", "digits")
-        whole = Round("finding", (trial(),) * 100)
+        whole = Round("tuning", (trial(),) * 100)
         watch(whole, 0)
         watch(whole, 80)
         for done in range(81, 86):
             clock.now += 2
             watch(whole, done)
-    assert shown(console)[-1] == "digits: finding, 83 of about 100 trainings, about 34 s left"
+    last = "digits: finding learning rates, 83 of about 100 runs, about 34 s left"
+    assert shown(console)[-1] == last
 
 
 def test_the_pace_is_that_of_the_last_while() -> None:
@@ -98,14 +101,14 @@ def test_a_claims_bar_and_one_for_all(capsys: pytest.CaptureFixture[str]) -> Non
     with Watcher(console, guesses, ["speed", "speed", "depth"], clock) as watcher:
         watch = watcher.of("0", "digits")
         for done in range(4):
-            watch(Round("finding", (trial(),) * 4), done)
+            watch(Round("tuning", (trial(),) * 4), done)
             clock.now += 1
         with watcher.paused():
             console.print("a verdict")
         assert watcher._standing(["0", "1"]).total == Work(4, 4 * cost(trial())) + Work(4, 4)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "all claims" in text
-    assert "speed, digits: finding" in text
+    assert "speed, digits: finding learning rates" in text
     assert "3/16" in text, "all"
     assert "3/8" in text, "the claim's"
     assert text.count("a verdict") == 1
@@ -118,9 +121,9 @@ def test_work_whose_trials_are_not_listed_is_counted_too() -> None:
         for done in range(11):
             watch(done)
             clock.now += 1
-    assert shown(console)[-1] == "grid.toml: training, 10 of about 50 trainings, about 40 s left"
+    assert shown(console)[-1] == "grid.toml: training, 10 of about 50 runs, about 40 s left"
 
 
 def test_no_console_means_no_progress() -> None:
     with Watcher(None, {"0": 2}) as watcher:
-        watcher.of("0", "digits")(Round("finding", ()), 0)
+        watcher.of("0", "digits")(Round("tuning", ()), 0)

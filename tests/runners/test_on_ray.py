@@ -132,23 +132,6 @@ def test_another_evenbatch_on_a_worker_is_an_error(monkeypatch: pytest.MonkeyPat
         trained(OnRay(), many(1))
 
 
-def test_a_worker_uses_one_thread(ray: Any) -> None:
-    def threads() -> Any:
-        import numba
-        import scipy.linalg.blas  # noqa: F401
-        from threadpoolctl import threadpool_info
-
-        from evenbatch.runners.in_worker import _one_thread
-
-        _one_thread()
-        return [pool["num_threads"] for pool in threadpool_info()], numba.get_num_threads()
-
-    pools, numba_threads = ray.get(ray.remote(threads).remote())
-    assert pools
-    assert set(pools) == {1}
-    assert numba_threads == 1
-
-
 def test_ctrl_c_keeps_what_is_stored_and_it_goes_on(tmp_path: Path) -> None:
     axes = {"hidden": ((8,), (16,)), "norm": ("none", "batch")}
     grid = Grid({"digits": load("digits")}, axes, {"steps": (2000,)}, tuple(range(50)))
@@ -179,7 +162,7 @@ def test_the_command_joins_a_cluster_and_is_silent(ray: Any, tmp_path: Path) -> 
         cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ | {"RAY": ""},
     )  # fmt: skip
     assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout == "6 of 6 trainings; they are kept in s\n"
+    assert run.stdout == "6 of 6 runs; they are kept in s\n"
     assert ray.is_initialized()
 
 
@@ -195,9 +178,9 @@ def test_the_command_starts_ray_and_ends_it(tmp_path: Path) -> None:
         cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ | {name: value},
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    assert "my.toml: training, 0 of about 3 trainings" in run.stderr
+    assert "my.toml: training, 0 of about 3 runs" in run.stderr
     assert "ray" not in run.stderr.lower()
-    assert "3 of 3 trainings; 3 are stored nowhere" in run.stdout
+    assert "3 of 3 runs; 3 are stored nowhere" in run.stdout
     left = []
     for _ in range(100):  # its processes need a moment to end
         left = [path for path in Path("/proc").glob("[0-9]*/environ") if mark in read(path)]

@@ -50,7 +50,7 @@ def test_ray_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     ("args", "message"),
     [
         (["--on", "ray", "--address", "127.0.0.1:1"], "joined at 127.0.0.1:1: nothing answers"),
-        (["--on", "rya"], "--on rya: use local or ray. Did you mean 'ray'?"),
+        (["--on", "rya"], "'rya' is not one of 'local', 'ray'."),
         (["--address", "auto"], "--address auto is about a Ray cluster: add --on ray"),
     ],
 )

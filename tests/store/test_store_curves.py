@@ -202,7 +202,7 @@ def test_seconds_of_another_machine_are_not_ours(
     store: Store, trained: list[Curve], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put_timed(trained)
-    monkeypatch.setattr("evenbatch.store.store._this_machine", lambda: '{"processor": "other"}')
+    monkeypatch.setattr("evenbatch.store.keys.this_machine", lambda: '{"processor": "other"}')
     assert store.get_timed([c.trial for c in trained]) is None
 
 

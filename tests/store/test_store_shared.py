@@ -26,8 +26,8 @@ KILLED = """
 import json, os, random, signal, sys, time
 from pathlib import Path
 from evenbatch.engine import train
-from evenbatch.claims import Outcome, Round
-from evenbatch.protocol.carry_out import carry_out
+from evenbatch.protocol.carry_out import Outcome, carry_out
+from evenbatch.protocol.verdict import Round
 from evenbatch.runners import Local
 from evenbatch.store import Store
 from stored import some_trials

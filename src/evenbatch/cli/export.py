@@ -33,4 +33,4 @@ def export(
             raise UserError(f"nothing is stored yet: there is no file {chosen}")
         with Store(chosen, read_only=True) as kept:
             count = kept.export(file)
-        typer.echo(f"{file}: {count:,} trainings")
+        typer.echo(f"{file}: {count:,} runs")

@@ -12,7 +12,7 @@ from typing import Any
 
 from evenbatch import __version__
 
-PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "mnist1d")
+PACKAGES = ("numpy", "numba", "llvmlite", "mnist1d")
 
 
 def versions() -> dict[str, str]:

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from evenbatch import data as data_floor
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import loop
-from evenbatch.engine.blas import one_blas_thread
 from evenbatch.engine.curve import Curve, Weights
 from evenbatch.engine.feed import Feed, make_feed
 from evenbatch.engine.network import SettingError
@@ -148,17 +147,16 @@ class Session:
         if self._stop.is_set() or not active:
             return
         _announce()
-        with one_blas_thread(self.trials):
-            targets = [(state, state.step + steps) for state in active]
-            futures = [self._pool.submit(self._run, state, until) for state, until in targets]
-            try:
-                # One by one in order, an error would wait for all trials before it to end.
-                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                    future.result()
-            except BaseException:
-                self._stop.set()
-                wait(futures)
-                raise
+        targets = [(state, state.step + steps) for state in active]
+        futures = [self._pool.submit(self._run, state, until) for state, until in targets]
+        try:
+            # One by one in order, an error would wait for all trials before it to end.
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
+        except BaseException:
+            self._stop.set()
+            wait(futures)
+            raise
 
     def _run(self, state: TrialState, until: int) -> None:
         _run_slices(state, until, self._scratch, self._stop)
@@ -281,7 +279,7 @@ def train(
     if not found:
         return []
     _announce()
-    with one_blas_thread(found), ThreadPoolExecutor(count, thread_name_prefix="evenbatch") as pool:
+    with ThreadPoolExecutor(count, thread_name_prefix="evenbatch") as pool:
         waiting = iter(range(len(found)))
         # A short queue: a state is made when its turn comes, so memory stays small.
         running: set[Future[tuple[int, Curve]]] = set()

@@ -7,6 +7,7 @@ in training.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -46,8 +47,6 @@ class Layers(msgspec.Struct, frozen=True):
 
 def activate(name: str, z: Floats) -> Floats:
     """The activation functions of `Network`."""
-    from scipy.special import erf, expit
-
     done: Floats = z
     if name == "relu":
         done = np.maximum(z, 0)
@@ -56,9 +55,9 @@ def activate(name: str, z: Floats) -> Floats:
     elif name == "tanh":
         done = np.tanh(z)
     elif name == "sigmoid":
-        done = expit(z)
+        done = 0.5 * (1 + np.tanh(z / 2))
     elif name == "gelu":
-        done = 0.5 * z * (1 + erf(z / np.sqrt(2)))
+        done = 0.5 * z * (1 + np.vectorize(math.erf)(z / np.sqrt(2)))
     return np.asarray(done)
 
 

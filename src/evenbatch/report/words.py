@@ -47,14 +47,16 @@ def interval(effect: Effect) -> str:
     '3.5 to 4.6'
     >>> interval(Effect("", 37.0, 33.0, 400.0, "", "at least"))
     'from 33.0'
+    >>> interval(Effect("", 8.0, 0.0, math.inf, "times fewer steps"))
+    'not known'
     """
     low, high = effect.low, effect.high
+    if math.isinf(high) and (math.isinf(low) or (low == 0 and effect.unit.startswith("times"))):
+        return "not known"
     if effect.bound == "at least" or (math.isinf(high) and math.isfinite(low)):
         return f"from {_signed(low)}"
     if effect.bound == "at most" or (math.isinf(low) and math.isfinite(high)):
         return f"up to {_signed(high)}"
-    if math.isinf(low) and math.isinf(high):
-        return "not known"
     return f"{_signed(low)} to {_signed(high)}"
 
 

@@ -45,7 +45,6 @@ def train_chunk(
             f"machine {platform.node()} has evenbatch {code_version()}, this one has {code}: "
             "install the same version on all of them"
         )
-    _one_thread()
     prepare()
     datasets = {name: _fetched(reference) for name, reference in data.items()}
     began = time.perf_counter()
@@ -60,16 +59,6 @@ def _fetched(reference: Any) -> Dataset:
 
         _data[reference] = ray.get(reference)
     return _data[reference]
-
-
-@cache
-def _one_thread() -> Any:
-    """A worker has one core; BLAS and Numba would take as many threads as the machine has."""
-    import numba
-    from threadpoolctl import threadpool_limits
-
-    numba.set_num_threads(1)
-    return threadpool_limits(limits=1)
 
 
 @cache

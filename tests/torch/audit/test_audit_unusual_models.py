@@ -236,11 +236,12 @@ CASES: list[Callable[[], Case]] = [
 def test_a_healthy_model(make: Callable[[], Case]) -> None:
     torch.manual_seed(0)
     model, batch = make()
-    before = everything([model, batch])
+    both = [model, batch]
+    before = everything(both)
     report = audit(model, batch)
     assert report.complete, report.notes
     assert report.worst is None or report.worst < Severity.WARNING, str(report)
-    assert everything([model, batch]) == before
+    assert everything(both) == before
 
 
 def test_examples_of_a_list_of_images() -> None:

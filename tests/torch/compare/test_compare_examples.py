@@ -21,7 +21,7 @@ def test_an_example_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFixtur
     result = module.main(["--quick", "--report", str(tmp_path)])
     shown = capsys.readouterr().out
     assert result.complete
-    assert all(verdict.answer != "cannot tell" for verdict in result.verdicts.values())
+    assert all(verdict.effects for verdict in result.verdicts.values())
     assert all(verdict.sentence in shown for verdict in result.verdicts.values())
     page = (tmp_path / "report.html").read_text("utf-8")
     assert result.data in page

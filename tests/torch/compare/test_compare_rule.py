@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from evenbatch.engine import Curve
+from evenbatch.protocol.race import Race
 from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect, Verdict
-from evenbatch.torch.comparing.judging import Judge, judge
+from evenbatch.torch.comparing.judging import Judge, Models, rule
 from evenbatch.torch.comparing.measures import Scale, accuracy, default_loss
-from evenbatch.torch.comparing.pairing import Pairing
 from evenbatch.torch.comparing.training import Training
 
 STEPS = 1000
@@ -44,9 +44,10 @@ def outcome(
 ) -> Verdict:
     """The verdict on curves with these steps to the goal: a function of the seed for each arm."""
     rates = {"a": (0.1, 1.0), "b": (0.1, 1.0)}
-    pairing = Pairing("a", "b", BASE, scale, rates, False, seeds, 2, goal)
+    race = Race(Models(("a", "b"), BASE, scale), rates, 0, False, seeds, 2, goal=goal)
+    judge = Judge(race, "invented", "invented curves", 1.0)
     curves: dict[str, Curve] = {}
-    while wanted := pairing.trials(curves).trials:
+    while wanted := race.trials(curves).trials:
         for asked in wanted:
             # At any other rate than its fast one, the lower if nothing is said, an arm is slower.
             slow = 1 if asked.learning_rate == (fast or {}).get(asked.arm, 0.1) else 5
@@ -54,8 +55,7 @@ def outcome(
             curves[asked.key] = invented(asked, reach, scale)
     kept = {k: c for k, c in curves.items() if c.trial.seed < there or c.trial.seed >= 1_000_000}
     seconds = {} if cost is None else {"a": [cost[0]] * 9, "b": [cost[1]] * 9}
-    found = pairing.found(kept, seconds)
-    return Judge(pairing, "invented", "invented curves", STEPS, 1.0).verdict(found)
+    return judge.verdict(judge.finding(kept, seconds))
 
 
 def wobbling(middle: float, spread: float, turn: int = 1) -> Any:
@@ -96,8 +96,10 @@ def test_seeds_that_disagree_cannot_tell() -> None:
 def test_too_few_seeds_or_no_timing_cannot_tell() -> None:
     paces = {"a": wobbling(400, 0.05), "b": wobbling(100, 0.05)}
     few = outcome(paces, there=3)
-    assert (few.answer, few.reason) == (CANNOT_TELL, "3 seeds told anything and at least 5 are "
-                                        "needed")  # fmt: skip
+    assert (few.answer, few.reason) == (
+        CANNOT_TELL,
+        "only 3 seeds can be compared, and at least 5 are needed",
+    )
     assert "Only 3 of 5 seeds were measured." in few.notes
     untimed = outcome(paces, cost=None)
     assert (untimed.answer, untimed.reason) == (CANNOT_TELL, "the steps were not timed")
@@ -107,14 +109,14 @@ def test_an_arm_that_diverges_gives_a_bound() -> None:
     verdict = outcome({"a": lambda s: np.inf, "b": wobbling(100, 0.05)})
     assert verdict.answer == HOLDS
     assert verdict.effects[0].bound == "at least"
-    assert any("5 of 5 runs of a did not reach" in note for note in verdict.notes)
+    assert any("5 of 5 runs with a did not reach" in note for note in verdict.notes)
     assert any("(5 diverged)" in note for note in verdict.notes)
 
 
 def test_nothing_learned_cannot_tell() -> None:
     verdict = outcome({"a": lambda s: np.inf, "b": lambda s: np.inf})
     assert verdict.answer == CANNOT_TELL
-    assert "neither arm learned anything in 1000 steps" in verdict.sentence
+    assert "all 8 runs diverged at learning rates from 0.1 to 1" in verdict.sentence
 
 
 def test_a_metric_that_falls_is_read_the_other_way_round() -> None:
@@ -140,25 +142,33 @@ def test_equal_settings_are_shown_beside_best_against_best() -> None:
     assert best == pytest.approx(4, rel=0.05)
     assert low < 1, "at the first arm's best rate the other is the slower one"
     assert high > best
-    assert [row[1] for row in verdict.tables[0].rows] == ["0.1", "1", "0.1", "1"]
+    assert [row[1] for row in verdict.tables[0].rows] == ["0.1", "1"]
+    assert [row[1] for row in verdict.tables[2].rows] == ["0.1", "0.1", "1", "1"]
 
 
 def test_a_goal_that_guessing_reaches_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"the goal, 5.0 %, is no better than guessing, 10.0 %"):
+    with pytest.raises(ValueError, match=r"the goal, 5.0 %, is not above chance, 10.0 %"):
         outcome({"a": wobbling(400, 0), "b": wobbling(100, 0)}, goal=0.05)
 
 
-def test_the_rule_at_its_edges() -> None:
-    def ratio(low: float, high: float) -> Effect:
-        return Effect("", (low * high) ** 0.5, low, high, "times fewer steps")
-
-    sure, open_, none = ratio(1.2, 2), ratio(0.9, 2), ratio(0.8, 1.05)
-    assert judge(sure, sure, 5)[0] == HOLDS
-    assert judge(sure, none, 5)[0] == IN_PART
-    assert judge(ratio(1.01, 2), open_, 5)[0] == IN_PART
-    assert judge(none, none, 5)[0] == FAILS
-    assert judge(open_, none, 5)[0] == FAILS
-    assert judge(open_, open_, 5)[0] == CANNOT_TELL
-    assert judge(sure, sure, 4)[0] == CANNOT_TELL
-    assert judge(sure, None, 5)[0] == CANNOT_TELL
-    assert judge(sure, sure, 5, least=1.5)[0] == IN_PART
+@pytest.mark.parametrize(
+    ("steps", "time", "least", "answer"),
+    [
+        ((1.2, 2), (1.2, 2), 1.1, HOLDS),
+        ((1.2, 2), (0.8, 1.05), 1.1, IN_PART),
+        ((1.01, 2), (0.9, 2), 1.1, IN_PART),
+        ((0.8, 1.05), (0.8, 1.05), 1.1, FAILS),
+        ((0.9, 2), (0.8, 1.05), 1.1, FAILS),
+        ((0.9, 2), (0.9, 2), 1.1, CANNOT_TELL),
+        ((1.2, 2), None, 1.1, CANNOT_TELL),
+        ((1.2, 2), (1.2, 2), 1.5, IN_PART),
+    ],
+)
+def test_the_rule_at_its_edges(steps: Any, time: Any, least: float, answer: str) -> None:
+    intervals = {"steps/best": steps, "time/best": time}
+    effects = {
+        name: Effect("", (own[0] * own[1]) ** 0.5, *own, "times fewer steps", id=name, seeds=5)
+        for name, own in intervals.items()
+        if own is not None
+    }
+    assert rule(least).apply(effects).answer == answer

@@ -1,6 +1,6 @@
 // Made from Python's types by web/made.py; whoever changes those runs it again.
 
-// |of|
+// The absolute value of `of`.
 export interface Abs {
   type: "abs";
   of: Value | Minus | Abs | Clip | WayToGoal | Along | LogSteps | Computed;

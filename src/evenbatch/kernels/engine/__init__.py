@@ -11,7 +11,7 @@ wherever a product reads it.
 
 | file | operations |
 |---|---|
-| `matmul` | products and the transpose, in a register tile; BLAS for large ones |
+| `matmul` | products and the transpose, in a register tile |
 | `columns` | batch norm: statistics down the columns, running statistics |
 | `groups` | layer, RMS and group norm: statistics along each row |
 | `dense` | bias and activation, dropout, residual sums, reading minibatches |

@@ -48,7 +48,8 @@ class Found:
 
     `paths` are the modules it is about, `says` the evidence in one or two sentences, `fix` what to
     do. `evidence` repeats the measured numbers for programs. `apply` changes the model (or the
-    optimizer) in place and says what it did; it is given only where that is safe.
+    optimizer) in place and says what it did; it is given only where that is safe. `moves`: it is
+    meant to change the output in evaluation mode.
     """
 
     paths: tuple[str, ...]
@@ -57,6 +58,7 @@ class Found:
     evidence: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     apply: Callable[[], str] | None = None
     severity: Severity | None = None
+    moves: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Finding:
     fix: str
     evidence: Mapping[str, float | int | str | bool]
     apply: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    moves: bool = field(default=False, repr=False, compare=False)
 
     @property
     def fixable(self) -> bool:

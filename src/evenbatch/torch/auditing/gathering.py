@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,11 +18,10 @@ from evenbatch.torch.auditing.findings import AuditError, Finding, Note
 from evenbatch.torch.auditing.report import Report
 from evenbatch.torch.auditing.rules import RULES
 from evenbatch.torch.auditing.subject import Subject
-from evenbatch.torch.measuring import Found, Norm, Recorded, find
+from evenbatch.torch.measuring import Found, Norm, find, find_on
 from evenbatch.torch.measuring.norms import is_lazy
 from evenbatch.torch.models.inputs import BatchError, Inputs
 from evenbatch.torch.models.keeping import Lender
-from evenbatch.torch.models.running import forward, set_mode
 from evenbatch.torch.models.words import counted, short
 
 
@@ -64,6 +64,9 @@ def audit(
     context = completed(context or Context(), model)
     subject, report = _gather(model, batch, optimizer, loader, context)
     ask(subject, report, select, ignore)
+    report.again = partial(
+        audit, model, report.inputs or batch, optimizer=optimizer, loader=loader, context=context
+    )
     return report
 
 
@@ -175,17 +178,8 @@ def _found(model: nn.Module, lender: Lender, report: Report) -> Found:
     """The norms, measured on what they are given in one pass, which need not come to its end."""
     if report.inputs is None:
         return find(model)
-    with lender.lend() as run:
-        set_mode(run, False)
-        recorded = Recorded()
-        try:
-            with recorded.listening(run):
-                forward(run, report.inputs)
-        except (Exception, SystemExit) as error:
-            if "does not require grad" in str(error) and not report.inputs.grad:
-                report.inputs = replace(report.inputs, grad=True)
-                return _found(model, lender, report)
-        return find(model, recorded, run)
+    found, report.inputs = find_on(lender, report.inputs)
+    return found
 
 
 def _unplaced(found: Found) -> list[Note]:

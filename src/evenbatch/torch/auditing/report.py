@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from evenbatch.torch.auditing.findings import Finding, Note, Severity
 from evenbatch.torch.auditing.sarif import to_sarif
 from evenbatch.torch.auditing.text import fixes_to_text, to_text
 from evenbatch.torch.models.inputs import Inputs
-from evenbatch.torch.models.keeping import Lender
-from evenbatch.torch.models.running import difference, forward, set_mode
+from evenbatch.torch.models.keeping import Snapshot
 from evenbatch.torch.models.words import short
+from evenbatch.torch.rewrite._proof import Witness
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Report:
     notes: list[Note] = field(default_factory=list)
     model: nn.Module | None = field(default=None, repr=False)
     inputs: Inputs | None = field(default=None, repr=False)
+    again: Callable[..., Report] | None = field(default=None, repr=False)  # the same audit anew
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)
@@ -97,40 +98,53 @@ class Report:
         """Apply the safe fixes in place, and measure what that does to the model's output.
 
         The optimizer given to the audit is changed too where a fix is about its groups. A fix that
-        cannot be applied after all leaves its place as it was and is reported.
+        cannot be applied after all, or that moves an output it should not, leaves its place as it
+        was and is reported; so is one after which a new audit finds the same.
         """
         codes = sorted({finding.code for finding in self.findings})
         wanted = chosen(codes, select, ignore) if codes else frozenset()
-        before = self._output()
         changed: list[Fixed] = []
         failed: list[tuple[Finding, str]] = []
         for finding in self.findings:
             if finding.apply is None or finding.code not in wanted:
                 continue
-            try:
-                did = finding.apply()
-            except Exception as error:
-                failed.append((finding, short(error)))
-                continue
-            after = self._output()
-            gap = None
-            if before is not None and after is not None:
-                gap = difference(before, after)
-            changed.append(Fixed(finding, did, gap))
-            before = after
+            made = self._applied(finding)
+            if isinstance(made, str):
+                failed.append((finding, made))
+            else:
+                changed.append(made)
+        still = self._found_again([fixed.finding for fixed in changed])
+        failed += [(finding, "a new audit finds the same") for finding in still]
+        changed = [fixed for fixed in changed if fixed.finding not in still]
         done = {id(fixed.finding) for fixed in changed}
         self.findings = [finding for finding in self.findings if id(finding) not in done]
         return Fixes(tuple(changed), tuple(failed), tuple(self.findings))
 
-    def _output(self) -> list[Any] | None:
-        if self.model is None or self.inputs is None:
-            return None
+    def _applied(self, finding: Finding) -> Fixed | str:
+        """Apply one fix; or why it was put back."""
+        assert finding.apply is not None
+        model, inputs = self.model, self.inputs
+        before = Snapshot(model)
+        witness = None if model is None or inputs is None else Witness(model, inputs)
         try:
-            with Lender(self.model).lend() as model:
-                set_mode(model, False)
-                return forward(model, self.inputs)
-        except Exception:
-            return None
+            did = finding.apply()
+            why = "" if witness is None or model is None else witness.problem(model)
+        except Exception as error:
+            before.put_back()
+            return short(error)
+        if why and not finding.moves:
+            before.put_back()
+            return f"{why}; it was put back"
+        gap = witness.gap if witness is not None and witness.before else None
+        return Fixed(finding, did, gap)
+
+    def _found_again(self, findings: list[Finding]) -> list[Finding]:
+        """Those of the findings that a new audit has, too."""
+        if self.again is None or not findings:
+            return []
+        codes = sorted({finding.code for finding in findings})
+        there = {(f.code, path) for f in self.again(select=codes) for path in f.paths}
+        return [f for f in findings if any((f.code, path) in there for path in f.paths)]
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, for JSON."""

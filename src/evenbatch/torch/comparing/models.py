@@ -33,6 +33,8 @@ def made(make_model: Make, arm: str, seed: int) -> nn.Module:
     with seeded(seed):
         try:
             model = make_model(arm)
+        except CompareError:
+            raise
         except Exception as error:
             raise CompareError(f"make_model({arm!r}) fails: {short(error)}") from error
     if isinstance(model, Rewrite):

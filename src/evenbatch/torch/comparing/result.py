@@ -85,7 +85,9 @@ class Comparison:
             part["seconds_per_step"] = {a: list(s) for a, s in self.step_seconds.items()}
             parts.append(part)
         sentence = " ".join(verdict.sentence for verdict in self.verdicts.values())
-        command = shlex.join([Path(sys.executable).name, *sys.argv]) if sys.argv[0] else ""
+        script = Path(sys.argv[0]).name  # "" or "-c" where there is no script
+        own = [script] if script == "evenbatch" else [Path(sys.executable).name, sys.argv[0]]
+        command = shlex.join([*own, *sys.argv[1:]]) if sys.argv[0] else ""
         return record.record(parts, command, sentence, self.complete)
 
     def report(self, folder: str | os.PathLike[str]) -> Path:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import new_class
 from typing import Any
 
 import torch
@@ -114,7 +115,8 @@ def _eager(name: str, forward: Run, backward: Run, gradient: Any) -> Any:
         return _pull(gradient if listened else backward, ctx, *cotangents)
 
     members = {"forward": staticmethod(run), "backward": staticmethod(pull)}
-    return type(f"evenbatch_{name}", (torch.autograd.Function,), members)
+    base = (torch.autograd.Function,)
+    return new_class(f"evenbatch_{name}", base, exec_body=lambda body: body.update(members))
 
 
 def _keep(ctx: Any, tensors: Sequence[Tensor | None], more: Sequence[Any]) -> None:

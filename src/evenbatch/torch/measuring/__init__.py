@@ -18,9 +18,13 @@ from evenbatch.torch.measuring.behaviour import Behaviour, Kept
 from evenbatch.torch.measuring.finding import Found, Recorded, find
 from evenbatch.torch.measuring.measure import measure
 from evenbatch.torch.measuring.norms import Norm
+from evenbatch.torch.measuring.passing import find_on
 from evenbatch.torch.measuring.probing import Probe, Unfit
 
-__all__ = ["Behaviour", "Found", "Kept", "Norm", "Recorded", "Unfit", "find", "measured"]
+__all__ = [
+    "Behaviour", "Found", "Kept", "Norm", "Probe", "Recorded", "Unfit", "find", "find_on",
+    "measured",
+]  # fmt: skip
 
 
 def measured(layer: nn.Module, *args: Any, **kwargs: Any) -> Behaviour | None:

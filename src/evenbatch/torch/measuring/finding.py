@@ -114,15 +114,16 @@ class _Measured:
             self.seen[key] = _measured(module, template, tuple(main.shape), main.dtype)
         return self.seen[key]
 
-    def without(self, module: nn.Module) -> Behaviour | str | None:
-        """What it does with made-up input, of the first shape that it takes."""
+    def without(self, module: nn.Module) -> tuple[Behaviour | str | None, Template | None]:
+        """What it does with made-up input, of the first shape that it takes; and that input."""
         for shape in _made_up(module):
             blank = torch.zeros(()).expand(shape)
             dtype = next((t.dtype for t in module.parameters() if numeric(t)), None)
-            does = self.of(module, ((blank.to(dtype),), {}))
+            template: Template = ((blank.to(dtype),), {})
+            does = self.of(module, template)
             if does is not None:
-                return does
-        return None
+                return does, template
+        return None, None
 
 
 def _measured(
@@ -215,10 +216,14 @@ def _found(model: nn.Module, recorded: Recorded, run: Any, measured: _Measured) 
             or (template and _matrix_on_data(recorded, within, path, template))
         ):
             continue
-        does = measured.of(module, template) if template else measured.without(module)
+        given: Template | None = template
+        if template:
+            does = measured.of(module, template)
+        else:
+            does, given = measured.without(module)
         if isinstance(does, Behaviour):
             does = _provided(model, recorded, path, does)
-            found[path] = Norm(path, module, does, tuple(paths[id(module)][1:]))
+            found[path] = Norm(path, module, does, tuple(paths[id(module)][1:]), template=given)
         elif does and template:
             unplaced[path] = (class_name(module), does)
     norms = [found[path] for path, _ in model.named_modules() if path in found]

@@ -29,11 +29,16 @@ def _state(layer: nn.Module) -> Iterator[tuple[str, Any]]:
 
 def moved(probe: Probe, calls: int = 1) -> tuple[str, ...]:
     """Names of all that so many calls in training mode change."""
-    before = state(probe.layer)
     _, layer = probe.calls([probe.random(i) * 2 + 1 for i in range(calls)])
+    return changed_names(probe.layer, layer)
+
+
+def changed_names(before: nn.Module, after: nn.Module) -> tuple[str, ...]:
+    """Names of all in which two copies of a layer differ."""
+    old = state(before)
     return tuple(
-        name for name, value in state(layer).items()
-        if name not in before or not _same(before[name], value)
+        name for name, value in state(after).items()
+        if name not in old or not _same(old[name], value)
     )  # fmt: skip
 
 

@@ -23,6 +23,9 @@ KINDS = (
 """torch.nn's norm layers, and in a word what they are."""
 
 
+OWN_CODE = ("torch.nn.modules", "evenbatch.torch.layers")
+
+
 def kind_of(module: nn.Module) -> str | None:
     """The kind of one of torch.nn's norm layers, or of a class made from it; None for others.
 
@@ -33,10 +36,8 @@ def kind_of(module: nn.Module) -> str | None:
 
 
 def own_code(module: nn.Module) -> bool:
-    """Whether it is one of torch.nn's norm layers and runs torch.nn's code."""
-    return kind_of(module) is not None and (
-        type(module).forward.__module__.startswith("torch.nn.modules")
-    )
+    """Whether it is one of torch.nn's norm layers and runs torch.nn's code, or this package's."""
+    return kind_of(module) is not None and type(module).forward.__module__.startswith(OWN_CODE)
 
 
 def from_settings(module: Any, shape: Shape, dtype: torch.dtype = torch.float32) -> Behaviour:
@@ -74,6 +75,7 @@ def from_settings(module: Any, shape: Shape, dtype: torch.dtype = torch.float32)
     eps = module.eps if module.eps is not None else _machine_epsilon(dtype)
     return Behaviour(
         shape, words, groups, channels if gamma or beta or kept else (), kind != "rms",
+        affine=getattr(module, "activation", None) is None,
         gamma="weight" if gamma else "", beta="bias" if beta else "", eps=eps or None, kept=kept,
         moves=moves, uses_kept=bool(kept), mixes=not kept, one_value=_one_value(kind, words, gamma),
     )  # fmt: skip

@@ -26,6 +26,7 @@ class Norm:
         call: for a function, the name of the call (see `Listening`); else "".
         given: for a function, those of its tensors that are the model's, by role (weight, bias,
             running_mean, running_var).
+        template: arguments that the module was called with, numbers left out.
     """
 
     path: str
@@ -34,6 +35,7 @@ class Norm:
     aliases: tuple[str, ...] = ()
     call: str = ""
     given: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    template: Any = field(default=None, repr=False, compare=False)
 
     @property
     def key(self) -> str:

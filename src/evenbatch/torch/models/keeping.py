@@ -37,13 +37,31 @@ def left_as_it_was(model: nn.Module) -> Iterator[None]:
     tensor([0., 0.])
     """
     with undisturbed(model):
-        entries = list(reachable(model))
-        kept = [(thing, _remembered(thing)) for thing in entries]
+        before = Snapshot(model)
         try:
             yield
         finally:
-            for thing, old in kept:
-                _put_back(thing, old)
+            before.put_back()
+
+
+class Snapshot:
+    """Everything that can be reached from something and can change, as it is now.
+
+    >>> model = nn.Linear(2, 2)
+    >>> before = Snapshot(model)
+    >>> model.bias = None
+    >>> before.put_back()
+    >>> model.bias is None
+    False
+    """
+
+    def __init__(self, root: Any) -> None:
+        self.kept = [(thing, _remembered(thing)) for thing in list(reachable(root))]
+
+    def put_back(self) -> None:
+        """Make it that again."""
+        for thing, old in self.kept:
+            _put_back(thing, old)
 
 
 class Lender:

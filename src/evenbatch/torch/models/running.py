@@ -29,6 +29,7 @@ def forward(model: nn.Module, inputs: Inputs) -> list[torch.Tensor]:
     with gradients(model, inputs.grad):
         output = model(*args, **kwargs)
     found = [t.detach() for t in tensors_in(output)]
+    found = [t if t.layout is torch.strided else t.to_dense() for t in found]
     found = [torch.view_as_real(t) if t.is_complex() else t for t in found]
     return [t.double() for t in found if t.is_floating_point()]
 

@@ -1,17 +1,13 @@
-"""The batch that a rewrite is given, and what the model's output on it proves."""
+"""The batch that a rewrite is given."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import nn
 
-from evenbatch.torch.models.inputs import BatchError, Inputs, tensors_in
-from evenbatch.torch.models.keeping import left_as_it_was
-from evenbatch.torch.models.running import difference, set_mode
-from evenbatch.torch.models.words import short
-from evenbatch.torch.rewrite._result import Rewrite, RewriteError
+from evenbatch.torch.models.inputs import BatchError, Inputs
+from evenbatch.torch.rewrite._result import RewriteError
 
 
 def inputs_of(batch: Any, model: nn.Module, what: str, some: bool = True) -> Inputs:
@@ -71,46 +67,3 @@ def _first_of_each(pairs: list[tuple[str, str]]) -> dict[str, str]:
     for name, value in pairs:
         found.setdefault(value, name)
     return found
-
-
-def outputs(model: nn.Module, inputs: Inputs) -> list[torch.Tensor]:
-    """The floating tensors of the model's output in evaluation mode; the model stays as it was."""
-    with left_as_it_was(model), torch.no_grad():
-        set_mode(model, False)
-        found = tensors_in(model(*inputs.args, **inputs.kwargs))
-        dense = [t if t.layout is torch.strided else t.to_dense() for t in found]
-        return [t.detach().double() for t in dense if t.is_floating_point()]
-
-
-def proved(done: Rewrite, inputs: Inputs, before: list[torch.Tensor], allowed: float) -> Rewrite:
-    """The same with the change of the model's output on the batch as evidence.
-
-    Args:
-        before: the output as it was, from `outputs`.
-        allowed: by how much it may change, in parts of its largest value.
-
-    Raises:
-        RewriteError: it changed by more, or the model fails; everything was put back.
-    """
-    if not done.changes:
-        return done
-    try:
-        after = outputs(done.model, inputs)
-        numbers = [t for t in before if t.device.type != "meta" and bool(t.isfinite().any())]
-        gap = difference(before, after) if numbers else 0.0
-    except Exception as error:
-        done.undo()
-        raise RewriteError(
-            f"{done.what}: the rewritten model fails on the batch, so nothing was changed: "
-            f"{short(error)}{mismatch(done.model, inputs)}"
-        ) from error
-    if not gap <= allowed:
-        done.undo()
-        raise RewriteError(
-            f"{done.what}: the model's output on the batch changed by {gap:.1e} of its largest "
-            f"value, more than the {allowed:.0e} that rounding explains, so nothing was changed"
-        )
-    text = f"the model's output on the batch changed by {gap:.1e} of its largest value"
-    if not numbers:
-        text = "no finite number was found in the model's output on the batch: it was not compared"
-    return Rewrite(done.what, done.model, done.changes, done.refused, text, done._back)

@@ -54,6 +54,7 @@ class Rewrite:
         changes: the modules that were changed.
         refused: the modules it would have changed, and why it did not.
         evidence: what was measured of the model as a whole.
+        aside: the norm layers seen that the rewrite is not about, in a sentence.
 
     `len()` and iteration go over the changes; ``print(rewrite)`` shows all of it. `undo` puts
     everything back.
@@ -77,6 +78,7 @@ class Rewrite:
     refused: tuple[Refusal, ...] = ()
     evidence: str = ""
     _back: list[Callable[[], Any]] = field(default_factory=list)
+    aside: str = ""
 
     def __len__(self) -> int:
         return len(self.changes)
@@ -92,7 +94,7 @@ class Rewrite:
         were = "it was" if left == 1 else "they were"
         lines = [f"{self.what}: {count} changed, {left} left as {were}"]
         lines += [f"  {item}" for item in (*self.changes, *self.refused)]
-        lines += [f"  {self.evidence}"] if self.evidence else []
+        lines += [f"  {words}" for words in (self.evidence, self.aside) if words]
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import torch
 from torch import nn
 
 from evenbatch.torch.layers.batch import BatchNorm1d, BatchNorm2d, BatchNorm3d
@@ -14,9 +12,13 @@ from evenbatch.torch.layers.group import GroupNorm
 from evenbatch.torch.layers.instance import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from evenbatch.torch.layers.layer import LayerNorm
 from evenbatch.torch.layers.rms import RMSNorm
+from evenbatch.torch.measuring import Norm
+from evenbatch.torch.rewrite._code import other_branch
 from evenbatch.torch.rewrite._flow import Flow, recorded
-from evenbatch.torch.rewrite._given import inputs_of, outputs, proved
+from evenbatch.torch.rewrite._given import inputs_of
+from evenbatch.torch.rewrite._proof import Back, Step, Witness, settled
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, summary
+from evenbatch.torch.rewrite._seen import refusals, seen
 from evenbatch.torch.rewrite._tree import check_model, hooked, paths_of, replace
 
 OURS: dict[Any, Any] = {
@@ -54,7 +56,7 @@ def accelerate(model: nn.Module, batch: Any = None, *, undo: bool = False) -> Re
 
     Raises:
         RewriteError: the model cannot be changed or fails on the batch, or its output on the batch
-            changed by more than rounding, in which case everything was put back.
+            changed by more than rounding with each of the layers, and all were put back.
 
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout())
     >>> _ = accelerate(model, torch.randn(2, 3, 8, 8))
@@ -74,27 +76,34 @@ def accelerate(model: nn.Module, batch: Any = None, *, undo: bool = False) -> Re
     if undo:
         return _taken_out(model)
     flow = None if batch is None else recorded(model, batch, "accelerate")
-    inputs = None if batch is None else inputs_of(batch, model, "accelerate")
-    before = [] if inputs is None else outputs(model, inputs)
-    back: list[Callable[[], Any]] = []
-    changes, refused = [], []
-    for path, module in list(model.named_modules()):
-        if type(module) in OURS:
-            was = summary(module)
-            back.append(partial(setattr, module, "__class__", type(module)))
-            module.__class__ = OURS[type(module)]
-            taken = "" if flow is None else _take_in_relu(model, flow, path, module, back)
-            changes.append(Change(path, was, summary(module), taken))
-        elif isinstance(module, tuple(OURS)) and type(module) not in THEIRS:
-            refused.append(Refusal(path, f"{type(module).__name__} is not torch.nn's own class"))
-    done = Rewrite("accelerate", model, tuple(changes), tuple(refused), "", back)
-    half = any(p.dtype in (torch.bfloat16, torch.float16) for p in model.parameters())
-    return done if inputs is None else proved(done, inputs, before, 0.1 if half else 1e-4)
+    witness = None
+    if batch is not None:
+        witness = Witness(model, inputs_of(batch, model, "accelerate"), training=True)
+    steps = [
+        Step(path, partial(_apply, model, flow, path, module))
+        for path, module in model.named_modules() if type(module) in OURS
+    ]  # fmt: skip
+    listed = {step.path for step in steps}
+    listed |= {path for path, module in model.named_modules() if type(module) in THEIRS}
+    others, aside = refusals(seen(model, batch, "accelerate"), listed, _not_torchs)
+    _, changes, undone, back = settled("accelerate", model, steps, witness)
+    evidence = witness.evidence if witness is not None and changes else ""
+    return Rewrite("accelerate", model, tuple(changes), (*undone, *others), evidence, back, aside)
 
 
-def _take_in_relu(
-    model: nn.Module, flow: Flow, path: str, norm: Any, back: list[Callable[[], Any]]
-) -> str:
+def _not_torchs(norm: Norm) -> str:
+    return f"{norm.class_name} is not torch.nn's own class"
+
+
+def _apply(model: nn.Module, flow: Flow | None, path: str, module: Any, back: Back) -> Change:
+    was = summary(module)
+    back.append(partial(setattr, module, "__class__", type(module)))
+    module.__class__ = OURS[type(module)]
+    taken = "" if flow is None else _take_in_relu(model, flow, path, module, back)
+    return Change(path, was, summary(module), taken)
+
+
+def _take_in_relu(model: nn.Module, flow: Flow, path: str, norm: Any, back: Back) -> str:
     """Let the norm do the relu module that alone reads its output, if there is one."""
     readers = [reader for call in flow.of(path) for reader in flow.readers.get(call.result, [])]
     if len(flow.of(path)) != 1 or len(readers) != 1 or not path:
@@ -105,7 +114,7 @@ def _take_in_relu(
         return ""
     if call.result in flow.returned | flow.kept or hooked(relu) or hooked(norm):
         return ""
-    if len(paths_of(model, relu)) != 1:
+    if len(paths_of(model, relu)) != 1 or other_branch(model, flow, path, reader.module):
         return ""
     norm.activation = "relu"
     back.append(partial(setattr, norm, "activation", None))
@@ -116,7 +125,7 @@ def _take_in_relu(
 def _taken_out(model: nn.Module) -> Rewrite:
     """Every layer of this package made PyTorch's."""
     root, changes, refused = model, [], []
-    back: list[Callable[[], Any]] = []
+    back: Back = []
     for path, module in list(model.named_modules()):
         if type(module) not in THEIRS:
             if isinstance(module, tuple(THEIRS)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,10 +11,14 @@ import torch
 from torch import nn
 from torch.nn.modules import batchnorm
 
+from evenbatch.torch.measuring import Norm
 from evenbatch.torch.models.running import difference
+from evenbatch.torch.rewrite._code import other_branch, read_by_code
 from evenbatch.torch.rewrite._flow import Flow, flow_of, within
-from evenbatch.torch.rewrite._given import inputs_of, outputs, proved
+from evenbatch.torch.rewrite._given import inputs_of
+from evenbatch.torch.rewrite._proof import TOLERANCE, Back, Step, Witness, settled
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
+from evenbatch.torch.rewrite._seen import foreign, refusals, seen
 from evenbatch.torch.rewrite._tree import (
     check_model,
     hooked,
@@ -24,13 +27,11 @@ from evenbatch.torch.rewrite._tree import (
     replace,
     tied,
 )
+from evenbatch.torch.rewrite.freeze import Frozen
 
 EXACT = 1e-9
 """How far a folded pair may be from the unfolded one when both are computed in float64, relative to
 the largest output: rounding, and nothing else."""
-
-TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
-"""The same for the whole model in its own dtype. Deep networks let rounding grow."""
 
 _LINEAR = (nn.Linear,)
 _CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -48,7 +49,8 @@ def fold(model: nn.Module, batch: Any = None) -> Rewrite:
     A pair is folded only if the norm is the one reader of the layer's output, both are called once,
     and the weights are nobody else's; groups and transposed convolutions are handled. Each pair is
     checked in float64 (largest difference relative to the largest output below `EXACT`), and the
-    whole model on the batch, where one is given, in its own dtype.
+    whole model on the batch, where one is given, its first half and its first example: a pair that
+    moves an output by more than rounding is put back.
 
     Args:
         model: in evaluation mode.
@@ -60,7 +62,7 @@ def fold(model: nn.Module, batch: Any = None) -> Rewrite:
 
     Raises:
         RewriteError: the model is in training mode, cannot be followed, or fails on the batch; or
-            the outputs differed, in which case everything was put back.
+            the outputs differ with each of the pairs, and all were put back.
 
     Jacob and others: Quantization and Training of Neural Networks for Efficient
     Integer-Arithmetic-Only Inference, 2018, section 3.2, https://arxiv.org/abs/1712.05877
@@ -74,10 +76,7 @@ def fold(model: nn.Module, batch: Any = None) -> Rewrite:
     _check_mode(model)
     flow = flow_of(model, batch, "fold")
     pairs, refused = _pairs(model, flow)
-    inputs = None if batch is None else inputs_of(batch, model, "fold")
-    before = [] if inputs is None else outputs(model, inputs)
-    back: list[Callable[[], Any]] = []
-    changes = []
+    steps = []
     for pair in pairs:
         folded = _folded(pair)
         error = _local_error(pair, folded)
@@ -89,14 +88,20 @@ def fold(model: nn.Module, batch: Any = None) -> Rewrite:
             reason = f"the folded weights of {pair.layer_path} are too large for {dtype}"
             refused.append(Refusal(pair.path, reason))
             continue
-        changes.append(_apply(model, pair, folded, error, back))
-    done = Rewrite("fold", model, tuple(changes), tuple(refused), "", back)
-    return done if inputs is None else proved(done, inputs, before, _allowed(model))
+        steps.append(Step(pair.path, partial(_apply, model, pair, folded, error)))
+    listed = {step.path for step in steps} | {refusal.path for refusal in refused}
+    others, aside = refusals(seen(model, batch, "fold"), listed, _not_torchs)
+    witness = Witness(model, inputs_of(batch, model, "fold")) if batch is not None else None
+    _, changes, undone, back = settled("fold", model, steps, witness)
+    evidence = witness.evidence if witness is not None and changes else ""
+    return Rewrite(
+        "fold", model, tuple(changes), (*refused, *undone, *others), evidence, back, aside
+    )
 
 
-def _allowed(model: nn.Module) -> float:
-    dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()}
-    return max((TOLERANCE.get(d, 0.1) for d in dtypes), default=1e-4)
+def _not_torchs(norm: Norm) -> str:
+    """Why a norm is not folded that is not one of torch.nn's batch norms."""
+    return foreign(norm) if norm.kind in ("batch", "frozen batch") else ""
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,10 @@ class _Pair:
 
 
 def _check_mode(model: nn.Module) -> None:
+    norms = [m for m in model.modules() if isinstance(m, batchnorm._BatchNorm)]
+    frozen = bool(norms) and all(isinstance(norm, Frozen) for norm in norms)
     for path, module in model.named_modules():
-        if module.training and (isinstance(module, batchnorm._BatchNorm) or not path):
+        if module.training and (module in norms or (not path and not frozen)):
             raise RewriteError(
                 f"fold: {path or 'the model'} is in training mode, in which batch norm uses the "
                 "batch's statistics; call model.eval() first"
@@ -132,7 +139,7 @@ def _layer_before(
     model: nn.Module, flow: Flow, path: str, norm: Any
 ) -> tuple[str, nn.Module] | str:
     """The layer to fold into, with its path, or why there is none."""
-    problem = _norm_problem(norm) or kept_aside(model, norm)
+    problem = _norm_problem(norm) or kept_aside(model, norm) or read_by_code(model, norm)
     calls = flow.of(path)
     if problem is not None:
         return problem
@@ -153,7 +160,8 @@ def _layer_before(
         return problem
     if flow.of(layer_path)[0].result != call.source:
         return f"its input is not the output of {layer_path} alone"
-    return _axis_problem(call.shape, layer_path, layer, norm) or (layer_path, layer)
+    problem = _axis_problem(call.shape, layer_path, layer, norm) or read_by_code(model, layer)
+    return problem or other_branch(model, flow, path, layer_path) or (layer_path, layer)
 
 
 def _axis_problem(
@@ -289,7 +297,7 @@ def _apply(
     pair: _Pair,
     folded: tuple[torch.Tensor, torch.Tensor],
     error: float,
-    back: list[Callable[[], Any]],
+    back: Back,
 ) -> Change:
     layer, norm = pair.layer, pair.norm
     old = (layer.weight, layer.bias)

@@ -1,8 +1,7 @@
-"""Freeze batch norm on its running statistics, whatever mode the model is in."""
+"""Freeze norm layers on their running statistics, whatever mode the model is in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
@@ -10,12 +9,21 @@ import torch
 from torch import nn
 from torch.nn.modules import batchnorm
 
+from evenbatch.torch.measuring import Norm, Probe, Unfit
+from evenbatch.torch.measuring.kept import changed_names
+from evenbatch.torch.measuring.known import made_up
+from evenbatch.torch.measuring.probing import apart
+from evenbatch.torch.models.keeping import Snapshot
+from evenbatch.torch.models.running import set_mode
+from evenbatch.torch.models.words import brief
+from evenbatch.torch.rewrite._proof import Back, undo
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, summary
+from evenbatch.torch.rewrite._seen import refusals, seen
 from evenbatch.torch.rewrite._tree import check_model
 
 
 class Frozen:
-    """A batch norm in evaluation mode for good; stands before the class that is frozen.
+    """A norm in evaluation mode for good; stands before the class that is frozen.
 
     `training` is False and stays so when set: by ``model.train()``, or by hand.
     """
@@ -28,7 +36,7 @@ class Frozen:
 
 @cache
 def frozen_class(cls: Any) -> Any:
-    """The frozen form of a batch norm class; the same one each time."""
+    """The frozen form of a class; the same one each time."""
     return type(f"Frozen{cls.__name__}", (Frozen, cls), {"__doc__": Frozen.__doc__})
 
 
@@ -37,15 +45,19 @@ def _rebuilt(cls: Any) -> Any:
     return made.__new__(made)
 
 
-def freeze(model: nn.Module, *, parameters: bool = True) -> Rewrite:
-    """Make every batch norm use its running statistics, and leave them alone, in any mode.
+def freeze(model: nn.Module, *, batch: Any = None, parameters: bool = True) -> Rewrite:
+    """Make every norm with running statistics use these, and leave them alone, in any mode.
 
     What ``requires_grad = False`` does not do (the statistics go on moving), and what ``eval()``
     does until the next ``model.train()``. The layers keep their place, parameters, buffers and
-    hooks; their class becomes a subclass of what it was, whose `training` is always False.
+    hooks; their class becomes a subclass of what it was, whose `training` is always False. A copy
+    of each is then run in training mode: a layer whose statistics go on moving, or whose output is
+    not that of evaluation, is put back and refused.
 
     Args:
         model: any module; changed in place.
+        batch: what the model is called with; needed for layers that are not torch.nn's and take
+            more than one tensor, and to see functions that normalize.
         parameters: also stop training gamma and beta.
 
     Returns: what was frozen, and what was not and why; its `undo` thaws.
@@ -62,43 +74,104 @@ def freeze(model: nn.Module, *, parameters: bool = True) -> Rewrite:
     (False, True)
     """
     check_model(model, "freeze")
-    changes, refused = [], []
-    back: list[Callable[[], Any]] = []
+    changes: list[Change] = []
+    refused: list[Refusal] = []
+    back: Back = []
+    found = seen(model, batch, "freeze")
+    norms = {norm.path: norm for norm in found.norms if not norm.call}
     for path, module in model.named_modules():
-        if not isinstance(module, batchnorm._BatchNorm):
+        norm = norms.get(path)
+        moves = norm is not None and norm.moves_when_training
+        if not moves and not isinstance(module, batchnorm._BatchNorm):
             continue
-        problem = _problem(module)
-        if problem is not None:
-            refused.append(Refusal(path, problem))
-            continue
-        before = summary(module)
-        cls: Any = type(module)
-        back.append(partial(_thaw, module, cls, module.training))
-        module.__class__ = frozen_class(cls)
-        said = "uses its running statistics"
-        own = [p for p in module.parameters(recurse=False) if p.requires_grad]
-        if parameters and own:
-            for p in own:
-                p.requires_grad_(False)
-            back.append(partial(_train_again, own))
-            said += ", gamma and beta no longer trained"
-        changes.append(Change(path, before, summary(module), said))
-    return Rewrite("freeze", model, tuple(changes), tuple(refused), "", back)
+        mark = len(back)
+        made = _problem(module, norm) or _apply(path, module, norm, parameters, back)
+        if isinstance(made, str):
+            undo(back, mark)
+            refused.append(Refusal(path, made))
+        else:
+            changes.append(made)
+    listed = {change.path for change in changes} | {refusal.path for refusal in refused}
+    others, aside = refusals(found, listed, _not_frozen)
+    return Rewrite("freeze", model, tuple(changes), (*refused, *others), "", back, aside)
 
 
-def _problem(module: Any) -> str | None:
+def _not_frozen(norm: Norm) -> str:
+    if norm.moves_when_training:
+        return "its statistics move"
+    if norm.tracks:
+        return "nothing of it moves in training mode"
+    return "it keeps no running statistics to use" if norm.kind == "batch" else ""
+
+
+def _apply(path: str, module: Any, norm: Norm | None, parameters: bool, back: Back) -> Change | str:
+    """Freeze one layer; or why that does not do."""
+    cls: Any = type(module)
+    before, probe = summary(module), _probe(module, norm)
+    if module.training and cls.train is not nn.Module.train:
+        # A `train` of its own may do more than set a flag, such as join the statistics of parts.
+        back.append(Snapshot(module).put_back)
+        set_mode(module, False)
+    back.append(partial(_thaw, module, cls, module.training))
+    module.__class__ = frozen_class(cls)
+    statistics = {kept.name for kept in norm.does.kept} if norm else None
+    why = _goes_on(probe, _probe(module, norm), statistics)
+    if why:
+        return why
+    said = "uses its running statistics"
+    own = [p for p in module.parameters(recurse=False) if p.requires_grad]
+    if parameters and own:
+        for p in own:
+            p.requires_grad_(False)
+        back.append(partial(_train_again, own))
+        said += ", gamma and beta no longer trained"
+    return Change(path, before, summary(module), said)
+
+
+def _probe(module: nn.Module, norm: Norm | None) -> Probe:
+    if norm is not None:
+        return Probe(module, *norm.template)
+    return Probe(module, (torch.zeros(made_up(module)),))
+
+
+def _goes_on(before: Probe, after: Probe, statistics: set[str] | None) -> str:
+    """Why the layer is not frozen, or ""; it may count its calls, if these are its statistics."""
+    x = before.random(1)
+    try:
+        wanted = before(x, training=False)
+        outputs, layer = after.calls([x, 2 * x + 1])
+    except Unfit as error:
+        return f"it could not be run to see whether its statistics stop ({error}); give a batch"
+    moved = [
+        name for name in changed_names(after.layer, layer)
+        if statistics is None or name in statistics
+    ]  # fmt: skip
+    if moved:
+        return f"its {', '.join(moved)} would go on moving in training mode"
+    gap = apart(wanted, outputs[0])
+    return (
+        "" if gap < CLOSE else f"frozen, its output would be {brief(100 * gap)} % off evaluation's"
+    )
+
+
+CLOSE = 1e-2  # parts of the output's size; rounding in half precision
+
+
+def _problem(module: Any, norm: Norm | None) -> str | None:
     if isinstance(module, Frozen):
         return "it is frozen already"
-    mean, var = module.running_mean, module.running_var
-    if mean is None or var is None:
+    if isinstance(module, batchnorm._BatchNorm):
+        found = {"mean": module.running_mean, "variance": module.running_var}
+    else:
+        found = norm.statistics if norm is not None else {}
+    if any(t is None for t in found.values()):
         return "it keeps no running statistics to use"
-    if mean.device.type == "meta":
+    if any(t.device.type == "meta" for t in (*module.parameters(), *module.buffers())):
         return "its running statistics are on the meta device and hold no numbers"
-    if not bool(torch.isfinite(mean).all() and torch.isfinite(var).all()):
+    if not all(bool(torch.isfinite(t).all()) for t in found.values()):
         return "its running statistics are not finite"
-    counted = module.num_batches_tracked
-    fresh = bool((mean == 0).all() and (var == 1).all())
-    if fresh and counted is not None and int(counted) == 0:
+    gathers = type(module).train is not nn.Module.train  # it may keep them elsewhere until eval()
+    if norm is not None and norm.fresh and not norm.updates and not gathers:
         return "its running statistics have never been updated; load or train the model first"
     return None
 

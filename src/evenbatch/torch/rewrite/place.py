@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from torch import nn
 
+from evenbatch.torch.rewrite._code import read_by_code
 from evenbatch.torch.rewrite._flow import Flow, flow_of
 from evenbatch.torch.rewrite._given import inputs_of
 from evenbatch.torch.rewrite._make import KINDS, Made, over_channels, over_features
+from evenbatch.torch.rewrite._proof import Back, Step, Witness, settled
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
 from evenbatch.torch.rewrite._tree import (
     check_model,
@@ -79,29 +80,36 @@ def place(
         raise RewriteError(f'place: groups is for norm="group", not for norm={norm!r}')
     check_groups(groups, "place")
     flow = flow_of(model, batch, "place")
-    changes, refused = [], []
-    back: list[Callable[[], Any]] = []
+    steps, refused = [], []
     for path, layer in list(model.named_modules()):
         if not isinstance(layer, (*_LINEAR, *_CONV)):
             continue
         made = _problem(model, flow, path, layer) or _made(flow, path, layer, norm, groups)
         if isinstance(made, str):
             refused.append(Refusal(path, made))
-            continue
-        new, evidence = made
-        before = summary(layer)
-        if norm in ("batch", "instance") and layer.bias is not None:
-            back.append(partial(setattr, layer, "bias", layer.bias))
-            layer.bias = None
-            evidence += ", bias removed"
-        both = nn.Sequential(layer, new)
-        both.train(layer.training)
-        back.append(replace(model, layer, both))
-        changes.append(Change(path, before, f"{before}, {summary(new)}", evidence))
-    done = Rewrite("place", model, tuple(changes), tuple(refused), "", back)
-    if not changes or batch is None:
-        return done
-    return runs(done, inputs_of(batch, model, "place"))
+        else:
+            bare = norm in ("batch", "instance") and layer.bias is not None
+            steps.append(Step(path, partial(_apply, model, path, layer, *made, bare)))
+    witness = None
+    if batch is not None:
+        witness = Witness(model, inputs_of(batch, model, "place"), training=True, same=False)
+    _, changes, undone, back = settled("place", model, steps, witness)
+    text = runs(model, witness) if changes and witness is not None else ""
+    return Rewrite("place", model, tuple(changes), (*refused, *undone), text, back)
+
+
+def _apply(
+    model: nn.Module, path: str, layer: Any, new: nn.Module, evidence: str, bare: bool, back: Back
+) -> Change:
+    before = summary(layer)
+    if bare:
+        back.append(partial(setattr, layer, "bias", layer.bias))
+        layer.bias = None
+        evidence += ", bias removed"
+    both = nn.Sequential(layer, new)
+    both.train(layer.training)
+    back.append(replace(model, layer, both))
+    return Change(path, before, f"{before}, {summary(new)}", evidence)
 
 
 def _problem(model: nn.Module, flow: Flow, path: str, layer: Any) -> str | None:
@@ -126,7 +134,8 @@ def _problem(model: nn.Module, flow: Flow, path: str, layer: Any) -> str | None:
             return f"its output is read {len(readers)} times: {', '.join(map(str, readers))}"
         if call.result in flow.kept:
             return "its output is kept by somebody after the forward pass"
-    return hooked(layer) or tied(model, layer) or kept_aside(model, layer)
+    problem = hooked(layer) or tied(model, layer) or kept_aside(model, layer)
+    return problem or read_by_code(model, layer)
 
 
 def _made(flow: Flow, path: str, layer: Any, norm: str, groups: int | None) -> Made | str:

@@ -1,62 +1,34 @@
-"""Give batch norm the statistics of a whole data set."""
+"""Give norm layers the statistics of a whole data set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.modules import batchnorm
 
-from evenbatch.torch.models.keeping import left_as_it_was
-from evenbatch.torch.models.running import set_mode
-from evenbatch.torch.models.words import counted, short
-from evenbatch.torch.rewrite._given import inputs_of, mismatch
+from evenbatch.torch.measuring import Found, Norm, Probe, Unfit, find
+from evenbatch.torch.measuring.kept import filled, state
+from evenbatch.torch.measuring.known import own_code
+from evenbatch.torch.models.words import counted
+from evenbatch.torch.rewrite._moments import (
+    Moments,
+    all_ranks,
+    by_role,
+    channel_of,
+    of_channels,
+    on,
+    put,
+)
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
+from evenbatch.torch.rewrite._seen import refusals, seen
 from evenbatch.torch.rewrite._tree import check_model
 from evenbatch.torch.rewrite.freeze import Frozen
-
-
-class _Local(nn.SyncBatchNorm):
-    """What a synchronized batch norm is while statistics are gathered: ranks may have different
-    numbers of batches, and would wait for each other."""
-
-    def forward(self, input: Any) -> Any:
-        return batchnorm._BatchNorm.forward(self, input)
-
-
-@dataclass
-class _Moments:
-    """Count, mean and summed squared deviations of everything one layer was given."""
-
-    count: int = 0
-    mean: Any = 0.0
-    spread: Any = 0.0
-    finite: bool = True
-
-    def join(self, count: int, mean: Any, spread: Any) -> None:
-        """Take in another part (Chan, Golub, LeVeque 1983, equation 2.1)."""
-        if count == 0:
-            return
-        total = self.count + count
-        apart = mean - self.mean
-        self.spread = self.spread + spread + apart * apart * (self.count * count / total)
-        self.mean = self.mean + apart * (count / total)
-        self.count = total
-
-    def see(self, x: torch.Tensor, mask: torch.Tensor | None) -> None:
-        """Take in one input (N, C, *spatial)."""
-        values = x.detach().movedim(1, -1)
-        values = values[mask] if mask is not None else values.flatten(0, -2)
-        values = values.to(torch.float64 if x.device.type != "mps" else torch.float32)
-        self.finite = self.finite and bool(torch.isfinite(values).all())
-        if len(values):
-            mean = values.mean(0)
-            self.join(len(values), mean, ((values - mean) ** 2).sum(0))
 
 
 def refresh(
@@ -69,6 +41,9 @@ def refresh(
     values a layer is given, over all batches, whatever their sizes: not an average of batch
     variances. A layer called several times counts all its calls; under `torch.distributed` all
     ranks' values are joined, once at the end, so ranks may have different numbers of batches.
+
+    A layer of another class than torch.nn's is first run once in training mode, on a copy: if its
+    own update does not write the mean and variance of what it is given, it is refused.
 
     In the first pass each layer normalizes by the batch, as in training, and everything else is in
     evaluation mode (dropout would change the variance). Later passes use the statistics found
@@ -115,48 +90,127 @@ def refresh(
             "refresh: the loader is an iterator, which cannot start anew for another pass; give a "
             "list or a DataLoader"
         )
-    layers = {path: m for path, m in model.named_modules() if isinstance(m, batchnorm._BatchNorm)}
-    refused = [Refusal(path, why) for path, m in layers.items() if (why := _problem(m))]
-    for refusal in refused:
-        del layers[refusal.path]
+    first, loader = _peeked(loader)
+    layers, refused, aside = _judged(model, _found(model, first))
     if not layers:
-        return Rewrite("refresh", model, (), tuple(refused))
-    old = {path: (m.running_mean.clone(), m.running_var.clone()) for path, m in layers.items()}
-    found: dict[str, _Moments] = {}
-    seen = 0
+        return Rewrite("refresh", model, (), tuple(refused), "", [], aside)
+    old = {path: {r: t.clone() for r, t in n.statistics.items()} for path, n in layers.items()}
+    moments: dict[str, Moments] = {}
+    seen_batches = 0
     try:
         for number in range(passes):
-            found, seen = _all_ranks(model, layers, loader, limit, by_batch=number == 0)
-            for path, m in layers.items():
-                if _usable(found[path]) is None:
-                    _set(m, *_statistics(found[path]))
+            moments, seen_batches = all_ranks(model, layers, loader, limit, by_batch=number == 0)
+            for path, norm in layers.items():
+                if _usable(moments[path]) is None:
+                    put(norm, moments[path])
     except BaseException:
-        for path, m in layers.items():
-            _set(m, *old[path])
+        for path, norm in layers.items():
+            _set(norm, old[path])
         raise
     changes = []
-    for path, m in layers.items():
-        why = _usable(found[path])
+    for path, norm in layers.items():
+        why = _usable(moments[path])
         if why is not None:
             refused.append(Refusal(path, why))
             continue
-        changes.append(Change(path, summary(m), summary(m), _moved(found[path], *old[path])))
-    back: list[Any] = [partial(_set, layers[change.path], *old[change.path]) for change in changes]
-    text = f"statistics of {counted(seen, 'batch', 'batches')}, {counted(passes, 'pass', 'passes')}"
-    return Rewrite("refresh", model, tuple(changes), tuple(refused), text, back)
+        name = summary(norm.module)
+        changes.append(Change(path, name, name, _moved(by_role(norm, moments[path]), old[path])))
+    back: list[Any] = [partial(_set, layers[change.path], old[change.path]) for change in changes]
+    text = (
+        f"statistics of {counted(seen_batches, 'batch', 'batches')}, "
+        f"{counted(passes, 'pass', 'passes')}"
+    )
+    return Rewrite("refresh", model, tuple(changes), tuple(refused), text, back, aside)
 
 
-def _problem(module: Any) -> str | None:
+def _judged(model: nn.Module, found: Found) -> tuple[dict[str, Norm], list[Refusal], str]:
+    """The layers that can be given statistics, those that cannot, and the rest in a sentence."""
+    norms = {norm.path: norm for norm in found.norms if not norm.call}
+    layers, refused = {}, []
+    for path, module in model.named_modules():
+        norm = norms.get(path)
+        if isinstance(module, batchnorm._BatchNorm) or (norm and norm.moves_when_training):
+            why = _problem(module, norm)
+            if norm is None or why is not None:
+                refused.append(Refusal(path, why or "what it does could not be measured"))
+            else:
+                layers[path] = norm
+    others, aside = refusals(found, {*layers, *(r.path for r in refused)}, _not_refreshed)
+    return layers, [*refused, *others], aside
+
+
+def _peeked(loader: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
+    """The first batch, and a loader that still gives all of them."""
+    with torch.random.fork_rng(devices=[]):  # a DataLoader draws a seed for its workers
+        iterator = iter(loader)
+        first = next(iterator, None)
+    return first, chain([first], iterator) if iterator is loader and first is not None else loader
+
+
+def _found(model: nn.Module, first: Any) -> Found:
+    """The norms, measured on the first batch, where the model takes it."""
+    with suppress(RewriteError):
+        device = next((t.device for t in (*model.parameters(), *model.buffers())), None)
+        return seen(model, on(device, first), "refresh")
+    return find(model)
+
+
+def _not_refreshed(norm: Norm) -> str:
+    if isinstance(norm.module, Frozen):
+        return "it is frozen"
+    if norm.moves_when_training:
+        return "its statistics move"
+    if norm.kind == "frozen batch":
+        return "its statistics are fixed"
+    return "it keeps no running statistics" if norm.kind == "batch" else ""
+
+
+def _problem(module: Any, norm: Norm | None) -> str | None:
+    """Why the layer cannot be given statistics, or None."""
     if isinstance(module, Frozen):
         return "it is frozen"
-    if module.running_mean is None or module.running_var is None:
+    if isinstance(module, batchnorm._BatchNorm) and None in (
+        module.running_mean, module.running_var
+    ):  # fmt: skip
         return "it keeps no running statistics"
-    if module.running_mean.device.type == "meta":
+    if any(t.device.type == "meta" for t in module.buffers()):
         return "its running statistics are on the meta device and cannot hold any"
+    if norm is None:
+        return None
+    roles = {kept.role: kept for kept in norm.does.kept if kept.role != "other"}
+    if not of_channels(norm.does):
+        return f"what it keeps is not of all values of a channel: it {norm.does.described()}"
+    if not {"variance", "deviation"} & set(roles) or len(roles) > 2 or "spread" in roles:
+        kept = ", ".join(f"{k.name} ({k.role})" for k in norm.does.kept)
+        return f"it keeps {kept}, which is no mean and variance of each channel"
+    return None if own_code(module) else _other_update(norm)
+
+
+def _other_update(norm: Norm) -> str | None:
+    """Why a layer's own update, in one pass in training mode, is not what would be written here; or
+    None. With nothing kept before, it writes its weight times the batch's statistics."""
+    x = 3 * Probe(norm.module, *norm.template).random(4) + 5
+    written = [kept.name for kept in norm.does.kept if kept.name in norm.does.moves]
+    expected = Moments()
+    expected.see(x, channel_of(norm, tuple(x.shape)))
+    try:
+        probe = Probe(norm.module, *norm.template).wide()
+        _, layer = probe.calls([x], edit=filled(written, 0.0))
+    except Unfit as error:
+        return f"its own update could not be seen: {error}"
+    wanted = by_role(norm, expected)
+    for kept in norm.does.kept:
+        value = wanted.get(kept.role)
+        if value is None:
+            continue
+        now = state(layer)[kept.name].double().cpu().flatten()
+        weight = 1.0 if kept.weight is None else kept.weight
+        if now.shape != value.shape or not torch.allclose(now, weight * value, rtol=1e-3):
+            return f"its own update does not make {kept.name} the {kept.role} of what it is given"
     return None
 
 
-def _usable(moments: _Moments) -> str | None:
+def _usable(moments: Moments) -> str | None:
     """Why these moments cannot be a layer's statistics, or None."""
     if moments.count < 2:
         return f"it was given {moments.count} values per channel; a variance needs 2"
@@ -165,139 +219,24 @@ def _usable(moments: _Moments) -> str | None:
     return None
 
 
-def _statistics(moments: _Moments) -> tuple[torch.Tensor, torch.Tensor]:
-    return moments.mean, moments.spread / (moments.count - 1)
-
-
-def _set(module: Any, mean: torch.Tensor, var: torch.Tensor) -> None:
+def _set(norm: Norm, values: dict[str, torch.Tensor]) -> None:
+    held = norm.statistics
     with torch.no_grad():
-        module.running_mean.copy_(mean)
-        module.running_var.copy_(var)
+        for role, value in values.items():
+            held[role].copy_(value)
 
 
-def _moved(moments: _Moments, mean: torch.Tensor, var: torch.Tensor) -> str:
+def _moved(new: dict[str, torch.Tensor], old: dict[str, torch.Tensor]) -> str:
     """How far the new statistics are from these old ones."""
-    new_mean, new_var = _statistics(moments)
-    spread = new_var.clamp(min=1e-30).sqrt()
-    shift = float(((new_mean - mean.to(new_mean.dtype)).abs() / spread).max())
-    ratio = new_var.clamp(min=1e-30) / var.to(new_var.dtype).clamp(min=1e-30)
-    return (
-        f"mean moved by up to {shift:.2g} standard deviations, variance times "
-        f"{float(ratio.min()):.2g} to {float(ratio.max()):.2g}"
-    )
-
-
-# ---- gathering -----------------------------------------------------------------------------------
-
-
-def _all_ranks(
-    model: nn.Module,
-    layers: dict[str, Any],
-    loader: Iterable[Any],
-    limit: int | None,
-    by_batch: bool,
-) -> tuple[dict[str, _Moments], int]:
-    """One pass: the moments of each layer's inputs on all ranks, and the number of batches.
-
-    A rank that fails says so to the others, which would wait for it forever.
-    """
-    found: dict[str, _Moments] = {}
-    problem, seen = "", 0
-    try:
-        found, seen = _gathered(model, layers, loader, limit, by_batch)
-    except RewriteError as error:
-        problem = str(error)
-    there = torch.distributed.is_available() and torch.distributed.is_initialized()
-    ranks = torch.distributed.get_world_size() if there else 1
-    if ranks > 1:
-        answers: list[Any] = [None] * ranks
-        torch.distributed.all_gather_object(answers, ({} if problem else found, seen, problem))
-    else:
-        answers = [(found, seen, problem)]
-    for rank, (_, _, said) in enumerate(answers):
-        if said:
-            raise RewriteError(said if ranks == 1 else f"{said} (on rank {rank})")
-    joined = {path: _Moments() for path in layers}
-    for moments, _, _ in answers:  # in the order of ranks, so all get the same to the bit
-        for path, part in moments.items():
-            joined[path].join(part.count, part.mean, part.spread)
-            joined[path].finite &= part.finite
-    return joined, sum(count for _, count, _ in answers)
-
-
-def _gathered(
-    model: nn.Module,
-    layers: dict[str, Any],
-    loader: Iterable[Any],
-    limit: int | None,
-    by_batch: bool,
-) -> tuple[dict[str, _Moments], int]:
-    """One pass on this rank."""
-    found = {path: _Moments() for path in layers}
-    device = next((t.device for t in (*model.parameters(), *model.buffers())), None)
-    seen = 0
-    with ExitStack() as stack:
-        stack.enter_context(left_as_it_was(model))
-        stack.enter_context(torch.no_grad())
-        set_mode(model, False)
-        for path, module in layers.items():
-            stack.enter_context(_watched(module, found[path], by_batch))
-        for batch in loader:
-            if limit is not None and seen >= limit:
-                break
-            inputs = inputs_of(_on(device, batch), model, f"refresh: batch {seen}", some=False)
-            try:
-                model(*inputs.args, **inputs.kwargs)
-            except Exception as error:
-                raise RewriteError(
-                    f"refresh: the model failed on batch {seen} ({inputs.described()}): "
-                    f"{short(error)}{mismatch(model, inputs)}"
-                ) from error
-            seen += 1
-    if seen == 0:
-        raise RewriteError("refresh: the loader gave no batch; an iterator used up before?")
-    for moments in found.values():
-        if moments.count:
-            moments.mean, moments.spread = moments.mean.cpu(), moments.spread.cpu()
-    return found, seen
-
-
-def _on(device: torch.device | None, batch: Any) -> Any:
-    """The batch's tensors on the model's device."""
-    if isinstance(batch, torch.Tensor):
-        if batch.device.type == "meta":
-            raise RewriteError("refresh: a batch is on the meta device, which holds no numbers")
-        return batch.to(device)
-    if isinstance(batch, Mapping):
-        return {name: _on(device, value) for name, value in batch.items()}
-    if isinstance(batch, (tuple, list)):
-        return [_on(device, value) for value in batch]
-    return batch
-
-
-@contextmanager
-def _watched(module: Any, moments: _Moments, by_batch: bool) -> Iterator[None]:
-    """The layer with its inputs observed, normalizing by the batch if so asked."""
-
-    def look(layer: Any, args: Any, kwargs: Any) -> None:
-        given = {**dict(zip(("input", "mask"), args, strict=False)), **kwargs}
-        before = moments.count
-        moments.see(given["input"], given.get("mask"))
-        if by_batch:
-            # One value has no variance: such a batch is normalized by all the values so far.
-            layer.training = moments.count - before > 1 or moments.count < 2
-            if not layer.training:
-                _set(layer, *_statistics(moments))
-
-    hook = module.register_forward_pre_hook(look, with_kwargs=True, prepend=True)
-    cls, tracked = type(module), module.track_running_stats
-    if by_batch:
-        # In training mode, without a place to write to.
-        module.training, module.track_running_stats = True, False
-        if isinstance(module, nn.SyncBatchNorm):
-            module.__class__ = _Local
-    try:
-        yield
-    finally:
-        hook.remove()
-        module.__class__, module.track_running_stats = cls, tracked
+    said = []
+    power = 1 if "variance" in new else 2
+    spread = new.get("variance", new.get("deviation", torch.ones(())))
+    var, was = (t.double().cpu().flatten() ** power for t in
+                (spread, old.get("variance", old.get("deviation", spread))))  # fmt: skip
+    if "mean" in new:
+        shift = (new["mean"].cpu() - old["mean"].double().cpu().flatten()).abs()
+        most = float((shift / var.clamp(min=1e-30).sqrt()).max())
+        said.append(f"mean moved by up to {most:.2g} standard deviations")
+    ratio = var.clamp(min=1e-30) / was.clamp(min=1e-30)
+    said.append(f"variance times {float(ratio.min()):.2g} to {float(ratio.max()):.2g}")
+    return ", ".join(said)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.modules import batchnorm, instancenorm
 
-from evenbatch.torch.measuring.known import KINDS as TORCH_KINDS
-from evenbatch.torch.models.inputs import Inputs
-from evenbatch.torch.models.keeping import left_as_it_was
-from evenbatch.torch.models.running import forward, set_mode
-from evenbatch.torch.models.words import short
+from evenbatch.torch.measuring import Norm
+from evenbatch.torch.measuring.known import kind_of
+from evenbatch.torch.rewrite._code import read_by_code
 from evenbatch.torch.rewrite._flow import Flow, recorded
 from evenbatch.torch.rewrite._given import inputs_of
 from evenbatch.torch.rewrite._make import KINDS, Made, over_channels, over_features
+from evenbatch.torch.rewrite._proof import Back, Step, Witness, outputs, settled
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
+from evenbatch.torch.rewrite._seen import foreign, refusals, seen
 from evenbatch.torch.rewrite._tree import check_model, hooked, kept_aside, like, replace, tied
 
 _CHANNELS = (batchnorm._BatchNorm, instancenorm._InstanceNorm, nn.GroupNorm)
@@ -64,36 +64,41 @@ def swap(model: nn.Module, old: str, new: str, *, batch: Any, groups: int | None
     if batch is None:
         raise RewriteError("swap: needs a batch: the shapes of the inputs decide what fits")
     flow = recorded(model, batch, "swap")
-    root, changes, refused = model, [], []
-    back: list[Callable[[], Any]] = []
+    steps, refused = [], []
     for path, module in list(model.named_modules()):
-        if _kind(module) != old:
+        if kind_of(module) != old:
             continue
         made = _judged(model, flow, path, module) or _made(module, flow, path, new, groups)
         if isinstance(made, str):
             refused.append(Refusal(path, made))
             continue
-        layer, evidence = made
-        evidence += _carry_over(module, layer)
-        layer.train(module.training)
-        back.append(replace(model, module, layer))
-        root = layer if module is model else root
-        changes.append(Change(path, summary(module), summary(layer), evidence))
-    done = Rewrite("swap", root, tuple(changes), tuple(refused), "", back)
-    return runs(done, inputs_of(batch, model, "swap")) if changes else done
+        root = made[0] if module is model else None
+        steps.append(Step(path, partial(_apply, model, path, module, *made), root))
+
+    def other(norm: Norm) -> str:
+        return foreign(norm) if norm.kind in (old, f"frozen {old}") else ""
+
+    listed = {step.path for step in steps} | {refusal.path for refusal in refused}
+    others, aside = refusals(seen(model, batch, "swap"), listed, other)
+    witness = Witness(model, inputs_of(batch, model, "swap"), training=True, same=False)
+    root, changes, undone, back = settled("swap", model, steps, witness)
+    text = runs(root, witness) if changes else ""
+    return Rewrite("swap", root, tuple(changes), (*refused, *undone, *others), text, back, aside)
+
+
+def _apply(
+    model: nn.Module, path: str, module: nn.Module, layer: nn.Module, evidence: str, back: Back
+) -> Change:
+    evidence += _carry_over(module, layer)
+    layer.train(module.training)
+    back.append(replace(model, module, layer))
+    return Change(path, summary(module), summary(layer), evidence)
 
 
 def check_groups(groups: Any, what: str) -> None:
     """Raise unless it is a number of groups, or None."""
     if groups is not None and (not isinstance(groups, int) or groups < 1):
         raise RewriteError(f"{what}: groups must be a whole number from 1 on, got {groups!r}")
-
-
-def _kind(module: nn.Module) -> str | None:
-    for cls, kind in TORCH_KINDS:
-        if isinstance(module, cls):
-            return kind
-    return None
 
 
 def _judged(model: nn.Module, flow: Flow, path: str, module: Any) -> str | None:
@@ -117,7 +122,8 @@ def _judged(model: nn.Module, flow: Flow, path: str, module: Any) -> str | None:
             f"{type(parent).__name__} reads its layer norms' weights itself in its fast path, and "
             "would go on computing layer norm"
         )
-    return hooked(module) or tied(model, module) or kept_aside(model, module)
+    problem = hooked(module) or tied(model, module) or kept_aside(model, module)
+    return problem or read_by_code(model, module)
 
 
 def _made(module: Any, flow: Flow, path: str, new: str, groups: int | None) -> Made | str:
@@ -148,11 +154,12 @@ def _made(module: Any, flow: Flow, path: str, new: str, groups: int | None) -> M
 
 
 def _eps(module: Any) -> float:
-    """eps as a number: RMS norm's None means the dtype's machine epsilon."""
+    """eps as it is used: RMS norm's None is the epsilon of the type it is computed in, which for
+    half precision is float32."""
     if module.eps is not None:
         return float(module.eps)
     dtype = like(module).get("dtype", torch.float32)
-    return float(torch.finfo(dtype).eps)
+    return float(torch.finfo(torch.float64 if dtype == torch.float64 else torch.float32).eps)
 
 
 def _carry_over(old: Any, new: Any) -> str:
@@ -169,22 +176,8 @@ def _carry_over(old: Any, new: Any) -> str:
     return "".join(f", {word}" for word in said)
 
 
-def runs(done: Rewrite, inputs: Inputs) -> Rewrite:
-    """The same with the evidence that the model runs on the batch, in training mode too.
-
-    Raises:
-        RewriteError: it does not; everything was put back.
-    """
-    try:
-        for training in (True, False):
-            with left_as_it_was(done.model):
-                set_mode(done.model, training)
-                shapes = [tuple(t.shape) for t in forward(done.model, inputs)]
-    except Exception as error:
-        done.undo()
-        raise RewriteError(
-            f"{done.what}: the rewritten model fails on the batch, so nothing was changed: "
-            f"{short(error)}"
-        ) from error
-    text = f"the model runs on the batch; outputs {', '.join(map(str, shapes))}"
-    return Rewrite(done.what, done.model, done.changes, done.refused, text, done._back)
+def runs(model: nn.Module, witness: Witness) -> str:
+    """The evidence that the model runs on the batch, in training mode too."""
+    inputs = witness.before[0][0]
+    shapes = [tuple(t.shape) for t in outputs(model, inputs)]
+    return f"the model runs on the batch; outputs {', '.join(map(str, shapes))}"

@@ -8,8 +8,10 @@ from typing import Any
 from torch import nn
 from torch.nn.modules import batchnorm
 
+from evenbatch.torch.measuring import Norm, find
 from evenbatch.torch.rewrite._flow import recorded
 from evenbatch.torch.rewrite._result import Change, Refusal, Rewrite, RewriteError, summary
+from evenbatch.torch.rewrite._seen import foreign, refusals
 from evenbatch.torch.rewrite._tree import check_model, hooked, kept_aside, replace
 from evenbatch.torch.rewrite.freeze import Frozen
 
@@ -154,8 +156,10 @@ def _rewritten(
     """Put what `made` gives in place of each batch norm among the modules."""
     root, changes, refused = model, [], []
     back: list[Callable[[], Any]] = []
+    listed = {path for path, m in model.named_modules() if isinstance(m, batchnorm._BatchNorm)}
+    others, aside = refusals(find(model), listed, _not_torchs)
     for path, module in list(model.named_modules()):
-        if not isinstance(module, batchnorm._BatchNorm) or module not in modules:
+        if path not in listed or module not in modules:
             continue
         new = kept_aside(model, module) or made(path, module)
         if isinstance(new, str):
@@ -167,4 +171,8 @@ def _rewritten(
         back.append(replace(model, module, new))
         root = new if module is model else root
         changes.append(Change(path, summary(module), summary(new)))
-    return Rewrite(what, root, tuple(changes), tuple(refused), "", back)
+    return Rewrite(what, root, tuple(changes), (*refused, *others), "", back, aside)
+
+
+def _not_torchs(norm: Norm) -> str:
+    return foreign(norm) if norm.kind == "batch" else ""

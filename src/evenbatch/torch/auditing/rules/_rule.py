@@ -47,6 +47,7 @@ class Rule:
                 found.fix,
                 found.evidence,
                 found.apply if fixable else None,
+                found.moves,
             )
             for found in self.check(subject)
         ]

@@ -67,6 +67,7 @@ def eps_vanishes(subject: Subject) -> Iterator[Found]:
             f"eps={brief(SAFE)}, or calculate in float32 inside the layer.",
             {"layers": len(norms), "dtype": word, **({} if eps is None else {"eps": eps})},
             partial(_raise_eps, [norm.module for norm in norms]) if settable else None,
+            moves=True,
         )
 
 

@@ -63,6 +63,7 @@ def half_precision_statistics(subject: Subject) -> Iterator[Found]:
         "cast the batch norms back to float32; they take half-precision input all the same.",
         {"layers": len(found), "dtype": word, "zero_variances": zeros},
         partial(_widen, [norm.module for norm in found]),
+        moves=True,
     )
 
 

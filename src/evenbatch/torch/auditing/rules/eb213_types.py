@@ -63,6 +63,7 @@ def mixed_types(subject: Subject) -> Iterator[Found]:
             "one type for all four, float32 if in doubt.",
             {"layers": len(found)},
             partial(_widen, [norm.module for norm, _ in found]),
+            moves=True,
         )
 
 
