@@ -8,8 +8,9 @@
 Numba lowers the kernels for a processor without features, whose registers are WebAssembly's; their
 IR is kept as Numba writes it, before any pass of LLVM, so nothing of this machine is in it. All
 that an entry calls is linked to one module, LLVM optimizes that for wasm32 with simd128, and
-wasm-ld makes the file of it. It imports nothing: neither Python, nor a C library, nor BLAS, in
-whose stead large products are made of tiles, too.
+wasm-ld makes the file of it. It imports nothing, neither Python nor a C library, and takes no memory
+of its own: where Numba's loop copies the operands of large products, this one reads them where they
+lie, which gives the same bits.
 
 An entry takes a table of 64-bit words. An array is four of them: its address and up to three
 sizes; a number is one. kernels.json has their order and types, and what the whole numbers in them
@@ -117,8 +118,8 @@ def capture() -> None:
     codegen.CPUCodeLibrary.add_ir_module = keeping
 
 
-def without_blas() -> None:
-    """Make large products of tiles as well."""
+def without_copies() -> None:
+    """Make large products as small ones are."""
     import numpy as np
 
     from evenbatch.kernels._jit import kernel
@@ -133,7 +134,7 @@ def without_blas() -> None:
         else:
             tiled(a, b, out, a0, a_row, np.int64(1), b0, cols, o0, cols, rows, cols, depth)
 
-    matmul._by_blas = by_tiles
+    matmul._packed = by_tiles
 
 
 def entries(name: str) -> dict[str, tuple[Any, list[Any], list[str]]]:
@@ -375,7 +376,7 @@ def build_here(folder: Path) -> None:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     capture()
-    without_blas()
+    without_copies()
     for name in TYPES:
         code = compiled(name)
         link(code, folder / f"kernels-{name}.wasm", list(entries(name)))

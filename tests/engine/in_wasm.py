@@ -123,6 +123,8 @@ def trials() -> tuple[tuple[str, Trial, Dataset], ...]:
         ("3,000 steps", long, data),
         ("unstable", replace(long, network=wild, learning_rate=0.3), data),
         ("diverges", replace(long, network=wild, learning_rate=1e6, steps=200), data),
+        ("large products", replace(long, network=Network(16, (520, 512), 4, norm="batch"), steps=3,
+                                   evaluate_every=3, probe_every=0), data),
         ("adam, cosine", replace(long, optimizer="adam", schedule="cosine", learning_rate=0.01,
                                  warmup=100), data),
     ]  # fmt: skip
