@@ -8,9 +8,9 @@
 Numba lowers the kernels for a processor without features, whose registers are WebAssembly's; their
 IR is kept as Numba writes it, before any pass of LLVM, so nothing of this machine is in it. All
 that an entry calls is linked to one module, LLVM optimizes that for wasm32 with simd128, and
-wasm-ld makes the file of it. It imports nothing, neither Python nor a C library, and takes no memory
-of its own: where Numba's loop copies the operands of large products, this one reads them where they
-lie, which gives the same bits.
+wasm-ld makes the file of it. It imports nothing, neither Python nor a C library, and takes no
+memory of its own: where Numba's loop copies the operands of large products, this one reads them
+where they lie, which gives the same bits.
 
 An entry takes a table of 64-bit words. An array is four of them: its address and up to three
 sizes; a number is one. kernels.json has their order and types, and what the whole numbers in them
