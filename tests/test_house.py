@@ -31,7 +31,7 @@ FLOORS = {
 } | {"_shown": 0, "table_options": 0, "__main__": 10}
 TORCH_MAY = {"_shown", "kernels", "norms"}
 # Comparing trains by the same protocol as the claims, and reports in the same way.
-COMPARING_MAY = TORCH_MAY | {"engine", "store", "protocol", "report"}
+COMPARING_MAY = TORCH_MAY | {"data", "engine", "store", "protocol", "report"}
 MAY_TORCH = {"cli"}
 ROOMS = re.findall(
     r"`(\w+)`", PLAN.partition("its rooms, each on those before it:")[2].split("|")[0]

@@ -153,7 +153,7 @@ def test_quick_means_fewer_seeds_and_still_enough() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"norm": "none"}, "norm is 'none', which is what the other arm has"),
+        ({"norm": "none"}, "norm is 'none', as the other arm's"),
         ({"norm": "bach"}, "did you mean 'batch'"),
         ({"seeds": 0}, "seeds is 0; it must be from 1 to 10000"),
         ({"depth": 0}, "depth is 0; it must be from 1 to 200"),

@@ -53,7 +53,7 @@ def test_on_a_log_it_is_lines_with_counts_and_time_left() -> None:
     assert len(lines) == 6, "one every five seconds, and one for what is new"
 
 
-def test_dear_trainings_count_for_more_than_cheap_ones() -> None:
+def test_dear_runs_count_for_more_than_cheap_ones() -> None:
     cheap, dear = trial(3), trial(30)
     assert 5 < cost(dear) / cost(cheap) < 20
     assert cost(trial(steps=2000)) / cost(trial()) == pytest.approx(2, rel=0.05)

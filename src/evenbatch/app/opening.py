@@ -19,7 +19,7 @@ class UserError(Exception):
 
 @contextmanager
 def chosen_runner(on: str, address: str | None) -> Iterator[Runner]:
-    """Where trainings run, as asked for; what was started for it is ended afterwards."""
+    """Where trials are trained, as asked for; what was started for it is ended afterwards."""
     from evenbatch.runners import Local
     from evenbatch.runners.on_ray import OnRay
 

@@ -18,8 +18,8 @@ class Outcome:
     """What there is of an experiment, finished or not.
 
     Attributes:
-        curves: finished trainings by the key of their trial.
-        timed: trainings of the timing pass, in order.
+        curves: finished runs by the key of their trial.
+        timed: runs of the timing pass, in order.
         interrupted: Ctrl-C ended it early.
     """
 
@@ -34,7 +34,7 @@ class Outcome:
 
 Watch = Callable[[Round, int], None]
 """Called with the round and how many of its trials have ended: at its start, once for all that were
-stored, and after each. A training it was told of is committed, if there is a store."""
+stored, and after each. A run it was shown is committed, if there is a store."""
 
 
 def carry_out(
@@ -48,14 +48,14 @@ def carry_out(
 ) -> Outcome:
     """Train what the experiment asks for until it asks for nothing more, then time.
 
-    Timed trainings run on this machine, one at a time and in the experiment's order: nothing of
+    Timed runs are done on this machine, one at a time and in the experiment's order: nothing of
     ours competes with them, and arms that take turns share whatever else the machine is doing. All
     curves are rounded to float32, stored or not: a result does not depend on where they came from.
 
     Args:
         study: any object with the members of `verdict.Study`.
         threads: cores to use; all by default.
-        watch: told of progress, in this thread.
+        watch: hears of progress, in this thread.
         outcome: what is already there; it is added to and returned.
         store: answers trials it knows, and keeps the others as they finish. If it fails on the way
             (a full disk), that is said once and all goes on without it.
@@ -97,7 +97,7 @@ class _Progress:
             runner.run(missing, study.datasets, lambda *got: self.keep(shelf, *got), threads)
             self.tell(shelf.flush())
         except BaseException:
-            # What is finished is kept, whatever ended the rest; progress is told no more.
+            # What is finished is kept, whatever ended the rest; progress is shown no more.
             self.add(shelf.flush())
             raise
 

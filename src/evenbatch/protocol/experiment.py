@@ -48,7 +48,7 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Pick(msgspec.Struct, frozen=True, kw_only=True):
-    """A level chosen by what was measured: the first at which an effect is surely large enough.
+    """A level chosen by what was measured: the first at which an effect is clearly large enough.
 
     Cells name it by its id with a $: ``{"arm": "$drifted"}``.
 

@@ -3,7 +3,7 @@
 A step holds all its numbers (means, factors, chosen rows), so another program makes the same data
 from the same rows. Each data set that is made has a name of its own, which says what was done:
 "digits, 200 rows". The test rows stay what they are, except where their columns must change with
-those of the training rows.
+those of the training rows, or fewer of them are wanted.
 
 >>> from evenbatch.data import load
 >>> few = Prepared(load("digits")).fewer_rows(200)
@@ -74,6 +74,13 @@ class TakeRows(msgspec.Struct, frozen=True, tag="take-rows"):
     suffix: str
 
 
+class TakeTests(msgspec.Struct, frozen=True, tag="take-tests"):
+    """These test rows alone."""
+
+    rows: list[int]
+    suffix: str
+
+
 class TakeTargets(msgspec.Struct, frozen=True, tag="take-targets"):
     """Training row `rows[i]` gets the target of row `targets[i]`."""
 
@@ -96,6 +103,7 @@ Step = (
     | BlackAndWhite
     | AddColumn
     | TakeRows
+    | TakeTests
     | TakeTargets
     | OrderTests
 )
@@ -141,6 +149,8 @@ def _applied(data: Dataset, step: Step) -> dict[str, Any]:
         return {"x_train": x_train, "x_test": x_test, "features": (*data.features, "constant")}
     if isinstance(step, TakeRows):
         return _rows(data, "train", step.rows)
+    if isinstance(step, TakeTests):
+        return _rows(data, "test", step.rows)
     if isinstance(step, TakeTargets):
         y = data.y_train.copy()
         y[step.rows] = y[step.targets]
@@ -238,17 +248,19 @@ class Prepared:
 
     def fewer_rows(self, rows: int, seed: int = 0) -> Prepared:
         """Some training rows, each class with its share as far as `rows` allow; all test rows."""
-        data = self.data
-        order = random_order(data.n_train, seed)
-        if data.task == "classification":
-            # Rank within its class, as a share: the first rows by it hold every class evenly.
-            labels = data.y_train[order]
-            share = np.empty(len(order))
-            for label in np.unique(labels):
-                where = np.flatnonzero(labels == label)
-                share[where] = (np.arange(len(where)) + 0.5) / len(where)
-            order = order[np.argsort(share, kind="stable")]
-        return self.then(TakeRows(np.sort(order[:rows]).tolist(), f"{rows} rows"))
+        return self.then(TakeRows(_some(self.data, "train", rows, seed), f"{rows} rows"))
+
+    def fewer_tests(self, rows: int, seed: int = 0) -> Prepared:
+        """At most so many test rows, each class with its share.
+
+        >>> from evenbatch.data import load
+        >>> Prepared(load("digits")).fewer_tests(100).data.name
+        'digits, 100 of 359 test rows'
+        """
+        if self.data.n_test <= rows:
+            return self
+        suffix = f"{rows} of {self.data.n_test} test rows"
+        return self.then(TakeTests(_some(self.data, "test", rows, seed), suffix))
 
     def shuffled_targets(self, share: float, seed: int = 0) -> Prepared:
         """A share of the training rows get each other's targets; the test rows keep theirs.
@@ -290,6 +302,22 @@ class Prepared:
         'cookies, test rows shuffled'
         """
         return self.then(OrderTests(random_order(self.data.n_test, seed).tolist()))
+
+
+def _some(data: Dataset, part: str, rows: int, seed: int) -> list[int]:
+    """Some rows of a part, in order, each class with its share as far as `rows` allow."""
+    targets = getattr(data, f"y_{part}")
+    order = random_order(len(targets), seed)
+    if data.task == "classification":
+        # Rank within its class, as a share: the first rows by it hold every class evenly.
+        labels = targets[order]
+        share = np.empty(len(order))
+        for label in np.unique(labels):
+            where = np.flatnonzero(labels == label)
+            share[where] = (np.arange(len(where)) + 0.5) / len(where)
+        order = order[np.argsort(share, kind="stable")]
+    found: list[int] = np.sort(order[:rows]).tolist()
+    return found
 
 
 def deviations(data: Dataset) -> NDArray[np.float64]:

@@ -45,7 +45,7 @@ from evenbatch.protocol.wording import count, listed
 POINT = 1.0
 """A difference of metrics that matters: one percentage point of accuracy, or 0.01 of R². The test
 sets here have a few hundred to a few thousand rows, on which accuracy itself is uncertain by about
-as much; a smaller gain could not be told from another choice of test rows."""
+as much; a smaller gain could not be distinguished from another choice of test rows."""
 
 _ANSWERED = {
     HOLDS: "Holds",
@@ -285,7 +285,7 @@ def joined(answers: Sequence[Answer]) -> Answer:
     """One answer from those to the parts of a claim.
 
     All the same: that one. Some hold, at least in part: holds in part. None does, and one does not
-    hold: does not hold. Else it cannot be told.
+    hold: does not hold. Else it cannot tell.
 
     >>> joined([HOLDS, HOLDS]), joined([HOLDS, FAILS]), joined([FAILS, CANNOT_TELL])
     ('holds', 'holds in part', 'does not hold')

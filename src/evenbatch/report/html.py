@@ -111,7 +111,7 @@ def _head(report: Report) -> str:
     if not report.complete:
         partial = (
             '<p class="partial"><b>Partial.</b> The run was interrupted. What follows is what its '
-            "finished trainings show. Run the command again to measure the rest.</p>"
+            "finished runs show. Give the command again to measure the rest.</p>"
         )
     claims = count(len(report.claims), "claim")
     data = count(len({e.data for e in report.entries}), "data set")
@@ -182,7 +182,7 @@ def _class(name: str) -> str:
 def _trials(places: Sequence[Place]) -> str:
     parts = [
         '<section class="trials" id="trials"><h2>Trials</h2>',
-        "<p>Every number above comes from these trainings. A table’s last column names their "
+        "<p>Every number above comes from these runs. A table’s last column names their "
         "groups; a group’s trials differ only in the seed, which stands before each key. The key "
         "is a hash of all settings and names the trial in report.json, in the store and in "
         "exports.</p>",

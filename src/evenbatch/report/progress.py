@@ -48,7 +48,7 @@ class Work:
 
     @classmethod
     def of(cls, wanted: Round | int) -> Work:
-        """A round with what probably follows it; or so many trainings of unknown cost."""
+        """A round with what probably follows it; or so many runs of unknown cost."""
         if isinstance(wanted, int):
             return cls(wanted, wanted)
         own = len(wanted.trials)
@@ -59,7 +59,7 @@ class Work:
 class Pace:
     """Seconds per cost, over the last while of training.
 
-    What a store answers takes no time, so only trainings that end one by one are counted.
+    What a store answers takes no time, so only runs that end one by one are counted.
     """
 
     WINDOW = 45.0
@@ -90,7 +90,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far all of it has come, or one claim: trainings, their cost, seconds left if known."""
+    """How far all of it has come, or one claim: runs, their cost, seconds left if known."""
 
     done: Work
     total: Work
@@ -111,11 +111,11 @@ class _Face(Protocol):
 
 
 class Watcher:
-    """Counts the trainings of several experiments as one piece of work.
+    """Counts the runs of several experiments as one piece of work.
 
     Args:
         console: where to show it; None for nowhere.
-        guesses: for each experiment its first round, or how many trainings it will probably need.
+        guesses: for each experiment its first round, or how many runs it will probably need.
         claims: the claim of each experiment.
         clock: gives the time in seconds.
 
@@ -196,7 +196,7 @@ class Watcher:
 
 
 def counted(watch: Watch, total: int) -> Callable[[int], None]:
-    """The same for work that is one round of `total` trainings."""
+    """The same for work that is one round of `total` runs."""
     whole = Round("training", (), later=total)
     return lambda done: watch(whole, done)
 

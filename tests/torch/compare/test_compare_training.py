@@ -267,5 +267,5 @@ def test_a_budget_in_seconds_becomes_steps() -> None:
     from datetime import timedelta
 
     asked = {**QUICK, "budget": timedelta(milliseconds=1)}
-    with pytest.raises(CompareError, match=r"too short for about \d+ trainings of at least 100"):
+    with pytest.raises(CompareError, match=r"too short for about \d+ runs of at least 100"):
         compare(network, invented(), ["none", "batch"], **asked)

@@ -320,7 +320,7 @@ export interface PerPart {
   needs?: { [name: string]: string };
 }
 
-// A level chosen by what was measured: the first at which an effect is surely large enough.
+// A level chosen by what was measured: the first at which an effect is clearly large enough.
 export interface Pick {
   id: string;
   levels: string[];
@@ -385,7 +385,7 @@ export interface Ratio {
 // A data set: the name of the one it is made from, and the steps.
 export interface Recipe {
   of: string;
-  steps: (Standardize | StandardizeTarget | Rescale | BlackAndWhite | AddColumn | TakeRows | TakeTargets | OrderTests)[];
+  steps: (Standardize | StandardizeTarget | Rescale | BlackAndWhite | AddColumn | TakeRows | TakeTests | TakeTargets | OrderTests)[];
 }
 
 // Each column times a factor, as if it were written in another unit.
@@ -455,6 +455,13 @@ export interface TakeTargets {
   type: "take-targets";
   rows: number[];
   targets: number[];
+  suffix: string;
+}
+
+// These test rows alone.
+export interface TakeTests {
+  type: "take-tests";
+  rows: number[];
   suffix: string;
 }
 

@@ -77,7 +77,7 @@ def compare(
         arms: names, the plainest first: ``["none", "batch"]``.
         metric: "accuracy", "loss", or a function (model, batch) -> number, averaged over the test
             rows.
-        budget: steps of each training; or a `timedelta`, about how long the trainings of all arms
+        budget: steps of each run; or a `timedelta`, about how long the runs of all arms
             may take together, which is turned into steps beforehand, the same for all.
         optimizer: "sgd", "momentum" (0.9), "adam", "adamw", or a function (parameters, learning
             rate) -> optimizer. The rate is constant.
@@ -98,7 +98,7 @@ def compare(
         sync: batch norm statistics over all processes (torchrun, CUDA).
         name, data_name: for the report and the store.
         version: which state of the model's code this is; for the store.
-        store: keeps and answers trainings; needs `name` and `version`.
+        store: keeps and answers runs; needs `name` and `version`.
         progress: say on standard error how far it has come.
 
     Returns: verdicts, curves, and `report`.

@@ -69,7 +69,7 @@ def _whole(name: str, value: Any, low: int, high: int, why: str = "") -> None:
 
 
 def check_store(store: Any, name: str, version: str) -> None:
-    """A store is one, and knows which model's code it keeps trainings of."""
+    """A store is one, and knows which model's code it keeps runs of."""
     if store is None:
         return
     if not isinstance(store, Store):
@@ -142,7 +142,7 @@ def setting_of(ranks: Ranks, sync: bool, *functions: Any) -> tuple[tuple[str, st
 
 @dataclass(frozen=True)
 class Count:
-    """How many trainings there will be, about."""
+    """How many runs there will be, about."""
 
     arms: int
     rates: int
@@ -172,7 +172,7 @@ def steps_of(budget: int | timedelta, shop: Workshop, rate: float, trainings: Co
     if steps < EVALUATIONS:
         wanted = trainings.all * (testing + EVALUATIONS * step)
         raise CompareError(
-            f"budget is {budget}, too short for about {trainings.all} trainings of at least "
+            f"budget is {budget}, too short for about {trainings.all} runs of at least "
             f"{EVALUATIONS} steps, which need {timedelta(seconds=round(wanted) + 1)}; give more, "
             "or fewer rates"
         )

@@ -23,7 +23,7 @@ class Ranks:
     """This process among those that train together.
 
     Every decision of a comparison follows from numbers that all ranks share, so that all of them
-    train the same trainings in the same order.
+    do the same runs in the same order.
 
     Attributes:
         device: where this process trains.
