@@ -27,6 +27,7 @@ PLAIN = {"NUMBA_CPU_NAME": "x86-64-v2", "NUMBA_CPU_FEATURES": ""}
 pytest.importorskip("wasmtime")
 pytest.importorskip("ziglang")
 pytestmark = [
+    pytest.mark.timeout(3600),  # two minutes of one core's work, which others may be using
     pytest.mark.skipif(not jit_enabled(), reason="the compiler is off"),
     pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="no x86-64-v2 here"),
 ]
