@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help prove lesson site test lint pythons bench coverage page wheel clean
+.PHONY: help prove lesson site test lint pythons bench coverage page kernels wheel clean
 
 help:
 	@echo "make prove     measure every claim of the lesson on this machine (about two minutes)"
@@ -15,6 +15,7 @@ help:
 	@echo "make coverage  which lines the tests reach, kernels as plain Python (slow)"
 	@echo "make bench     time evenbatch against PyTorch and JAX"
 	@echo "make page      build the lesson's page only"
+	@echo "make kernels   compile the engine's kernels to WebAssembly (a minute; 100 MB of tools)"
 	@echo "make wheel     build wheel and source archive into dist/"
 	@echo "make clean     delete .venv and what tools have kept"
 
@@ -79,7 +80,12 @@ coverage: .venv/dev.done page
 	$(COVER) --append -m pytest -q --ignore tests/kernels --ignore tests/lesson tests $(ARGS)
 	$(BIN)/python -m coverage report
 
-wheel: page
+# The engine for a page without a server. Its tools are fetched where they are missing.
+kernels: .venv/core.done
+	@tools=$$($(BIN)/python web/kernels.py --wants); [ -z "$$tools" ] || $(INSTALL) $$tools
+	@$(BIN)/python web/kernels.py
+
+wheel: page kernels
 	$(INSTALL) build
 	$(BIN)/python -m build --outdir dist
 

@@ -19,6 +19,6 @@ def cached(inner: Any) -> Any:
     options = inner.targetoptions
     return _jit.kernel(
         entry=True,
-        strict=options["fastmath"] == _jit.STRICT,
+        reorder=options["fastmath"] == _jit.REORDERED,
         allocates=options.get("_nrt", True),
     )(inner.py_func)

@@ -59,7 +59,7 @@ KINDS = {
 def test_float32_is_not_computed_in_float64(loop: Any, arguments: str) -> None:
     """No conversion between the two in the loops that write float32 results."""
     signature = tuple(KINDS[word] for word in arguments.split())
-    fresh = kernel(entry=True)(loop.py_func)
+    fresh = kernel(entry=True, reorder=True)(loop.py_func)
     fresh._cache = NullCache()  # code from the cache cannot be looked at
     fresh.compile(signature)
     code = fresh.inspect_llvm(signature)

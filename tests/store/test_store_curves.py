@@ -112,7 +112,7 @@ def test_weights_are_not_stored(store: Store) -> None:
 
 
 def test_a_diverged_curve_is_a_result(store: Store) -> None:
-    [curve] = train(some_trials(1, learning_rate=1e6, optimizer="momentum"))
+    [curve] = train(some_trials(1, learning_rate=1e6, weight_decay=1.0))
     assert curve.diverged
     store.put([curve])
     found = store.get([curve.trial])[curve.trial.key]

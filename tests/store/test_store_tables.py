@@ -21,7 +21,7 @@ from evenbatch.store import Store, StoreError, record_of, tidy
 @pytest.fixture(scope="session")
 def curves(trained: list[Curve]) -> list[Curve]:
     """With one that diverged, which has fewer rows."""
-    found = train(some_trials(1, learning_rate=1e6, optimizer="momentum"))
+    found = train(some_trials(1, learning_rate=1e6, weight_decay=1.0))
     assert found[0].diverged
     return [*trained[:3], found[0].rounded()]
 

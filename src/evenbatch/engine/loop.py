@@ -15,6 +15,7 @@ from evenbatch.engine import landscape, passes, probing
 from evenbatch.engine.layout import Counter, Hyper, Mode, Plan, Point, Status, Sum
 from evenbatch.kernels import _clock
 from evenbatch.kernels._jit import kernel
+from evenbatch.kernels._scalars import half_turn
 from evenbatch.kernels.engine import dense, losses, optimizers
 
 
@@ -40,11 +41,11 @@ def learning_rate(plan, hyper, step):
     if step < warmup:
         return rate * (step + 1) / warmup
     if plan[Plan.COSINE]:
-        return rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (plan[Plan.STEPS] - warmup)))
+        return rate * 0.5 * (1 + half_turn((step - warmup) / (plan[Plan.STEPS] - warmup)))
     return rate
 
 
-@kernel(strict=True)  # hits / rows is to be what it is in Python
+@kernel
 def _evaluate(program, testing, data, theta, running, ws, mode):
     """(loss, metric) on the test or the training set, a number of rows at a time, in order.
 

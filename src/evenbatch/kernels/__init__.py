@@ -9,8 +9,8 @@ Two rooms, for two kinds of caller:
   over threads. Called by `evenbatch.norms` and `evenbatch.torch.layers`, from Python.
 
 For both: `_jit` (the one decorator, the cache of compiled kernels), `_lanes` (64 bytes as one
-value), `_target` (the machine's registers), `parallel` (threads), `_clock` (time, read inside a
-kernel).
+value), `_lane_math` and `_scalars` (the elementary functions of many numbers and of one), `_target`
+(the machine's registers), `parallel` (threads), `_clock` (time, read inside a kernel).
 
 In both rooms the fused activation is called `slope`: its slope left of zero, 0 for relu and 1 for
 none.

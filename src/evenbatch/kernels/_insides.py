@@ -19,6 +19,8 @@ from evenbatch.kernels._folder import cache_folder, source_hash
 
 for _thing, _name in (
     (JITCodeLibrary, "_finalize_final_module"),
+    (JITCodeLibrary, "_finalize_dynamic_globals"),
+    (JITCodeLibrary, "_optimize_final_module"),
     (JITCodeLibrary, "enable_object_caching"),
     (DefaultOptions, "_nrt"),
 ):

@@ -6,9 +6,11 @@ disk, of those alone; it carries every kernel they call.
 
 Three decisions, and why:
 
-* **Flags** are ``{"reassoc", "contract", "arcp", "nsz"}``. Sums may be reordered (that is what
-  makes them vectorize), but NaN and infinity keep their meaning: plain ``fastmath=True`` deletes
-  NaN checks, and a run that diverged would go unseen.
+* **Flags** let products and sums be fused where the machine can, and nothing else: the order of
+  sums is the code's own, so that machines differ by their fusing alone. The normalizers' loops may
+  also have their sums reordered, which is what makes those over single numbers vectorize; the
+  engine's say themselves, by lanes, what is a vector. NaN and infinity always keep their meaning:
+  plain ``fastmath=True`` deletes NaN checks, and a run that diverged would go unseen.
 * **A cached kernel is named after a hash of its file and of all files it imports.** Numba itself
   only looks at the file of the cached function, so a changed callee in another file would go
   unnoticed (numba issues 1833 and 8396).
@@ -37,8 +39,8 @@ except (ImportError, AttributeError):  # another Numba: correct all the same, co
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
-STRICT = {"contract"}  # where the order of operations carries the accuracy
+FUSED = {"contract"}
+REORDERED = {"reassoc", "contract", "arcp", "nsz"}
 
 
 def cache_folder() -> Path | None:
@@ -57,12 +59,12 @@ def kernel(function: F) -> F: ...
 def kernel(
     *,
     entry: bool = False,
-    strict: bool = False,
+    reorder: bool = False,
     inline: bool = False,
     allocates: bool = False,
 ) -> Callable[[F], F]: ...
 def kernel(
-    function: F | None = None, *, entry: bool = False, strict: bool = False, inline: bool = False,
+    function: F | None = None, *, entry: bool = False, reorder: bool = False, inline: bool = False,
     allocates: bool = False,
 ) -> Any:  # fmt: skip
     """Compile a function that holds plain loops over arrays.
@@ -70,7 +72,7 @@ def kernel(
     Args:
         function: the function, when used without arguments.
         entry: Python calls it, so machine code is made of it and kept on disk.
-        strict: do not reorder sums; for the few places where order is what makes them accurate.
+        reorder: sums may be reordered, and another machine may give another last digit.
         inline: force LLVM to inline it (tiny element-wise functions only: inlining whole loops into
             one long function was measured 3 times slower than keeping them apart).
         allocates: it makes arrays, or calls NumPy functions that do. Only such a kernel counts
@@ -79,7 +81,7 @@ def kernel(
     """
 
     def wrap(py_function: F) -> Any:
-        options: dict[str, Any] = {"nogil": True, "fastmath": STRICT if strict else FASTMATH}
+        options: dict[str, Any] = {"nogil": True, "fastmath": REORDERED if reorder else FUSED}
         if inline:
             options["forceinline"] = True
         ours = _insides if jit_enabled() else None

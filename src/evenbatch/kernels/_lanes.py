@@ -192,24 +192,22 @@ def suffix(vector: Any) -> str:
     return f"v{vector.count}f{32 if isinstance(vector.element, ir.FloatType) else 64}"
 
 
-def unary(function: Any, emit: Any) -> None:
-    """Give a lanes function its compiled form; `emit(builder, value) -> value`."""
-
-    @intrinsic
-    def compiled(typingctx, x):
-        if not isinstance(x, Lanes):
-            return None
-        return x(x), lambda context, builder, sig, args: emit(builder, args[0])
-
-    overload(function)(lambda x: lambda x: compiled(x))
-
-
 def root(x: Any) -> Any:
     """Square root of every lane."""
     return np.sqrt(x)
 
 
-unary(root, lambda builder, x: call(builder, f"llvm.sqrt.{suffix(x.type)}", x.type, x))
+@intrinsic
+def _root(typingctx, x):
+    def codegen(context, builder, sig, args):
+        return call(builder, f"llvm.sqrt.{suffix(args[0].type)}", args[0].type, args[0])
+
+    return x(x), codegen
+
+
+@overload(root)
+def _ov_root(x):
+    return lambda x: _root(x)
 
 
 def positive(x: Any, yes: Any, no: Any) -> Any:
@@ -244,18 +242,23 @@ def highest(x: Any) -> Any:
     return np.fmax.reduce(x)
 
 
+def _halves(builder: Any, value: Any, join: Any) -> Any:
+    """One lane, from halves joined with each other again and again: an order of our own, where
+    LLVM's reductions have one for each target."""
+    count = width = value.type.count
+    undefined = ir.Constant(value.type, ir.Undefined)
+    mask = ir.VectorType(ir.IntType(32), count)
+    while width > 1:
+        width //= 2
+        places = mask([(lane + width) % count for lane in range(count)])
+        value = join(value, builder.shuffle_vector(value, undefined, places))
+    return builder.extract_element(value, ir.IntType(32)(0))
+
+
 @intrinsic
 def _total(typingctx, x):
     def codegen(context, builder, sig, args):
-        vector = args[0].type
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(vector.element, [vector.element, vector]),
-            f"llvm.vector.reduce.fadd.{suffix(vector)}",
-        )
-        # Without "reassoc" on the call itself the lanes are added one after the other.
-        zero = ir.Constant(vector.element, -0.0)
-        return builder.call(function, [zero, args[0]], fastmath=("reassoc",))
+        return _halves(builder, args[0], builder.fadd)
 
     return x.dtype(x), codegen
 
@@ -263,18 +266,11 @@ def _total(typingctx, x):
 @intrinsic
 def _highest(typingctx, x):
     def codegen(context, builder, sig, args):
-        # Halves against each other; compare-and-select is one instruction, where the reduction
-        # that LLVM offers spends three more on NaN at each level.
-        value = args[0]
-        undefined = ir.Constant(value.type, ir.Undefined)
-        mask = ir.VectorType(ir.IntType(32), value.type.count)
-        width = value.type.count
-        while width > 1:
-            width //= 2
-            places = [(lane + width) % value.type.count for lane in range(value.type.count)]
-            other = builder.shuffle_vector(value, undefined, mask(places))
-            value = builder.select(builder.fcmp_ordered(">", value, other), value, other)
-        return builder.extract_element(value, ir.IntType(32)(0))
+        def larger(one: Any, other: Any) -> Any:
+            # One instruction, where LLVM's reduction spends three more on NaN at each level.
+            return builder.select(builder.fcmp_ordered(">", one, other), one, other)
+
+        return _halves(builder, args[0], larger)
 
     return x.dtype(x), codegen
 

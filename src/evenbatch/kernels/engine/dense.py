@@ -202,6 +202,7 @@ def is_saturated(code, slope, z, y):
         return 1 - y * y <= SATURATED_BELOW
     if code == SIGMOID:
         return y * (1 - y) <= 0.25 * SATURATED_BELOW
-    cdf = 0.5 * (1 + math.erf(z / math.sqrt(2.0)))
-    derivative = cdf + z * math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    z = np.float64(z)
+    cdf = 0.5 * (1 + erf(z / math.sqrt(2.0)))
+    derivative = cdf + z * exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
     return abs(derivative) <= 1.13 * SATURATED_BELOW  # gelu's derivative peaks at 1.129

@@ -18,6 +18,7 @@ import numpy as np
 from evenbatch.kernels._jit import kernel
 from evenbatch.kernels._lane_math import exp
 from evenbatch.kernels._lanes import highest, lanes, load, splat, store, total
+from evenbatch.kernels._scalars import log
 
 LOGIT_PADDING = -1e30
 
@@ -66,9 +67,9 @@ def cross_entropy(ws, z, rows, stride, labels, index, first, d):
         loss += top - ws[at + label]
         masses *= mass
         if r % 16 == 15:
-            loss += math.log(masses)
+            loss += log(masses)
             masses = 1.0
-    return (loss + math.log(masses)) / rows
+    return (loss + log(masses)) / rows
 
 
 @kernel
@@ -107,7 +108,7 @@ def count_correct(ws, z, rows, stride, labels, first):
         for c in range(0, stride, width):
             mass += total(exp(load(ws, at + c) - wide_top))
         value = ws[at + label]
-        loss += math.log(mass) + top - value
+        loss += log(mass) + top - value
         if value == top and not math.isnan(mass):  # next to a NaN no logit is the largest
             earlier = False
             for c in range(label):

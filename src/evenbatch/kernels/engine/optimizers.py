@@ -17,6 +17,7 @@ import numpy as np
 
 from evenbatch.kernels._jit import kernel
 from evenbatch.kernels._lanes import lanes, load, root, splat, store
+from evenbatch.kernels._scalars import power
 
 SGD, MOMENTUM, ADAM, ADAMW = 0, 1, 2, 3
 BETA1, BETA2, ADAM_EPS = 0.9, 0.999, 1e-8
@@ -82,8 +83,8 @@ def _adam(p, g, m, v, start, stop, lr, decay, decoupled, t):
     b1, b2 = splat(p.dtype.type(BETA1)), splat(p.dtype.type(BETA2))
     r1, r2 = splat(p.dtype.type(1 - BETA1)), splat(p.dtype.type(1 - BETA2))
     eps = splat(p.dtype.type(ADAM_EPS))
-    rate = splat(p.dtype.type(lr / (1 - BETA1**t)))
-    unbias = splat(p.dtype.type(1 / math.sqrt(1 - BETA2**t)))
+    rate = splat(p.dtype.type(lr / (1 - power(BETA1, t))))
+    unbias = splat(p.dtype.type(1 / math.sqrt(1 - power(BETA2, t))))
     coupled = splat(p.dtype.type(0.0 if decoupled else decay))
     keep = splat(p.dtype.type(1 - lr * decay if decoupled else 1.0))
     for at in range(start, stop, lanes(p)):

@@ -89,7 +89,7 @@ def reference_batch_backward(
     return np.where(kept, dx, 0), dgamma, dbeta
 
 
-@kernel(entry=True)
+@kernel(entry=True, reorder=True)
 def batch_forward(
     first: int,
     last: int,
@@ -130,7 +130,7 @@ def batch_forward(
             plane_apply(x, valid, n, c, near, rstd, gamma[c], shift, floor, y)
 
 
-@kernel(entry=True)
+@kernel(entry=True, reorder=True)
 def batch_backward(
     first: int,
     last: int,

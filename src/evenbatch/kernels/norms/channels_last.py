@@ -63,7 +63,7 @@ def wide_rows(positions: int, channels: int) -> int:
     return best
 
 
-@kernel
+@kernel(reorder=True)
 def _joined(columns: Any, channels: int, count: int, result: Any) -> None:
     """``result[g]``: sum over a group's columns, divided by `count`."""
     width = channels // result.shape[0]
@@ -78,7 +78,7 @@ def _joined(columns: Any, channels: int, count: int, result: Any) -> None:
         result[g] /= count
 
 
-@kernel
+@kernel(reorder=True)
 def _spelled(values: Any, columns: Any) -> None:
     """One value per channel, repeated over the columns."""
     for start in range(0, columns.shape[0], values.shape[0]):
@@ -86,7 +86,7 @@ def _spelled(values: Any, columns: Any) -> None:
             columns[start + c] = values[c]
 
 
-@kernel
+@kernel(reorder=True)
 def _terms(
     x: Any, mean: Any, var: Any, gamma: Any, beta: Any, eps: float,
     near: Any, rstd: Any, shift: Any, rests: Any,
@@ -104,7 +104,7 @@ def _terms(
                 shift[start + c] = kind(beta[c] - rest * gamma[c])
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def _apply(
     x: Any, r: int, near: Any, rstd: Any, gamma: Any, shift: Any, floor: Any, y: Any
 ) -> None:
@@ -113,7 +113,7 @@ def _apply(
         y[r, j] = floor if z < floor else z
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def _gradient(
     x: Any, dy: Any, r: int, near: Any, rstd: Any, gamma: Any, shift: Any, floor: Any,
     tilts: Any, levels: Any, dx: Any,
@@ -126,7 +126,7 @@ def _gradient(
         dx[r, j] = (g * gamma[j] + (xhat * tilts[j] + levels[j])) * rstd[j]
 
 
-@kernel(entry=True, allocates=True)
+@kernel(entry=True, allocates=True, reorder=True)
 def last_forward(
     first: int,
     last: int,
@@ -166,7 +166,7 @@ def last_forward(
     )  # fmt: skip
 
 
-@kernel
+@kernel(reorder=True)
 def _samples(
     first: int, last: int, x: Any, gamma: Any, beta: Any, eps: float, floor: Any, mean: Any,
     var: Any, y: Any, sums: Any, middles: Any, rests: Any, near: Any, rstd: Any, shift: Any,
@@ -189,7 +189,7 @@ def _samples(
             _apply(x[n], r, near, rstd, scale, shift, floor, y[n])
 
 
-@kernel
+@kernel(reorder=True)
 def _column_moments(
     x: Any, dy: Any, near: Any, rstd: Any, gamma: Any, shift: Any, floor: Any,
     total: Any, moment: Any, totals: Any, moments: Any,
@@ -214,7 +214,7 @@ def _column_moments(
                 moments[c] += np.float64(moment[first + c])
 
 
-@kernel
+@kernel(reorder=True)
 def _tilts(
     gamma: Any, dgamma: Any, dbeta: Any, rests: Any, count: int,
     tilts: Any, levels: Any, rstd: Any,
@@ -240,7 +240,7 @@ def _tilts(
                     rstd[j] = kind(0)
 
 
-@kernel(entry=True, allocates=True)
+@kernel(entry=True, allocates=True, reorder=True)
 def last_backward(
     first: int,
     last: int,
@@ -279,7 +279,7 @@ def last_backward(
     )  # fmt: skip
 
 
-@kernel
+@kernel(reorder=True)
 def _sample_gradients(
     first: int, last: int, x: Any, dy: Any, gamma: Any, beta: Any, eps: float, floor: Any,
     mean: Any, var: Any, dx: Any, dgammas: Any, dbetas: Any, rests: Any, near: Any, rstd: Any,

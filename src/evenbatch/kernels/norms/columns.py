@@ -82,7 +82,7 @@ def reference_column_gradient(
     return (g * gamma + xhat * tilt + level) * rstd
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def add_rows(x: Any, start: int, stop: int, total: Any) -> None:
     """Column sums of rows ``start <= r < stop`` into `total`."""
     total[:] = 0.0
@@ -97,7 +97,7 @@ def add_rows(x: Any, start: int, stop: int, total: Any) -> None:
             total[j] += np.float64(x[r, j])
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def add_spreads(x: Any, start: int, stop: int, mean: Any, total: Any) -> None:
     """Column sums of squared deviations from `mean` of rows ``start <= r < stop`` into `total`."""
     total[:] = 0.0
@@ -113,7 +113,7 @@ def add_spreads(x: Any, start: int, stop: int, mean: Any, total: Any) -> None:
             total[j] += a * a
 
 
-@kernel(entry=True)
+@kernel(entry=True, reorder=True)
 def column_statistics(first: int, last: int, x: Any, rows: int, means: Any, spreads: Any) -> None:
     """Column means and summed squared deviations of chunks ``first <= k < last``.
 
@@ -131,7 +131,7 @@ def column_statistics(first: int, last: int, x: Any, rows: int, means: Any, spre
         add_spreads(x, start, stop, means[k], spreads[k])
 
 
-@kernel(entry=True)
+@kernel(entry=True, reorder=True)
 def join_columns(batch: int, rows: int, means: Any, spreads: Any, mean: Any, spread: Any) -> None:
     """Join what `column_statistics` found in chunks of `rows` out of `batch` rows.
 
@@ -152,7 +152,7 @@ def join_columns(batch: int, rows: int, means: Any, spreads: Any, mean: Any, spr
             spread[j] += spreads[k, j] + count * apart * apart
 
 
-@kernel(entry=True)
+@kernel(entry=True, reorder=True)
 def column_apply(
     first: int,
     last: int,
@@ -180,7 +180,7 @@ def column_apply(
             y[r, j] = floor if z < floor else z
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def add_gradients(
     x: Any,
     dy: Any,
@@ -208,7 +208,7 @@ def add_gradients(
         moment[j] += g * xhat + g2 * xhat2
 
 
-@kernel(entry=True, allocates=True)
+@kernel(entry=True, allocates=True, reorder=True)
 def column_gradient_sums(
     first: int,
     last: int,
@@ -237,7 +237,7 @@ def column_gradient_sums(
     )
 
 
-@kernel
+@kernel(reorder=True)
 def _chunk_sums(
     first: int, last: int, x: Any, dy: Any, rows: int, near: Any, rstd: Any, gamma: Any,
     shift: Any, floor: Any, totals: Any, moments: Any, total: Any, moment: Any,
@@ -261,7 +261,7 @@ def _chunk_sums(
                 moments[k, j] += np.float64(moment[j])
 
 
-@kernel(entry=True)
+@kernel(entry=True, reorder=True)
 def column_gradient(
     first: int,
     last: int,

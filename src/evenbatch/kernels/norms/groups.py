@@ -90,7 +90,7 @@ def _standardize(x: Any, valid: Any, groups: int, eps: float, dtype: Any) -> tup
     return centred / np.sqrt(var + dtype(eps)), kept, mean[:, :, 0, 0], var[:, :, 0, 0], count
 
 
-@kernel
+@kernel(reorder=True)
 def _valid_count(valid: Any, n: int, length: int) -> int:
     if valid is None:
         return length
@@ -101,7 +101,7 @@ def _valid_count(valid: Any, n: int, length: int) -> int:
     return count
 
 
-@kernel(entry=True)
+@kernel(entry=True, reorder=True)
 def group_forward(
     first: int,
     last: int,
@@ -146,7 +146,7 @@ def group_forward(
             plane_apply(x, valid, n, c, near, rstd, gamma[c], shift, floor, y)
 
 
-@kernel(entry=True)
+@kernel(entry=True, reorder=True)
 def group_backward(
     first: int,
     last: int,

@@ -30,7 +30,7 @@ from evenbatch.kernels._jit import kernel
 BLOCK = np.uint64(4096)
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def _total(x: Any, valid: Any, n: int, c: int) -> float:
     total = 0.0
     for s in range(x.shape[2]):
@@ -39,7 +39,7 @@ def _total(x: Any, valid: Any, n: int, c: int) -> float:
     return total
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def _spread(x: Any, valid: Any, n: int, c: int, mean: float) -> float:
     total = 0.0
     for s in range(x.shape[2]):
@@ -49,7 +49,7 @@ def _spread(x: Any, valid: Any, n: int, c: int, mean: float) -> float:
     return total
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def unit_statistics(
     x: Any, valid: Any, n0: int, n1: int, c0: int, c1: int, count: int, centered: bool
 ) -> tuple[float, float]:
@@ -72,7 +72,7 @@ def unit_statistics(
     return mean, spread / count
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def plane_apply(
     x: Any,
     valid: Any,
@@ -95,7 +95,7 @@ def plane_apply(
             y[n, c, s] = 0
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def _block_moments(
     x: Any,
     dy: Any,
@@ -123,7 +123,7 @@ def _block_moments(
     return np.float64(total), np.float64(moment)
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def plane_moments(
     x: Any,
     dy: Any,
@@ -150,7 +150,7 @@ def plane_moments(
     return total, moment
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def plane_gradient(
     x: Any,
     dy: Any,
@@ -178,20 +178,20 @@ def plane_gradient(
             dx[n, c, s] = zero
 
 
-@kernel
+@kernel(reorder=True)
 def reciprocal_root(var: float, eps: float) -> float:
     """1 / sqrt(var + eps), inf where that divides by zero (compiled code would raise)."""
     spread = var + eps
     return np.inf if spread == 0.0 else 1.0 / np.sqrt(spread)
 
 
-@kernel
+@kernel(reorder=True)
 def floor_of(x: Any, slope: float) -> Any:
     """The least value that the fused activation of this slope left of zero lets out."""
     return x.dtype.type(0.0) if slope == 0.0 else x.dtype.type(-np.inf)
 
 
-@kernel
+@kernel(reorder=True)
 def split_mean(x: Any, mean: float, var: float, eps: float) -> tuple[Any, Any, float]:
     """(near, rstd, rest): the exact xhat is ``(x - near) * rstd - rest``."""
     kind = x.dtype.type

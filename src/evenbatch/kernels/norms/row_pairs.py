@@ -39,14 +39,14 @@ def _ov_passing(z, floor, yes):
     return lambda z, floor, yes: _passing(z, floor, yes)
 
 
-@kernel
+@kernel(reorder=True)
 def row_terms(x: Any, mean: float, var: float, eps: float, floor: Any) -> Any:
     """(near, rstd, rest, floor): xhat is ``(x - near) * rstd + rest``."""
     near, rstd, rest = split_mean(x, mean, var, eps)
     return near, rstd, x.dtype.type(-rest), floor
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def _step(
     x: Any, dy: Any, i: int, i2: int, terms: Any, terms2: Any, gamma: Any, beta: Any, dgamma: Any,
     dbeta: Any, p: int, keep: Any,
@@ -72,7 +72,7 @@ def _step(
     return d * a, d * a * xhat, d2 * a, d2 * a * xhat2
 
 
-@kernel
+@kernel(reorder=True)
 def _sums(
     x: Any, dy: Any, at: int, at2: int, size: int, terms: Any, terms2: Any, gamma: Any, beta: Any,
     dgamma: Any, dbeta: Any, p: int, live: Any,
@@ -105,7 +105,7 @@ def _sums(
     )  # fmt: skip
 
 
-@kernel
+@kernel(reorder=True)
 def _gradient(
     x: Any, dy: Any, at: int, size: int, terms: Any, gamma: Any, beta: Any, p: int, tilt: Any,
     level: Any, factor: Any, dx: Any,
@@ -122,7 +122,7 @@ def _gradient(
         store(dx, at + i, (d * a + (xhat * tilts + levels)) * factors)
 
 
-@kernel(inline=True)  # handing its arrays over took a fifth of the time of rows of 16
+@kernel(inline=True, reorder=True)  # handing its arrays over took a fifth of the time of rows of 16
 def two_rows(
     x: Any, dy: Any, at: int, at2: int, size: int, count: int, count2: int, terms: Any, terms2: Any,
     gamma: Any, beta: Any, centered: bool, dx: Any, dgamma: Any, dbeta: Any, p: int, live: Any,

@@ -89,7 +89,7 @@ def reference_row_backward(
     return np.where(kept, rstd * dx, 0), (g * xhat).sum(0), g.sum(0)
 
 
-@kernel
+@kernel(reorder=True)
 def _valid_count(valid: Any, n: int, length: int) -> int:
     count = length
     if valid is not None:
@@ -100,7 +100,7 @@ def _valid_count(valid: Any, n: int, length: int) -> int:
     return max(count, 1)
 
 
-@kernel(inline=True)
+@kernel(inline=True, reorder=True)
 def _apply(
     x: Any,
     valid: Any,
@@ -123,7 +123,7 @@ def _apply(
             y[n, g, j] = 0
 
 
-@kernel(entry=True)
+@kernel(entry=True, reorder=True)
 def row_forward(
     first: int,
     last: int,
@@ -162,7 +162,7 @@ def row_forward(
         _apply(x, valid, n, g, near, rstd, x.dtype.type(-rest), gamma, beta, floor, y)
 
 
-@kernel
+@kernel(reorder=True)
 def _stage(x: Any, dy: Any, valid: Any, n: int, near: Any, xs: Any, dys: Any) -> None:
     """Copy a row, without gradient where it is masked or padded."""
     zero = x.dtype.type(0)
@@ -177,7 +177,7 @@ def _stage(x: Any, dy: Any, valid: Any, n: int, near: Any, xs: Any, dys: Any) ->
     dys[x.size :] = zero
 
 
-@kernel
+@kernel(reorder=True)
 def _unstage(dxs: Any, valid: Any, n: int, dx: Any) -> None:
     """Copy a row's gradient back, 0 where it is masked."""
     for j in range(dx.size):
@@ -187,7 +187,7 @@ def _unstage(dxs: Any, valid: Any, n: int, dx: Any) -> None:
         dx[j] = value
 
 
-@kernel(entry=True, allocates=True)
+@kernel(entry=True, allocates=True, reorder=True)
 def row_backward(
     first: int,
     last: int,
@@ -228,7 +228,7 @@ def row_backward(
     )  # fmt: skip
 
 
-@kernel
+@kernel(reorder=True)
 def _chunks(
     first: int, last: int, x: Any, dy: Any, valid: Any, samples: int, eps: float, floor: Any,
     centered: bool, mean: Any, var: Any, dx: Any, dgammas: Any, dbetas: Any, knobs: Any,
