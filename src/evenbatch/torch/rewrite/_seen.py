@@ -34,7 +34,8 @@ def seen(model: nn.Module, batch: Any, what: str) -> Found:
             if t is not None and numeric(t) and t.numel() > 1
             and name not in module._non_persistent_buffers_set
         ]  # fmt: skip
-        if kept and batch is None:
+        kernels = any(p.dim() > 2 for p in module.parameters(recurse=False))
+        if kept and batch is None and not kernels:
             why = f"it keeps {', '.join(kept)} and could not be called without a batch; give one"
             unplaced.setdefault(path, (class_name(module), why))
     return replace(found, unplaced=unplaced)
