@@ -33,8 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--installed-only"):
-        sys.meta_path.insert(0, needs.SkipWithout())
         needs.skip_without_mnist1d()
+        sys.meta_path.insert(0, needs.SkipWithout())
 
 
 @pytest.fixture(scope="session")
