@@ -18,7 +18,7 @@ from evenbatch.torch.auditing.findings import AuditError, Finding, Note
 from evenbatch.torch.auditing.report import Report
 from evenbatch.torch.auditing.rules import RULES
 from evenbatch.torch.auditing.subject import Subject
-from evenbatch.torch.measuring import Found, Norm, find, find_on
+from evenbatch.torch.measuring import Norm, Norms, find, find_on
 from evenbatch.torch.measuring.norms import is_lazy
 from evenbatch.torch.models.inputs import BatchError, Inputs
 from evenbatch.torch.models.keeping import Lender
@@ -174,7 +174,7 @@ def _gather(
     return replace(subject, optimizer=optimizer), report
 
 
-def _found(model: nn.Module, lender: Lender, report: Report) -> Found:
+def _found(model: nn.Module, lender: Lender, report: Report) -> Norms:
     """The norms, measured on what they are given in one pass, which need not come to its end."""
     if report.inputs is None:
         return find(model)
@@ -182,7 +182,7 @@ def _found(model: nn.Module, lender: Lender, report: Report) -> Found:
     return found
 
 
-def _unplaced(found: Found) -> list[Note]:
+def _unplaced(found: Norms) -> list[Note]:
     return [
         Note(f"what {path!r} ({class_name}) does, which is like a norm layer: {words}")
         for path, (class_name, words) in found.unplaced.items()
@@ -288,7 +288,7 @@ def cannot_run(model: nn.Module) -> str:
     return ""
 
 
-def _tree(model: nn.Module, found: Found) -> str:
+def _tree(model: nn.Module, found: Norms) -> str:
     total = counted(sum(1 for _ in model.modules()), "module")
     layers = [norm for norm in found.norms if not norm.call]
     words = [f"{counted(len(layers), 'norm layer')} ({_listed(layers)})"]

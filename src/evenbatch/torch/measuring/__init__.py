@@ -15,14 +15,22 @@ from typing import Any
 from torch import nn
 
 from evenbatch.torch.measuring.behaviour import Behaviour, Kept
-from evenbatch.torch.measuring.finding import Found, Recorded, find
+from evenbatch.torch.measuring.finding import Norms, Recorded, find
 from evenbatch.torch.measuring.measure import measure
 from evenbatch.torch.measuring.norms import Norm
 from evenbatch.torch.measuring.passing import find_on
 from evenbatch.torch.measuring.probing import Probe, Unfit
 
 __all__ = [
-    "Behaviour", "Found", "Kept", "Norm", "Probe", "Recorded", "Unfit", "find", "find_on",
+    "Behaviour",
+    "Kept",
+    "Norm",
+    "Norms",
+    "Probe",
+    "Recorded",
+    "Unfit",
+    "find",
+    "find_on",
     "measured",
 ]  # fmt: skip
 

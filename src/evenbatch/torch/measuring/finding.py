@@ -180,7 +180,7 @@ def _made_up(module: nn.Module) -> list[Shape]:
 
 
 @dataclass(frozen=True)
-class Found:
+class Norms:
     """The norms of a model, in its order, and what is like one and cannot be placed: its class,
     and what was seen of it, by path."""
 
@@ -188,7 +188,7 @@ class Found:
     unplaced: Mapping[str, tuple[str, str]]
 
 
-def find(model: nn.Module, recorded: Recorded | None = None, run: nn.Module | None = None) -> Found:
+def find(model: nn.Module, recorded: Recorded | None = None, run: nn.Module | None = None) -> Norms:
     """Every norm layer once, with all its paths, and every functional one.
 
     Args:
@@ -200,7 +200,7 @@ def find(model: nn.Module, recorded: Recorded | None = None, run: nn.Module | No
         return _found(model, recorded or Recorded(), run, _Measured())
 
 
-def _found(model: nn.Module, recorded: Recorded, run: Any, measured: _Measured) -> Found:
+def _found(model: nn.Module, recorded: Recorded, run: Any, measured: _Measured) -> Norms:
     paths: dict[int, list[str]] = {}
     for path, module in model.named_modules(remove_duplicate=False):
         paths.setdefault(id(module), []).append(path)
@@ -228,7 +228,7 @@ def _found(model: nn.Module, recorded: Recorded, run: Any, measured: _Measured) 
             unplaced[path] = (class_name(module), does)
     norms = [found[path] for path, _ in model.named_modules() if path in found]
     norms += _functional(model, recorded, run, measured, set(found) | set(unplaced))
-    return Found(tuple(norms), unplaced)
+    return Norms(tuple(norms), unplaced)
 
 
 def _provided(model: nn.Module, recorded: Recorded, path: str, does: Behaviour) -> Behaviour:

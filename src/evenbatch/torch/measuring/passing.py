@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from evenbatch.torch.measuring.finding import Found, Recorded, find
+from evenbatch.torch.measuring.finding import Norms, Recorded, find
 from evenbatch.torch.models.inputs import Inputs
 from evenbatch.torch.models.keeping import Lender
 from evenbatch.torch.models.running import forward, needs_gradients, set_mode
 
 
-def find_on(lender: Lender, inputs: Inputs) -> tuple[Found, Inputs]:
+def find_on(lender: Lender, inputs: Inputs) -> tuple[Norms, Inputs]:
     """The norms of the lent model, by one pass that need not come to its end; and the batch as the
     model takes it, which may be with gradients."""
     with lender.lend() as run:

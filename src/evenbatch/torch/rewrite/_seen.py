@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from evenbatch.torch.measuring import Found, Norm, find, find_on
+from evenbatch.torch.measuring import Norm, Norms, find, find_on
 from evenbatch.torch.measuring.known import kind_of
 from evenbatch.torch.measuring.norms import class_name
 from evenbatch.torch.measuring.probing import numeric
@@ -18,7 +18,7 @@ from evenbatch.torch.rewrite._given import inputs_of
 from evenbatch.torch.rewrite._result import Refusal
 
 
-def seen(model: nn.Module, batch: Any, what: str) -> Found:
+def seen(model: nn.Module, batch: Any, what: str) -> Norms:
     """The norms of a model by what they do, with a batch or without."""
     if batch is not None and all(p.device.type != "meta" for p in model.parameters()):
         return find_on(Lender(model), inputs_of(batch, model, what))[0]
@@ -42,7 +42,7 @@ def seen(model: nn.Module, batch: Any, what: str) -> Found:
 
 
 def refusals(
-    found: Found, listed: Collection[str], why: Callable[[Norm], str]
+    found: Norms, listed: Collection[str], why: Callable[[Norm], str]
 ) -> tuple[list[Refusal], str]:
     """The norms that are not listed yet, each with a reason; and in a sentence those that the
     rewrite is not about, of which `why` says nothing."""

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.modules import batchnorm
 
-from evenbatch.torch.measuring import Found, Norm, Probe, Unfit, find
+from evenbatch.torch.measuring import Norm, Norms, Probe, Unfit, find
 from evenbatch.torch.measuring.kept import filled, state
 from evenbatch.torch.measuring.known import own_code
 from evenbatch.torch.models.words import counted
@@ -123,7 +123,7 @@ def refresh(
     return Rewrite("refresh", model, tuple(changes), tuple(refused), text, back, aside)
 
 
-def _judged(model: nn.Module, found: Found) -> tuple[dict[str, Norm], list[Refusal], str]:
+def _judged(model: nn.Module, found: Norms) -> tuple[dict[str, Norm], list[Refusal], str]:
     """The layers that can be given statistics, those that cannot, and the rest in a sentence."""
     norms = {norm.path: norm for norm in found.norms if not norm.call}
     layers, refused = {}, []
@@ -147,7 +147,7 @@ def _peeked(loader: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
     return first, chain([first], iterator) if iterator is loader and first is not None else loader
 
 
-def _found(model: nn.Module, first: Any) -> Found:
+def _found(model: nn.Module, first: Any) -> Norms:
     """The norms, measured on the first batch, where the model takes it."""
     with suppress(RewriteError):
         device = next((t.device for t in (*model.parameters(), *model.buffers())), None)
