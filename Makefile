@@ -58,7 +58,7 @@ site: .venv/docs.done
 test: .venv/dev.done page
 	$(BIN)/python web/build.py test
 	@$(BIN)/python tests/browsers.py chromium
-	$(BIN)/python -m pytest -n 2 --durations=15 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=15 $(ARGS)
 
 lint: .venv/dev.done page
 	$(BIN)/ruff check .

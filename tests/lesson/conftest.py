@@ -74,3 +74,10 @@ def browser(chromium: str) -> Iterator[Any]:
         started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One browser at a time: two that draw without a GPU take each other's processor."""
+    for item in items:
+        if item.path.name in ("test_lesson_browser.py", "test_lesson_page.py"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
