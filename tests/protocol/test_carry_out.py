@@ -19,6 +19,7 @@ from evenbatch.protocol.networks import RaceStudy
 from evenbatch.protocol.verdict import Round
 from evenbatch.runners import Local
 from evenbatch.store import Store
+from support.disks import leave_room
 
 
 @pytest.fixture
@@ -199,8 +200,7 @@ def test_a_disk_that_fills_up_ends_the_storing_and_nothing_else(
     study: RaceStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Store(tmp_path / "s") as store:
-        [(pages,)] = store._connection.execute("PRAGMA page_count").fetchall()
-        store._connection.execute(f"PRAGMA max_page_count={pages + 12}")
+        leave_room(store, 12)
         outcome = carry_out(study, store=store)
         assert 0 < len(store) < len(outcome.curves)
         assert "the disk is full" in store.failed
@@ -215,8 +215,7 @@ def test_a_disk_with_room_again_gets_what_is_missing(
     study: RaceStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Store(tmp_path / "s") as store:
-        [(pages,)] = store._connection.execute("PRAGMA page_count").fetchall()
-        store._connection.execute(f"PRAGMA max_page_count={pages + 5}")
+        leave_room(store, 5)
 
         def watch(round_: Round, _done: int) -> None:
             if round_.phase == "timing":

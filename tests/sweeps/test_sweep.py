@@ -17,6 +17,7 @@ from evenbatch.runners import Local
 from evenbatch.store import Store
 from evenbatch.sweeps.grid import Grid
 from evenbatch.sweeps.sweep import run_sweep
+from support.disks import leave_room
 
 
 @pytest.fixture
@@ -127,8 +128,7 @@ def test_a_full_disk_loses_nothing(
     grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Store(tmp_path / "s") as store:
-        [(pages,)] = store._connection.execute("PRAGMA page_count").fetchall()
-        store._connection.execute(f"PRAGMA max_page_count={pages + 4}")
+        leave_room(store, 4)
         result = run_sweep(grid, store=store)
         assert result.done == 24
         assert 0 < result.unsaved < 24

@@ -36,13 +36,24 @@ class Tables:
         }
         return make(**plain)
 
+    @staticmethod
+    def is_file(name: str) -> bool:
+        """Whether it is a table's, by its ending or because it is there."""
+        return name.endswith(TABLE_ENDINGS) or Path(name).expanduser().is_file()
+
+    @staticmethod
+    def is_named(name: str) -> bool:
+        """Whether it is that of a data set: "digits", "cookies:seed=3"."""
+        from evenbatch.data import DATASETS
+
+        return name.partition(":")[0] in DATASETS
+
     def load(self, name: str, target: str | None, data_dir: Path | None = None) -> Dataset:
         """A data set by name, or a table if it names a file; MNIST from `data_dir`, if given."""
-        from evenbatch.data import DATASETS, load, load_table
+        from evenbatch.data import load, load_table
 
-        options = self.options
-        is_file = name.endswith(TABLE_ENDINGS) or Path(name).expanduser().is_file()
-        if name.partition(":")[0] in DATASETS and not is_file:
+        options, is_file = self.options, self.is_file(name)
+        if self.is_named(name) and not is_file:
             flags = [*(["--target"] if target is not None else []), *options.arguments()]
             if flags:
                 flag = flags[0].partition("=")[0]

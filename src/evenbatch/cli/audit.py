@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from evenbatch.app.opening import UserError
-from evenbatch.cli.door import app, readable_errors
+from evenbatch.cli.door import app, needing_torch, readable_errors
 
 
 @app.command()
@@ -61,14 +61,8 @@ def audit(
     Exit code 0: nothing found; 1: findings; 2: something could not work.
     """
     with readable_errors():
-        try:
+        with needing_torch("audit"):
             from evenbatch.torch.auditing import AuditError, command
-        except ModuleNotFoundError as error:
-            if error.name != "torch":
-                raise
-            raise UserError(
-                'evenbatch audit needs PyTorch: pip install "evenbatch[torch]"'
-            ) from None
         options = command.Options(
             shape, context or (), select or (), ignore or (), fail_on, json, sarif, fix, save
         )

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from evenbatch.app.opening import UserError
-from evenbatch.app.tables import TABLE_ENDINGS, Tables
-from evenbatch.cli.door import INTERRUPTED, app, readable_errors
-from evenbatch.cli.options import JsonFile, OptionalReport, Quiet, Target, Threads
-from evenbatch.cli.race import parse_rates
+from evenbatch.app.tables import Tables
+from evenbatch.cli.door import INTERRUPTED, app, needing_torch, readable_errors
+from evenbatch.cli.options import (
+    HOW,
+    RATES,
+    BatchSize,
+    JsonFile,
+    Optimizer,
+    OptionalReport,
+    Quiet,
+    Target,
+    Threads,
+    parse_rates,
+)
 from evenbatch.cli.table_options import with_table_options
-
-HOW = "Training and measuring"
 
 
 @app.command()
@@ -62,22 +69,17 @@ def compare(
             rich_help_panel=HOW,
         ),
     ] = None,
-    optimizer: Annotated[
-        Literal["sgd", "momentum", "adam", "adamw"],
-        typer.Option(help="Optimizer.", rich_help_panel=HOW),
-    ] = "adam",
+    optimizer: Optimizer = "adam",
     rates: Annotated[
         str,
         typer.Option(
             metavar="R,R,…",
-            help="Learning rates to try. (default: half decades, continued as needed)",
+            help=RATES,
             show_default=False,
             rich_help_panel=HOW,
         ),
     ] = "",
-    batch_size: Annotated[
-        int, typer.Option(help="Examples in a minibatch.", rich_help_panel=HOW)
-    ] = 32,
+    batch_size: BatchSize = 32,
     seeds: Annotated[
         int, typer.Option(help="Pairs measured; at least 5.", rich_help_panel=HOW)
     ] = 5,
@@ -107,18 +109,9 @@ def compare(
     learning rate. Columns of a table are standardized, as in `prove`.
     """
     with readable_errors():
-        try:
+        with needing_torch("compare"):
             from evenbatch.torch.comparing import CompareError, command
-        except ModuleNotFoundError as error:
-            if error.name != "torch":
-                raise
-            raise UserError(
-                'evenbatch compare needs PyTorch: pip install "evenbatch[torch]"'
-            ) from None
-        from evenbatch.data import DATASETS
-
-        is_table = data.endswith(TABLE_ENDINGS) or Path(data).expanduser().is_file()
-        is_function = ":" in data and not is_table and data.partition(":")[0] not in DATASETS
+        is_function = ":" in data and not (tables.is_file(data) or tables.is_named(data))
         options = command.Options(
             data if is_function else tables.load(data, target),
             arms=tuple(word.strip() for word in arms.split(",")) if arms else (),

@@ -58,6 +58,19 @@ def readable_errors() -> Iterator[None]:
     raise typer.Exit(USER_ERROR)
 
 
+@contextmanager
+def needing_torch(command: str) -> Iterator[None]:
+    """Say what to install where PyTorch is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise UserError(
+            f'evenbatch {command} needs PyTorch: pip install "evenbatch[torch]"'
+        ) from None
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"evenbatch {__version__}")

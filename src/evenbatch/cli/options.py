@@ -7,7 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-OUT = "Output"
+from evenbatch.app.opening import UserError
+
+OUT, HOW = "Output", "Training and measuring"
+RATES = "Learning rates to try. (default: half decades, continued as needed)"
 
 
 def _claim_names(typed: str) -> list[str]:
@@ -37,6 +40,11 @@ Target = Annotated[
     str | None,
     typer.Option(help="Column to predict, if the data are a file of your own.", metavar="COLUMN"),
 ]
+Optimizer = Annotated[
+    Literal["sgd", "momentum", "adam", "adamw"],
+    typer.Option(help="Optimizer.", rich_help_panel=HOW),
+]
+BatchSize = Annotated[int, typer.Option(help="Examples in a minibatch.", rich_help_panel=HOW)]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Cores to train on. (default: all)", show_default=False)
 ]
@@ -110,3 +118,20 @@ DataDir = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Folder with the four files of MNIST.", show_default=False),
 ]
+
+
+def parse_rates(text: str) -> tuple[float, ...]:
+    """Learning rates written with commas.
+
+    >>> parse_rates("0.1, 1e-2"), parse_rates("")
+    ((0.1, 0.01), ())
+    """
+    rates = []
+    for word in text.split(",") if text.strip() else []:
+        try:
+            rates.append(float(word))
+        except ValueError:
+            raise UserError(
+                f"--rates: {word.strip()!r} is not a number; write it like --rates 0.01,0.1,1"
+            ) from None
+    return tuple(rates)

@@ -6,20 +6,24 @@ from typing import Annotated, Literal
 
 import typer
 
-from evenbatch.app.opening import UserError
 from evenbatch.app.tables import Tables
 from evenbatch.cli.door import INTERRUPTED, app, readable_errors
 from evenbatch.cli.options import (
+    HOW,
+    RATES,
+    BatchSize,
     JsonFile,
+    Optimizer,
     OptionalReport,
     Quiet,
     StoreFile,
     Target,
     Threads,
+    parse_rates,
 )
 from evenbatch.cli.table_options import with_table_options
 
-NET, HOW = "Network", "Training and measuring"
+NET = "Network"
 
 
 @app.command()
@@ -46,13 +50,8 @@ def race(
         Literal["torch", "he", "xavier", "gaussian"],
         typer.Option(help="Initial weights.", rich_help_panel=NET),
     ] = "torch",
-    optimizer: Annotated[
-        Literal["sgd", "momentum", "adam", "adamw"],
-        typer.Option(help="Optimizer.", rich_help_panel=HOW),
-    ] = "sgd",
-    batch_size: Annotated[
-        int, typer.Option(help="Examples in a minibatch.", rich_help_panel=HOW)
-    ] = 32,
+    optimizer: Optimizer = "sgd",
+    batch_size: BatchSize = 32,
     steps: Annotated[
         int, typer.Option(help="Budget of a run, in minibatches.", rich_help_panel=HOW)
     ] = 1000,
@@ -68,7 +67,7 @@ def race(
             "--rates",
             "--lr-grid",
             metavar="R,R,…",
-            help="Learning rates to try. (default: half decades, continued as needed)",
+            help=RATES,
             show_default=False,
             rich_help_panel=HOW,
         ),
@@ -130,20 +129,3 @@ def race(
         outputs = Outputs(json, quiet, out)
         if not carry_out_parts([Part("speed", study)], threads, store, outputs):
             raise typer.Exit(INTERRUPTED)
-
-
-def parse_rates(text: str) -> tuple[float, ...]:
-    """Learning rates written with commas.
-
-    >>> parse_rates("0.1, 1e-2"), parse_rates("")
-    ((0.1, 0.01), ())
-    """
-    rates = []
-    for word in text.split(",") if text.strip() else []:
-        try:
-            rates.append(float(word))
-        except ValueError:
-            raise UserError(
-                f"--rates: {word.strip()!r} is not a number; write it like --rates 0.01,0.1,1"
-            ) from None
-    return tuple(rates)

@@ -1,17 +1,5 @@
-"""Settings of the audit's tests."""
+"""Settings of the tests of the audit."""
 
-from __future__ import annotations
+from support.torch_threads import one_thread
 
-from collections.abc import Iterator
-
-import pytest
-import torch
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """On tensors this small, more threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+__all__ = ["one_thread"]

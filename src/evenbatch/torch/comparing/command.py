@@ -136,9 +136,7 @@ def _arms(name: str, arms: Sequence[str], inputs: Any) -> tuple[Make, Sequence[s
     by_name = _takes_arm(factory)
     if by_name is not None:
         return by_name, arms or ("none", "batch")
-    made = called(factory, name)
-    model = made.get("model") if isinstance(made, Mapping) else made
-    model = model[0] if isinstance(model, tuple) and model else model
+    model = _model(factory, name)
     if not isinstance(model, nn.Module):
         raise CompareError(
             f"{name} gives a {type(model).__name__}; it makes a torch.nn.Module, either "
@@ -161,6 +159,14 @@ def _arms(name: str, arms: Sequence[str], inputs: Any) -> tuple[Make, Sequence[s
             "make_model(arm), a function of the arm's name, that makes it for 'none' too"
         )
     return _Swapped(factory, name, own, inputs), arms
+
+
+def _model(factory: Any, name: str) -> Any:
+    """The model in what a factory makes, which may be any of what `audit` takes."""
+    made = called(factory, name)
+    if isinstance(made, Mapping):
+        return made.get("model")
+    return made[0] if isinstance(made, tuple) and made else made
 
 
 def _takes_arm(factory: Any) -> Make | None:
@@ -198,9 +204,7 @@ class _Swapped:
     batch: Any
 
     def __call__(self, arm: str) -> nn.Module:
-        made = called(self.factory, self.name)
-        model = made["model"] if isinstance(made, Mapping) else made
-        model = model[0] if isinstance(model, tuple) else model
+        model = _model(self.factory, self.name)
         if arm == self.own:
             return model
         done = swap(model, self.own, arm, batch=self.batch)

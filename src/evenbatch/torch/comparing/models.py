@@ -11,7 +11,7 @@ from torch import nn
 from evenbatch.torch.comparing.batches import seeded
 from evenbatch.torch.comparing.errors import CompareError, short
 from evenbatch.torch.comparing.ranks import Ranks
-from evenbatch.torch.measuring.known import KINDS as TORCH_KINDS
+from evenbatch.torch.measuring.known import kind_of
 from evenbatch.torch.rewrite import Rewrite, sync
 
 OPTIMIZERS: dict[str, Callable[[Any, float], Any]] = {
@@ -95,7 +95,7 @@ def _tensors(model: nn.Module) -> dict[str, tuple[nn.Module, Any]]:
 
 
 def _is_norm(owner: nn.Module) -> bool:
-    return isinstance(owner, tuple(cls for cls, _ in TORCH_KINDS))
+    return kind_of(owner) is not None
 
 
 def _alike(owner: nn.Module, tensor: Any, other: nn.Module, theirs: Any) -> bool:

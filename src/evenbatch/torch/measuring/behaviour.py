@@ -128,11 +128,6 @@ class Behaviour:
         """The one axis along which parameters and what is kept vary; None if there is not one."""
         return self.channels[0] if len(self.channels) == 1 else None
 
-    @property
-    def couples(self) -> bool:
-        """Whether, in training, a row's output depends on other rows of the batch."""
-        return self.kind == "batch"
-
     def values(self, shape: Shape | None = None) -> int:
         """How many values stand behind each statistic, for an input of this shape; 0 if that
         depends on the data."""
