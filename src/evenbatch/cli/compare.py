@@ -109,8 +109,11 @@ def compare(
     learning rate. Columns of a table are standardized, as in `prove`.
     """
     with readable_errors():
+        from evenbatch.app.job import Outputs
+
         with needing_torch("compare"):
             from evenbatch.torch.comparing import CompareError, command
+        Outputs(json, quiet, out).check()
         is_function = ":" in data and not (tables.is_file(data) or tables.is_named(data))
         options = command.Options(
             data if is_function else tables.load(data, target),

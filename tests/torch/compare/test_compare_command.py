@@ -67,6 +67,16 @@ def test_arms_by_name_with_report(compare: Any, factory: str) -> None:
     assert Path("report", "report.html").is_file()
 
 
+def test_a_record_is_json_where_an_interval_has_no_end(compare: Any) -> None:
+    done = compare("nets.py:make_model", *QUICK[:2], "--rates", "1e5", *QUICK[4:], "--json", "-")
+    assert done.exit_code == 0, done.output
+
+    def refused(word: str) -> None:
+        raise AssertionError(word)
+
+    json.loads(done.stdout, parse_constant=refused)
+
+
 def test_norm_layers_of_a_model_are_swapped(compare: Any) -> None:
     done = compare("nets.py:build", "--data", "nets.py:images", "--arms", "batch,group", *QUICK)
     assert done.exit_code == 0, done.output
@@ -83,6 +93,8 @@ def test_a_regression_on_a_table(compare: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["nets.py:make_model", "--out", "nets.py"], "not a folder: "),
+        (["nets.py:make_model", "--json", "."], "--json names a folder, not a file"),
         ([], "name the model: evenbatch compare package.module:make_model"),
         (["nets.py:nothing"], "there is no 'nothing' in nets.py."),
         (["nets.py:number"], "nets.py:number is neither a function nor a module but int"),

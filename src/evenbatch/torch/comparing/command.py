@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from torch import nn
 
 from evenbatch.data import Dataset
 from evenbatch.protocol.recipes import Prepared
+from evenbatch.report import record
 from evenbatch.torch.comparing._compare import compare
 from evenbatch.torch.comparing.batches import feed_of
 from evenbatch.torch.comparing.errors import CompareError
@@ -75,16 +75,13 @@ def run(name: str, options: Options) -> bool:
             )  # fmt: skip
     except TargetError as error:
         raise CompareError(str(error)) from None
-    if options.json is None or str(options.json) != "-":
+    if str(options.json) == "-":
+        sys.stdout.write(record.dumps(result.record()))
+    else:
         sentences = [verdict.sentence for verdict in result.verdicts.values()]
         print("\n".join(sentences) if options.quiet else result)
-    if options.json is not None:
-        text = json.dumps(result.record(), indent=2) + "\n"
-        if str(options.json) == "-":
-            sys.stdout.write(text)
-        else:
-            options.json.parent.mkdir(parents=True, exist_ok=True)
-            options.json.write_text(text, encoding="utf-8")
+        if options.json is not None:
+            record.write(options.json, result.record())
     if options.out is not None:
         print(f"Report: {result.report(options.out)}", file=sys.stderr)
     return result.complete
