@@ -37,6 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.meta_path.insert(0, needs.SkipWithout())
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes go by their length: a compressor's may hold the time, which differs between workers."""
+    return f"{argname}-of-{len(val)}" if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Path of a Chromium, Chrome or Edge; what needs one is skipped without, and the run fails."""
