@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import textwrap
 from pathlib import Path
 
 import evenbatch.torch
@@ -25,6 +27,12 @@ def test_every_rule_stands_in_it_once() -> None:
     for code, rule in RULES.items():
         assert text.count(f"### {code} {rule.name}\n") == 1
         assert f"(#{code.lower()}-{rule.name})" in text
+
+
+def test_every_example_is_python() -> None:
+    """The site colours it, and warns of what it cannot read."""
+    for block in re.findall(r"```python\n(.*?)```", page(), re.DOTALL):
+        ast.parse(textwrap.dedent(block))
 
 
 def test_what_the_rules_recommend_exists() -> None:

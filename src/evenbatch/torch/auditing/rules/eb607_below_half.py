@@ -11,7 +11,8 @@ to steps of half a deviation: 0.48 off, at 100 it is 0.03.
 
 ## Example
 ```python
-ct.convert(traced, inputs=…)  # compute_precision is float16 by default
+# compute_precision is float16 by default
+ct.convert(traced, inputs=[ct.TensorType(shape=batch.shape)])
 ```
 
 ## Use instead

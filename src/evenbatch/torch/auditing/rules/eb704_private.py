@@ -11,7 +11,8 @@ published without any noise. Opacus refuses such models.
 
 ## Example
 ```python
-PrivacyEngine().make_private(module=model, ...)  # the model has BatchNorm2d
+# the model has BatchNorm2d
+PrivacyEngine().make_private(module=model, optimizer=optimizer, data_loader=loader)
 ```
 
 ## Use instead
