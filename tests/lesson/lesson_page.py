@@ -95,10 +95,10 @@ def show(page: Page, server: Server, name: str) -> None:
     """Open the chapter of an experiment, and the experiment in it."""
     chapter = name.split(".")[0]
     go(page, server, chapter)
-    predict(page)
     tabs = [each for each in EXPERIMENTS if each.split(".")[0] == chapter]
     if len(tabs) > 1:
         page.locator(".experiment .steps button").nth(tabs.index(name)).click()
+    predict(page)
 
 
 def pretend(page: Page, until: str = "concluded") -> list[dict[str, Any]]:

@@ -108,7 +108,7 @@ def test_decimals_can_be_typed_and_the_old_amounts_brought_back(
         first.press_sequentially("2,5")
         assert first.input_value() == "2,5"
         mean = page.locator(".result td").first
-        assert mean.inner_text() == "5,63"  # of 2.5, 10, 6 and 4
+        assert mean.inner_text() == "5,625"  # of 2.5, 10, 6 and 4
         page.locator(".steps button").nth(3).click()
         page.get_by_role("button", name=re.compile("Gamma auf die Streuung")).click()
         out = page.locator(".machine table").last.locator("td").all_inner_texts()

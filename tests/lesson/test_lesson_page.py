@@ -173,7 +173,7 @@ def test_a_reload_keeps_settings_and_result(browser: Browser, server: Server) ->
         page.keyboard.press("ArrowRight")
         press(page, START, keyboard=False)
         verdict(page)
-        said = page.locator(".verdict > p").nth(1).inner_text()
+        said = page.locator(".verdict > p").first.inner_text()
         page.reload()
         verdict(page)
         assert page.locator(".experiment .knobs output").first.inner_text() == "× 2"

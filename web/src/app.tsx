@@ -8,7 +8,7 @@ import { Workbench } from "./chapters/bench";
 import { Teacher } from "./chapters/teacher";
 import { useConnection } from "./live/use";
 import { memory, useMemory } from "./memory";
-import { Check, Prediction } from "./parts/choice";
+import { Check } from "./parts/choice";
 import { Levelled } from "./parts/prose";
 import { Trust } from "./parts/trust";
 import { currentLanguage, LANGUAGES, setLanguage, t, tt, useLanguage, type Language } from "./words";
@@ -143,6 +143,9 @@ function ChapterPage({ chapter, place }: { chapter: ChapterShown; place: number 
     const visited = memory.get("visited");
     if (!visited.includes(id)) memory.set("visited", [...visited, id]);
   }, [id]);
+  // The explanation would give the result away.
+  const results = useMemory().get("results");
+  const known = chapter.experiments.every((name, i) => i > 0 || name in results);
   const next = CHAPTERS[place + 1];
   const before = CHAPTERS[place - 1];
   return (
@@ -154,9 +157,8 @@ function ChapterPage({ chapter, place }: { chapter: ChapterShown; place: number 
       <Scene />
       <section class="story"><Levelled k={`${id}.story`} /></section>
       {Touch && <section class="card touch"><h3>{tt(`${id}.touch.title`)}</h3><Levelled k={`${id}.touch`} /><Touch /></section>}
-      {chapter.predict.length > 0 && <Prediction id={id} options={chapter.predict} />}
       {Experiment && <section class="card experiment"><h3>{tt(`${id}.experiment.title`)}</h3><Levelled k={`${id}.experiment`} /><Experiment /></section>}
-      <section class="explain"><h2>{t("chapter.explain")}</h2><Levelled k={`${id}.explain`} /></section>
+      <details class="explain" open={known}><summary><h2>{t("chapter.explain")}</h2></summary><Levelled k={`${id}.explain`} /></details>
       {chapter.check.options.length > 0 && <Check id={id} options={chapter.check.options} right={chapter.check.right} />}
       <nav class="onward" aria-label={t("way.onward")}>
         {before ? <a href={`#/${before.id}`}>← {tt(`${before.id}.title`)}</a> : <a href="#/home">← {t("way.home")}</a>}

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { scalesOf } from "../src/chapters/machine";
-import { evening, eveningWithinRows } from "../src/machine";
+import { evenOut, evenOutRows } from "../src/machine";
 import cases from "./machine.json";
 
 function close(got: number[][], wanted: (number | null)[][]): void {
@@ -15,8 +15,8 @@ function close(got: number[][], wanted: (number | null)[][]): void {
 }
 
 test.each(cases)("the machine calculates as evenbatch.norms does", (one) => {
-  close(evening(one.table, one.eps, one.gamma, one.beta).out, one.out);
-  close(eveningWithinRows(one.table, one.eps), one.within);
+  close(evenOut(one.table, one.eps, one.gamma, one.beta).out, one.out);
+  close(evenOutRows(one.table, one.eps), one.within);
 });
 
 test("lines share a scale while all fit on it, and have their own when they do not", () => {

@@ -26,7 +26,7 @@ function reworded<T>(value: T, key = ""): T {
 function drawn(name: string, file: Recorded): string {
   const box = document.createElement("div");
   const run = Run.of(name, file, { of: "recorded", when: "", machine: "" });
-  act(() => render(<VerdictCard run={run} name={name} id={name.split(".")[0]!} />, box));
+  act(() => render(<VerdictCard run={run} name={name} />, box));
   box.querySelectorAll(".behind").forEach((details) => details.remove()); // the report's own English
   const html = box.innerHTML;
   act(() => render(null, box));

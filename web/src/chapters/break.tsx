@@ -62,13 +62,13 @@ function Scene() {
 }
 
 function Experiment() {
-  return <Claims shown={SHOWN} predictOn={ID} />;
+  return <Claims shown={SHOWN} />;
 }
 
 export const chapter: ChapterShown = {
   id: ID,
   minutes: 7,
-  predict: ["eps", "eval", "knobs", "none"],
+  experiments: SHOWN.map((one) => one.name),
   check: { options: ["running", "luck", "bigger"], right: "running" },
   Scene,
   Experiment,

@@ -5,7 +5,7 @@ import type { ComponentType } from "preact";
 export interface ChapterShown {
   id: string;
   minutes: number;
-  predict: string[];
+  experiments: string[]; // the names of what is trained in it
   check: { options: string[]; right: string };
   Scene: ComponentType;
   Touch?: ComponentType;

@@ -4,7 +4,7 @@ import { LayerFilm } from "../charts/histogram";
 import { LiveChart } from "../charts/live";
 import type { FactorySettings } from "../made/messages";
 import { useKnob } from "../memory";
-import { usePredicted } from "../parts/choice";
+import { Prediction, usePredicted } from "../parts/choice";
 import { Controls, Shown, useExperiment, VerdictCard } from "../parts/experiment";
 import { Slider } from "../parts/knobs";
 import { t, tt } from "../words";
@@ -58,11 +58,12 @@ function Experiment() {
           );
         })}
       </fieldset>
+      <Prediction id={ID} />
       <Controls experiment={experiment} locked={!predicted} label={t("factory.start")} />
       <Shown experiment={experiment}>
         <LayerFilm run={run} arms={arms} />
         <LiveChart run={run} quantity="metric" percent title={t("factory.chart")} label={t("chart.seeds")} most={400} arms={arms} of={(trial) => trial.places.map((place) => place.cell.arm!)} />
-        <VerdictCard run={run} name={ID} id={ID} />
+        <VerdictCard run={run} name={ID} />
       </Shown>
     </>
   );
@@ -71,7 +72,7 @@ function Experiment() {
 export const chapter: ChapterShown = {
   id: ID,
   minutes: 6,
-  predict: ["still", "drift", "only-first"],
+  experiments: [ID],
   check: { options: ["moving", "big", "slow"], right: "moving" },
   Scene,
   Experiment,

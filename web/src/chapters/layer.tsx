@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 
 import { digits } from "../charts/scale";
-import { evening, eveningWithinRows } from "../machine";
+import { evenOut, evenOutRows } from "../machine";
 import { Claims, type ClaimShown } from "../parts/claim";
 import { t } from "../words";
 import { named } from "../words/named";
@@ -58,8 +58,8 @@ function Scene() {
 function Touch() {
   const [rows, setRows] = useState(ORDERS.length);
   const table = ORDERS.slice(0, rows);
-  const batch = evening(table, 1e-5, [1, 1, 1], [0, 0, 0]).out;
-  const layer = eveningWithinRows(table, 1e-5);
+  const batch = evenOut(table, 1e-5, [1, 1, 1], [0, 0, 0]).out;
+  const layer = evenOutRows(table, 1e-5);
   const Tinted = ({ values, by, label }: { values: number[][]; by: "column" | "row"; label: string }) => (
     <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
       <table>
@@ -93,13 +93,13 @@ function Touch() {
 }
 
 function Experiment() {
-  return <Claims shown={SHOWN} predictOn={ID} />;
+  return <Claims shown={SHOWN} />;
 }
 
 export const chapter: ChapterShown = {
   id: ID,
   minutes: 7,
-  predict: ["batch", "layer", "same"],
+  experiments: SHOWN.map((one) => one.name),
   check: { options: ["row", "column", "all"], right: "row" },
   Scene,
   Touch,

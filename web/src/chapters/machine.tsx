@@ -1,10 +1,10 @@
-// Chapter 2: the evening machine, by hand on a small table. Nothing is trained here.
+// Chapter 2: the even-out machine, by hand on a small table. Nothing is trained here.
 
 import { useState } from "preact/hooks";
 
-import { scale, shown } from "../charts/scale";
+import { digits, scale } from "../charts/scale";
 import { useWide } from "../charts/size";
-import { evening } from "../machine";
+import { evenOut } from "../machine";
 import { Choose, Slider } from "../parts/knobs";
 import { t, tt, written } from "../words";
 import type { ChapterShown } from "./chapter";
@@ -34,7 +34,11 @@ function Scene() {
         <circle cx="-26" cy="32" r="10" class="knob-dot" /><path d="M-26 32l5 -8" class="line" />
         <circle cx="26" cy="32" r="10" class="knob-dot" /><path d="M26 32l-7 -6" class="line" />
       </g>
-      {[54, 58, 50, 56].map((h, i) => <rect key={i} x={450 + i * 40} y={132 - h} width="28" height={h} rx="4" class="sack flour" />)}
+      <path d="M440 78H612" class="line" />
+      {[26, 84, 48, 66].map((h, i) => {
+        const above = ((h - 56) / 22) * 26; // their mean and spread
+        return <rect key={i} x={450 + i * 40} y={78 - Math.max(0, above)} width="28" height={Math.max(3, Math.abs(above))} rx="4" class="sack flour" />;
+      })}
     </svg>
   );
 }
@@ -42,7 +46,12 @@ function Scene() {
 function cell(value: number): string {
   if (Number.isNaN(value)) return t("machine.nan");
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  return shown(value);
+  return whole(value);
+}
+
+// A number in four digits, and whole in front of its point: of a variance, 107 455.
+function whole(value: number): string {
+  return Math.abs(value) >= 1000 && Math.abs(value) < 1e9 ? written(Math.round(value)) : digits(value, 4);
 }
 
 // A number to type. What stands in the field is the learner's while they are in it: "2." is on its
@@ -132,7 +141,7 @@ function Touch() {
   const [gamma, setGamma] = useState(ONES);
   const [beta, setBeta] = useState(ZEROS);
   const [step, setStep] = useState(0);
-  const result = evening(table, eps, gamma, beta);
+  const result = evenOut(table, eps, gamma, beta);
   const same = (values: number[]) => (values.every((v) => v === values[0]) ? values[0]! : null);
   const turn = (set: (values: number[]) => void) => (v: number) => set(NAMES.map(() => v));
   const change = (r: number, c: number, value: number) => setTable(table.map((row, i) => (i === r ? row.map((old, j) => (j === c ? value : old)) : row)));
@@ -157,6 +166,7 @@ function Touch() {
             {step >= 0 && <tr class="result"><th scope="row">{t("machine.average")}</th>{result.mean.map((v, c) => <td key={c}>{cell(v)}</td>)}</tr>}
             {step >= 1 && <tr class="result"><th scope="row">{t("machine.variance")}</th>{result.variance.map((v, c) => <td key={c}>{cell(v)}</td>)}</tr>}
             {step >= 1 && <tr class="result"><th scope="row">{t("machine.spread")}</th>{result.spread.map((v, c) => <td key={c}>{cell(v)}</td>)}</tr>}
+            {step >= 1 && <tr class="result"><th scope="row">{t("machine.divisor")}</th>{result.divisor.map((v, c) => <td key={c}>{cell(v)}</td>)}</tr>}
           </tbody>
         </table>
       </div>
@@ -183,7 +193,7 @@ function Touch() {
         </div>
       )}
       <div class="controls">
-        {step >= 3 && <button type="button" onClick={() => { setGamma(result.spread); setBeta(result.mean); }}>{t("machine.undo")}</button>}
+        {step >= 3 && <button type="button" onClick={() => { setGamma(result.divisor); setBeta(result.mean); }}>{t("machine.undo")}</button>}
         <button type="button" onClick={() => { setTable(START); setEps(0.00001); setGamma(ONES); setBeta(ZEROS); }}>{t("machine.reset")}</button>
       </div>
     </div>
@@ -193,7 +203,7 @@ function Touch() {
 export const chapter: ChapterShown = {
   id: "machine",
   minutes: 7,
-  predict: [],
+  experiments: [],
   check: { options: ["zero", "same", "error"], right: "zero" },
   Scene,
   Touch,

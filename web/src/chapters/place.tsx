@@ -53,13 +53,13 @@ function Scene() {
 }
 
 function Experiment() {
-  return <Claims shown={SHOWN} predictOn={ID} />;
+  return <Claims shown={SHOWN} />;
 }
 
 export const chapter: ChapterShown = {
   id: ID,
   minutes: 6,
-  predict: ["before", "after", "input", "same"],
+  experiments: SHOWN.map((one) => one.name),
   check: { options: ["once", "never", "twice"], right: "once" },
   Scene,
   Experiment,

@@ -1,9 +1,10 @@
 // Chapter 3: two bakers race.
 
 import { LiveChart } from "../charts/live";
+import { Track } from "../charts/track";
 import type { RaceSettings, TrialShown } from "../made/messages";
 import { useKnob } from "../memory";
-import { usePredicted } from "../parts/choice";
+import { Prediction, usePredicted } from "../parts/choice";
 import { Controls, Shown, useExperiment, VerdictCard } from "../parts/experiment";
 import { Choose } from "../parts/knobs";
 import { t, tt } from "../words";
@@ -13,19 +14,19 @@ import type { ChapterShown } from "./chapter";
 const ID = "race";
 const DATA: RaceSettings["data"][] = ["digits", "cookies", "mnist1d"];
 const INITS: RaceSettings["init"][] = ["torch", "he"];
-const ARMS = ["none", "batch"];
+const racing = () => ["none", "batch"].map((id) => ({ id, name: named("speed", id) }));
 
 function Scene() {
   return (
     <svg viewBox="0 0 640 150" class="scene" role="img" aria-label={t("race.scene")}>
-      <path d="M20 92H590M20 128H620" class="ground" />
-      <path d="M590 40v88M590 40h26l-8 9l8 9h-26" class="flag" />
+      <path d="M20 74H590M20 138H620" class="ground" />
+      <path d="M590 40v98M590 40h26l-8 9l8 9h-26" class="flag" />
       {[0, 1].map((lane) => (
-        <g key={lane} transform={`translate(${lane ? 330 : 110} ${lane ? 102 : 66})`}>
+        <g key={lane} transform={`translate(70 ${lane ? 119 : 55}) scale(0.8)`}>
           <rect x="-24" y="-26" width="48" height="40" rx="9" class={`robot robot-${lane}`} />
           <circle cx="-9" cy="-10" r="4.5" class="eye" />
           <circle cx="9" cy="-10" r="4.5" class="eye" />
-          <path d={lane ? "M-9 3q9 7 18 0" : "M-9 5q4-6 9 0t9 0"} class="mouth" />
+          <path d="M-8 5h16" class="mouth" />
           <path d="M0-26v-9" class="line" />
           <circle cx="0" cy="-38" r="4" class="bulb" />
           <circle cx="-13" cy="18" r="6" class="wheel" />
@@ -55,8 +56,10 @@ function Experiment() {
         <Choose label={t("knob.data")} value={data} change={setData} options={DATA.map((value) => ({ value, label: tt(`data.${value}`) }))} />
         <Choose label={t("knob.init")} value={init} change={setInit} options={INITS.map((value) => ({ value, label: tt(`init.${value}`) }))} />
       </div>
+      <Prediction id={ID} />
       <Controls experiment={experiment} locked={!predicted} label={t("race.start")} />
       <Shown experiment={experiment}>
+        <Track run={run} arms={racing()} of={(trial) => armsAt(trial, true)} />
         <LiveChart
           run={run}
           quantity="metric"
@@ -64,10 +67,10 @@ function Experiment() {
           title={t("race.chart")}
           label={run && !measuring ? t("race.tuning") : t("chart.seeds")}
           most={1000}
-          arms={ARMS.map((id) => ({ id, name: named("speed", id) }))}
+          arms={racing()}
           of={(trial) => armsAt(trial, measuring)}
         />
-        <VerdictCard run={run} name={ID} id={ID} />
+        <VerdictCard run={run} name={ID} />
       </Shown>
     </>
   );
@@ -82,7 +85,7 @@ export function armsAt(trial: TrialShown, measuring: boolean): string[] {
 export const chapter: ChapterShown = {
   id: ID,
   minutes: 8,
-  predict: ["same", "two", "four", "ten"],
+  experiments: [ID],
   check: { options: ["seconds", "luck", "colour"], right: "seconds" },
   Scene,
   Experiment,

@@ -2,7 +2,7 @@
 
 import type { RatesSettings } from "../made/messages";
 import { useKnob } from "../memory";
-import { usePredicted } from "../parts/choice";
+import { Prediction, usePredicted } from "../parts/choice";
 import { LiveStrip, type Strip } from "../parts/claim";
 import { Controls, Shown, useExperiment, VerdictCard } from "../parts/experiment";
 import { Choose } from "../parts/knobs";
@@ -17,9 +17,10 @@ function Scene() {
   return (
     <svg viewBox="0 -14 640 148" class="scene" role="img" aria-label={t("rates.scene")}>
       <path d="M40 110A110 110 0 0 1 260 110" class="dial" />
-      <path d="M150 110L95 52" class="needle" />
-      <path d="M380 110A110 110 0 0 1 600 110" class="dial wide" />
-      <path d="M490 110L545 52" class="needle" />
+      <path d="M150 110V30" class="needle" />
+      <path d="M380 110A110 110 0 0 1 600 110" class="dial" />
+      <path d="M490 110V30" class="needle" />
+      <text x="320" y="70" text-anchor="middle" class="question">?</text>
       <text x="150" y="126" text-anchor="middle">{tt("arm.none")}</text>
       <text x="490" y="126" text-anchor="middle">{tt("arm.batch")}</text>
     </svg>
@@ -43,10 +44,11 @@ function Experiment() {
       <div class="knobs">
         <Choose label={t("knob.data")} value={data} change={setData} options={DATA.map((value) => ({ value, label: tt(`data.${value}`) }))} />
       </div>
+      <Prediction id={ID} />
       <Controls experiment={experiment} locked={!predicted} label={t("rates.start")} />
       <Shown experiment={experiment}>
         {!run?.result && <LiveStrip run={run} strip={STRIP} />}
-        <VerdictCard run={run} name={ID} id={ID} />
+        <VerdictCard run={run} name={ID} />
       </Shown>
     </>
   );
@@ -55,7 +57,7 @@ function Experiment() {
 export const chapter: ChapterShown = {
   id: ID,
   minutes: 6,
-  predict: ["same", "bit", "much"],
+  experiments: [ID],
   check: { options: ["wide", "best", "always"], right: "wide" },
   Scene,
   Experiment,

@@ -1,8 +1,9 @@
 // Chapter 9: what did we learn? Ten questions, answered with the learner's own runs, and a record.
 
+import type { Result } from "../made/messages";
 import { useMemory } from "../memory";
 import { answerName } from "../parts/experiment";
-import { Check } from "../parts/choice";
+import { Check, judge } from "../parts/choice";
 import { happened, headline } from "../parts/happened";
 import { inline } from "../parts/prose";
 import { t, tt } from "../words";
@@ -76,6 +77,10 @@ function Touch() {
   );
 }
 
+function judged(name: string, predicted: string | undefined, result: Result): string {
+  return predicted ? tt(`verdict.${judge(name, predicted, result)}`) : "";
+}
+
 // The browser prints the page; the style sheet leaves of it what this asks for.
 function printRecord(): void {
   document.body.dataset.print = "record";
@@ -88,7 +93,8 @@ export function Record() {
   const memory = useMemory();
   const predictions = memory.get("predictions");
   const results = memory.get("results");
-  const rows = CHAPTERS.filter((chapter) => chapter.predict.length > 0);
+  // The first experiment of each chapter, and what else was done.
+  const rows = CHAPTERS.flatMap((chapter) => chapter.experiments.filter((name, i) => i === 0 || predictions[name] || results[name]).map((name) => ({ chapter, name })));
   return (
     <section class="record" aria-labelledby="record-title">
       <h2 id="record-title">{t("record.title")}</h2>
@@ -99,19 +105,20 @@ export function Record() {
             <tr>
               <th scope="col">{t("record.chapter")}</th>
               <th scope="col">{t("record.predicted")}</th>
+              <th scope="col">{t("record.judged")}</th>
               <th scope="col">{t("record.result")}</th>
               <th scope="col">{t("record.numbers")}</th>
             </tr>
           </thead>
           <tbody>
-            {rows.map((chapter) => {
-              const name = Object.keys(results).find((each) => each === chapter.id) ?? Object.keys(results).find((each) => each.startsWith(`${chapter.id}.`)) ?? "";
+            {rows.map(({ chapter, name }) => {
               const result = results[name];
-              const predicted = predictions[chapter.id];
+              const predicted = predictions[name];
               return (
-                <tr key={chapter.id}>
-                  <th scope="row">{tt(`${chapter.id}.title`)}</th>
-                  <td>{predicted ? inline(tt(`${chapter.id}.predict.${predicted}`)) : "–"}</td>
+                <tr key={name}>
+                  <th scope="row">{tt(`${chapter.id}.title`)}{name !== chapter.experiments[0] && `: ${tt(`${name}.tab`)}`}</th>
+                  <td>{predicted ? inline(tt(`${name}.predict.${predicted}`)) : "–"}</td>
+                  <td>{(result && judged(name, predicted, result.result)) || "–"}</td>
                   <td>{result ? answerName(result.result.verdict.answer) : "–"}</td>
                   <td>{(result && headline(name, result.facts)) || "–"}</td>
                 </tr>
@@ -128,4 +135,4 @@ export function Record() {
   );
 }
 
-export const chapter: ChapterShown = { id: ID, minutes: 6, predict: [], check: { options: [], right: "" }, Scene, Touch };
+export const chapter: ChapterShown = { id: ID, minutes: 6, experiments: [], check: { options: [], right: "" }, Scene, Touch };

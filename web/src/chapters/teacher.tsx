@@ -127,7 +127,7 @@ export function Teacher() {
             </tr>
           </thead>
           <tbody>
-            {CHAPTERS.filter((chapter) => chapter.predict.length > 0).map((chapter) => (
+            {CHAPTERS.filter((chapter) => chapter.experiments.length > 0).map((chapter) => (
               <tr key={chapter.id}><th scope="row">{tt(`${chapter.id}.title`)}</th><td class="write" /><td class="write" /><td class="write" /></tr>
             ))}
           </tbody>
@@ -138,12 +138,14 @@ export function Teacher() {
         <h2>{t("teacher.key.title")}</h2>
         <Text words={t("teacher.key")} />
         <Cards filled />
+        <Text words={t("teacher.key.cards")} />
+        <Text words={t("teacher.key.quiz")} />
         <table>
           <thead>
             <tr><th scope="col">{t("record.chapter")}</th><th scope="col">{t("teacher.key.accept")}</th></tr>
           </thead>
           <tbody>
-            {CHAPTERS.filter((chapter) => chapter.predict.length > 0).map((chapter) => (
+            {CHAPTERS.filter((chapter) => chapter.experiments.length > 0).map((chapter) => (
               <tr key={chapter.id}><th scope="row">{tt(`${chapter.id}.title`)}</th><td class="prose">{tt(`teacher.key.${chapter.id}`)}</td></tr>
             ))}
           </tbody>

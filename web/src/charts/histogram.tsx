@@ -1,11 +1,9 @@
 // What the layers receive, one small histogram a layer and arm.
 
-import { useEffect, useRef, useState } from "preact/hooks";
-
 import type { Run } from "../live/run";
 import { useRun } from "../live/use";
 import type { Layers, LayerShown, TrialShown } from "../made/messages";
-import { Slider } from "../parts/knobs";
+import { Reel, useFilm } from "../parts/reel";
 import { t } from "../words";
 import { Drawn } from "./drawn";
 import type { Arm } from "./live";
@@ -67,44 +65,20 @@ function pairOf(run: Run): TrialShown[] {
   return run.trials.filter((trial) => trial.seed === first);
 }
 
-// The training as a film, slower than it happened: it is over within a second, and nobody could
-// see what moves. Whoever prefers no motion gets the newest picture and the same slider.
 export function LayerFilm({ run, arms }: { run: Run | null; arms: Arm[] }) {
-  const [at, show] = useState(Infinity);
-  const [playing, play] = useState(false);
-  const seen = useRef(run);
   useRun(run);
   const frames = run?.layers ?? [];
-  const last = frames.length - 1;
-  useEffect(() => {
-    if (seen.current === run) return;
-    seen.current = run;
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    show(calm ? Infinity : 0);
-    play(!calm);
-  }, [run]);
-  useEffect(() => {
-    if (!playing || !run) return;
-    const timer = setInterval(() => show((place) => Math.min(place + 1, Math.max(0, run.layers.length - 1))), 120);
-    return () => clearInterval(timer);
-  }, [playing, run]);
-  const over = run?.status !== "running" && run?.status !== "waiting";
-  useEffect(() => {
-    if (playing && over && at >= last) play(false);
-  }, [playing, over, at, last]);
-  if (last < 0) return run?.result ? null : <p class="quiet">{t("layers.none")}</p>;
-  const place = Math.min(at, last);
+  const film = useFilm(run, frames.length - 1);
+  if (film.last < 0) return run?.result ? null : <p class="quiet">{t("layers.none")}</p>;
+  const frame = frames[film.at]!;
   return (
     <figure class="figure film" aria-label={t("layers.title")}>
       <figcaption>
         <strong>{t("layers.title")}</strong>
         <span>{t("layers.says")}</span>
       </figcaption>
-      <div class="reel">
-        <button type="button" onClick={() => { if (!playing && place === last) show(0); play(!playing); }}>{t(playing ? "layers.pause" : "layers.play")}</button>
-        <Slider label={t("layers.step")} min={0} max={last} step={1} value={place} shown={`${frames[place]!.step}`} change={(v) => { play(false); show(v); }} />
-      </div>
-      <Histograms layers={frames[place]!} arms={arms} />
+      <Reel film={film} shown={`${frame.step}`} />
+      <Histograms layers={frame} arms={arms} />
       <Drawn trials={pairOf(run!)} />
       <details>
         <summary>{t("chart.numbers")}</summary>

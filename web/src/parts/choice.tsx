@@ -2,11 +2,15 @@
 
 import { useId, useRef, useState } from "preact/hooks";
 
+import type { Result } from "../made/messages";
 import { memory, useMemory } from "../memory";
 import { t, tt } from "../words";
+import { PREDICTIONS } from "./predictions";
 import { inline } from "./prose";
 
-export function Prediction({ id, options }: { id: string; options: string[] }) {
+// What the learner expects of an experiment. The names of its words and of what is kept are its own.
+export function Prediction({ id }: { id: string }) {
+  const { options } = PREDICTIONS[id]!;
   const kept = useMemory().get("predictions")[id];
   const [chosen, choose] = useState(kept ?? "");
   const name = useId();
@@ -17,8 +21,8 @@ export function Prediction({ id, options }: { id: string; options: string[] }) {
     requestAnimationFrame(() => locked.current?.focus());
   };
   return (
-    <section class="card prediction" aria-labelledby={`${name}-title`}>
-      <h3 id={`${name}-title`}>{t("predict.title")}</h3>
+    <section class="prediction" aria-labelledby={`${name}-title`}>
+      <h4 id={`${name}-title`}>{t("predict.title")}</h4>
       <fieldset disabled={Boolean(kept)}>
         <legend>{inline(tt(`${id}.predict`))}</legend>
         {options.map((option) => (
@@ -41,6 +45,28 @@ export function Prediction({ id, options }: { id: string; options: string[] }) {
 
 export function usePredicted(id: string): boolean {
   return Boolean(useMemory().get("predictions")[id]);
+}
+
+// Whether a result bears out what was expected of it: "open" if it settles nothing.
+export function judge(id: string, expected: string, result: Result): "right" | "wrong" | "open" {
+  const right = PREDICTIONS[id]!.right(result);
+  return right.length === 0 ? "open" : right.includes(expected) ? "right" : "wrong";
+}
+
+// What was expected, what it was, and whether they agree; nothing if nothing was expected.
+export function Judged({ id, result }: { id: string; result: Result }) {
+  const expected = useMemory().get("predictions")[id];
+  const { options, right } = PREDICTIONS[id]!;
+  if (!expected || !options.includes(expected)) return null;
+  const says = (option: string) => inline(tt(`${id}.predict.${option}`));
+  const judged = judge(id, expected, result);
+  return (
+    <dl class={`predicted ${judged}`}>
+      <dt>{t("verdict.predicted")}</dt>
+      <dd>{says(expected)} <strong>{tt(`verdict.${judged}`)}</strong></dd>
+      {judged === "wrong" && <><dt>{t("verdict.was")}</dt><dd>{says(right(result)[0]!)}</dd></>}
+    </dl>
+  );
 }
 
 // The answers of a check in an order that does not tell which is right, the same every time.

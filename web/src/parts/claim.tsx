@@ -9,7 +9,7 @@ import { useRun } from "../live/use";
 import type { ClaimSettings, Place, TrialShown } from "../made/messages";
 import { useKnob } from "../memory";
 import { t, tt, written } from "../words";
-import { usePredicted } from "./choice";
+import { Prediction, usePredicted } from "./choice";
 import { Controls, Shown, useExperiment, VerdictCard } from "./experiment";
 import { Choose } from "./knobs";
 import { Levelled } from "./prose";
@@ -118,13 +118,14 @@ export function StripTable(props: { title: string; corner: string; columns: numb
   );
 }
 
-export function ClaimExperiment({ shown: one, predictOn }: { shown: ClaimShown; predictOn: string }) {
+export function ClaimExperiment({ shown: one }: { shown: ClaimShown }) {
   const [data, setData] = useKnob(`${one.name}.data`, one.data[0]!, (kept) => one.data.includes(kept));
   const experiment = useExperiment(one.name, { claim: one.claim, data }, "claim");
-  const predicted = usePredicted(predictOn);
+  const predicted = usePredicted(one.name);
   const { run } = experiment;
   return (
     <div class="claim">
+      <Prediction id={one.name} />
       {one.data.length > 1 && (
         <div class="knobs">
           <Choose label={t("knob.data")} value={data} change={setData} options={one.data.map((value) => ({ value, label: tt(`data.${value}`) }))} />
@@ -133,14 +134,14 @@ export function ClaimExperiment({ shown: one, predictOn }: { shown: ClaimShown; 
       <Controls experiment={experiment} locked={!predicted} label={tt(`${one.name}.start`)} />
       <Shown experiment={experiment}>
         {!run?.result && <LiveStrip run={run} strip={one} />}
-        <VerdictCard run={run} name={one.name} id={predictOn} />
+        <VerdictCard run={run} name={one.name} />
       </Shown>
     </div>
   );
 }
 
 // Several experiments of one chapter, one at a time.
-export function Claims({ shown: all, predictOn }: { shown: ClaimShown[]; predictOn: string }) {
+export function Claims({ shown: all }: { shown: ClaimShown[] }) {
   const [at, setAt] = useState(0);
   const one = all[at]!;
   return (
@@ -151,7 +152,7 @@ export function Claims({ shown: all, predictOn }: { shown: ClaimShown[]; predict
         ))}
       </div>
       <Levelled k={`${one.name}.words`} />
-      <ClaimExperiment key={one.name} shown={one} predictOn={predictOn} />
+      <ClaimExperiment key={one.name} shown={one} />
     </>
   );
 }

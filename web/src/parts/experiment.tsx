@@ -11,8 +11,9 @@ import { useConnection, useRun } from "../live/use";
 import type { Recorded, Verdict } from "../made/messages";
 import { memory } from "../memory";
 import { currentLanguage, t, tt } from "../words";
+import { Judged } from "./choice";
 import { factsOf, happened } from "./happened";
-import { inline, Text } from "./prose";
+import { Text } from "./prose";
 import { belongs, next } from "./settings";
 
 const ANSWERS: { [answer in Verdict["answer"]]: { sign: string; name: string } } = {
@@ -179,12 +180,11 @@ function Origin({ run }: { run: Run }) {
 }
 
 // The verdict in words made from the numbers, its figures, and what stands behind them.
-export function VerdictCard({ run, name, id }: { run: Run | null; name: string; id: string }) {
+export function VerdictCard({ run, name }: { run: Run | null; name: string }) {
   useRun(run);
   if (!run?.result) return null;
   const { claim, verdict } = run.result;
   const { sign, name: kind } = ANSWERS[verdict.answer];
-  const predicted = memory.get("predictions")[id];
   const diverged = [...run.ended.values()].filter((end) => end.how === "diverged").length;
   return (
     <section class={`card verdict ${kind}`} aria-live="polite">
@@ -195,7 +195,7 @@ export function VerdictCard({ run, name, id }: { run: Run | null; name: string; 
         </span>
       </h3>
       <Origin run={run} />
-      {predicted && <p class="predicted">{t("verdict.predicted")} {inline(tt(`${id}.predict.${predicted}`))}</p>}
+      <Judged id={name} result={run.result} />
       <Text words={happened(name, verdict.answer, factsOf(name, run.result))} />
       {verdict.figures.map((figure) => (
         <Figure claim={claim} figure={figure} trials={run.trials} count={run.count} key={figure.id} />

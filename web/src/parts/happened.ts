@@ -58,12 +58,17 @@ export function factsOf(name: string, { verdict }: Result): Facts {
     const all = tried?.series[0]?.x.length ?? 0;
     if (tried) Object.assign(facts, { none: reached(tried, "none"), batch: reached(tried, "batch"), all, times: 10 ** Math.abs(a ?? 0) });
   }
-  if (name === "tower") {
-    const deepest = figure("deepest");
-    const tallest = (arm: string, kind: string) => Math.max(...at(deepest, arm, [`${kind}-torch`, `${kind}-he`]));
-    if (deepest) Object.assign(facts, { none: tallest("none", "plain"), batch: tallest("batch", "plain"), path: tallest("batch", "residual") });
-  }
+  if (name === "tower") Object.assign(facts, tallest({ verdict }));
   return facts;
+}
+
+// The tallest towers that learned, each from the better of its two starts: plain ones without and
+// with batch norm, and with a path around, without and with it.
+export function tallest({ verdict }: Pick<Result, "verdict">): { none: number; batch: number; corridor: number; path: number } | null {
+  const deepest = verdict.figures.find((one) => one.id === "deepest");
+  if (!deepest) return null;
+  const most = (arm: string, kind: string) => Math.max(...at(deepest, arm, [`${kind}-torch`, `${kind}-he`]));
+  return { none: most("none", "plain"), batch: most("batch", "plain"), corridor: most("none", "residual"), path: most("batch", "residual") };
 }
 
 // Two digits, and nothing behind the first decimal: nobody can picture 0.036 of a hundred.
