@@ -174,7 +174,7 @@ export class TrialState {
       const due = this.steps.evaluations[place]!;
       const stop = Math.min(until, due);
       if (this.step < stop) {
-        evaluations[place] = -1n;
+        evaluations[place] = BigInt(this.trial.steps + 1);
         const began = this.now();
         this.loaded.call({ until: stop });
         sums[Sum.SECONDS]! += (this.now() - began) / 1000;
