@@ -33,7 +33,9 @@ def laid_out(data: Dataset) -> bytes:
         array = getattr(data, name)
         if array is not None:
             kind = "float32" if array.dtype.kind == "f" else "int32"
-            arrays.append((name, kind, np.ascontiguousarray(array, np.dtype(kind).newbyteorder("<"))))
+            arrays.append(
+                (name, kind, np.ascontiguousarray(array, np.dtype(kind).newbyteorder("<")))
+            )
     spread = make_feed(data, np.dtype("float32")).sst  # NumPy adds in an order of its own
     header = {
         **{name: getattr(data, name) for name in ("name", "task", "features", "classes", "source")},

@@ -19,7 +19,7 @@ const out = {};
 
 function hash(values) {
   const array = Array.isArray(values) ? Float64Array.from(values) : values.slice();
-  if (!(array instanceof BigInt64Array)) array.forEach((v, i) => Number.isNaN(v) && (array[i] = NaN));
+  for (let i = 0; i < array.length; i++) if (Number.isNaN(array[i])) array[i] = NaN;
   return createHash("sha256").update(new Uint8Array(array.buffer)).digest("hex");
 }
 

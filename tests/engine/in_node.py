@@ -16,6 +16,7 @@ from typing import Any
 import in_wasm
 import numpy as np
 
+from evenbatch.data import load
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Network, Trial
 from evenbatch.engine.feed import make_feed
@@ -191,6 +192,14 @@ def starts_in_python(given: list[tuple[Trial, Dataset]]) -> Iterator[tuple[str, 
         for group, arrays in zip(GROUPS, groups, strict=True):
             for name, array in arrays._asdict().items():
                 yield f"start {i}: {group.__name__.lower()}.{name}", hashed(array)
+
+
+def feeds_in_python(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    here = ("x", "labels", "target", "xTest", "labelsTest", "targetTest")
+    for i, name in enumerate(names):
+        feed = make_feed(load(name), np.dtype("float32"))
+        for there, array in zip(here, feed.data, strict=True):
+            yield f"feed {i}: {there}", hashed(array)
 
 
 def runs_in_python(native: dict[str, Any]) -> Iterator[tuple[str, Any]]:
