@@ -8,6 +8,7 @@ import { rounded, stepsTo } from "../../web/src/engine/curve.ts";
 import { parsed, unpacked } from "../../web/src/engine/dataset.ts";
 import { makeFeed } from "../../web/src/engine/feed.ts";
 import { Kernels } from "../../web/src/engine/kernels.ts";
+import { watcher } from "../../web/src/engine/layers.ts";
 import { network } from "../../web/src/engine/network.ts";
 import { TrialState } from "../../web/src/engine/state.ts";
 import { compileTape } from "../../web/src/engine/tape.ts";
@@ -59,6 +60,13 @@ for (const [what, one] of job.runs) {
   const half = Math.floor(curve.step.length / 2);
   note(`${what}: since`, { step: state.curve(false, half).step, metric: state.curve(false, half).metric });
 }
+
+job.layers.forEach((one, i) => {
+  const watching = watcher(modules.float32, sets[one.data], { every: 10, rows: 50, scale: one });
+  const state = new TrialState(one, sets[one.data], modules);
+  state.advance(watching.next(0));
+  out[`layers ${i}`] = { theta: [...state.arrays["learner.theta"]], ...watching.look(state) };
+});
 
 out.defaults = [network(job.least.network), trial({ network: network(job.least.network) })];
 writeFileSync(`${file}.out.json`, JSON.stringify(out));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import random
 import subprocess
@@ -18,7 +19,7 @@ import numpy as np
 
 from evenbatch.data import load
 from evenbatch.data.dataset import Dataset
-from evenbatch.engine import Network, Trial
+from evenbatch.engine import Network, Trial, initial_weights, initialize
 from evenbatch.engine.feed import make_feed
 from evenbatch.engine.layout import GROUPS, Plan
 from evenbatch.engine.network import (
@@ -28,9 +29,11 @@ from evenbatch.engine.network import (
     PLACEMENTS,
     SettingError,
 )
+from evenbatch.engine.parameters import get_weights
 from evenbatch.engine.state import Scratch, TrialState
 from evenbatch.engine.tape import Tape, compile_tape
 from evenbatch.engine.trial import OPTIMIZERS, SCHEDULES, STATISTICS
+from evenbatch.lesson.layers import LayerShown, histogram, layer_inputs
 from harness import classification, regression, sequences
 
 HERE = Path(__file__).resolve().parent
@@ -50,14 +53,14 @@ def web(name: str) -> ModuleType:
         sys.path.remove(str(WEB))
 
 
-def bundled(folder: Path) -> list[str]:
-    """The command that does a job."""
+def bundled(folder: Path, script: str = "in_node.mjs") -> list[str]:
+    """The command that runs a script of this folder, with all of the page's that it needs."""
     npm, environment = web("build").npm_command()
     esbuild = WEB / "node_modules" / ".bin" / "esbuild"
     if not esbuild.exists():
         web("build").run("check")
-    out = folder / "in_node.mjs"
-    command = [str(esbuild), str(HERE / "in_node.mjs"), "--bundle", "--platform=node"]
+    out = folder / script
+    command = [str(esbuild), str(HERE / script), "--bundle", "--platform=node"]
     command += ["--format=esm", f"--outfile={out}", "--log-level=warning"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -70,13 +73,13 @@ def bundled(folder: Path) -> list[str]:
 
 def done_in_node(folder: Path, modules: Path, job: dict[str, Any]) -> dict[str, Any]:
     """What Node gives for a job; data sets by the name that trials have for them."""
+    whole: dict[str, Any] = {name: [] for name in ("feeds", "tapes", "starts", "runs", "layers")}
     for place, (name, data) in enumerate(job["data"].items()):
         if isinstance(data, Dataset):
             file = folder / f"{place}.bin"
             file.write_bytes(web("data").laid_out(data))
             job["data"][name] = str(file)
-    whole = {"feeds": [], "tapes": [], "starts": [], "runs": [], "goals": GOALS}
-    whole |= {"modules": str(modules), "least": {"network": LEAST}} | job
+    whole |= {"goals": GOALS, "modules": str(modules), "least": {"network": LEAST}} | job
     (folder / "job.json").write_text(json.dumps(whole))
     command = [*bundled(folder), str(folder / "job")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -200,6 +203,32 @@ def feeds_in_python(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         feed = make_feed(load(name), np.dtype("float32"))
         for there, array in zip(here, feed.data, strict=True):
             yield f"feed {i}: {there}", hashed(array)
+
+
+def plain_trials() -> list[tuple[Trial, Dataset]]:
+    """Stacks whose layers can be shown: each activation and normalizer, each placement."""
+    data = classification(6, 4)
+    found = []
+    for i, (activation, norm) in enumerate(itertools.product(ACTIVATIONS, NORMALIZERS)):
+        network = Network(
+            6, (12, 8), 4, activation=activation, norm=norm, placement=PLACEMENTS[i % 3], groups=2,
+            affine=AFFINE[i % 4],
+        )  # fmt: skip
+        found.append((Trial(network, data.name, learning_rate=0.5, steps=60, seed=i), data))
+    return found
+
+
+def layers_in_python(trial: Trial, data: Dataset, theta: list[float]) -> list[LayerShown]:
+    tape, sample = compile_tape(trial.network, 1), data.x_train[:50]
+    running = initialize.initial_running(tape, np.float32)
+    now = get_weights(tape, np.array(theta, np.float32), running)
+    before, _ = layer_inputs(trial.network, initial_weights(trial.network, trial.seed), sample)
+    found, _ = layer_inputs(trial.network, now, sample)
+    shown = []
+    for values, old in zip(found, before, strict=True):
+        reach = 4 * float(old.std()) + 1e-6
+        shown.append(histogram(values, float(old.mean()) - reach, float(old.mean()) + reach))
+    return shown
 
 
 def runs_in_python(native: dict[str, Any]) -> Iterator[tuple[str, Any]]:

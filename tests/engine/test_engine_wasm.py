@@ -128,6 +128,40 @@ def test_the_page_reads_the_lessons_data_as_python_does(folder: Path, tmp_path: 
     assert found.items() >= dict(in_node.feeds_in_python(data.NAMES)).items()
 
 
+def test_the_page_shows_what_layers_receive_as_python_does(folder: Path, tmp_path: Path) -> None:
+    """Sums are not in one order here, nor is tanh one and the same: a few values change bins."""
+    trials = in_node.plain_trials()
+    job = {
+        "data": {data.name: data for _, data in trials},
+        "layers": [trial.as_dict() for trial, _ in trials],
+    }
+    found = in_node.done_in_node(tmp_path, folder, job)
+    moved = 0
+    for i, (trial, data) in enumerate(trials):
+        shown = found[f"layers {i}"]
+        assert shown["step"] == 10
+        wanted = in_node.layers_in_python(trial, data, shown["theta"])
+        assert len(shown["layers"]) == len(wanted) == 3
+        for one, other in zip(shown["layers"], wanted, strict=True):
+            numbers = ("low", "high", "mean", "std")
+            np.testing.assert_allclose(
+                [one[name] for name in numbers],
+                [getattr(other, name) for name in numbers],
+                rtol=1e-6,
+                atol=1e-9,
+            )
+            moved += int(np.abs(np.array(one["counts"]) - other.counts).sum())
+    assert moved <= 10
+
+
+def test_the_page_trains_in_a_pool_of_workers(folder: Path, tmp_path: Path) -> None:
+    """Workers die, the learner stops, a trial does not fit: see the script."""
+    in_node.web("data").write(tmp_path)
+    command = [*in_node.bundled(tmp_path, "pool_in_node.mjs"), str(folder), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("normal", [False, True])
 def test_draws_are_numpys(modules: dict[str, Module], normal: bool) -> None:
     """Uniform ones to the bit. Of normal ones one in 3,000 has a logarithm in it, which is another

@@ -67,7 +67,9 @@ export class Session {
       await this.carryOut(order);
     } catch (error) {
       this.kernels = null; // where a kernel broke off, its memory is not to be trusted
-      this.port.postMessage({ type: "failed", id: order.id, why: error instanceof Error ? error.message : String(error) });
+      // Arrays and memories that are too large are a RangeError, in words of each browser's own.
+      const why = error instanceof RangeError ? "this device has no memory for a network of this size" : String(error);
+      this.port.postMessage({ type: "failed", id: order.id, why });
     }
   }
 
