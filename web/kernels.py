@@ -336,7 +336,7 @@ def described() -> dict[str, Any]:
     """What whoever calls the module must know, as data."""
     import draws
 
-    from evenbatch.engine import landscape, layout, operations, state, trial
+    from evenbatch.engine import landscape, layout, operations, state, tape, trial
     from evenbatch.kernels import _lanes
     from evenbatch.kernels.engine import dense, losses, recurrence
 
@@ -359,6 +359,7 @@ def described() -> dict[str, Any]:
         "constants": {
             "PAD": _lanes.PAD,
             "EVALUATION_ROWS": state.EVALUATION_ROWS,
+            "KEPT_BYTES": tape.KEPT_BYTES,
             "LOGIT_PADDING": losses.LOGIT_PADDING,
             "LEAKY_SLOPE": dense.LEAKY_SLOPE,
             "DRIFT_KEYS": operations.DRIFT_KEYS,

@@ -1,4 +1,5 @@
-"""Writes what the page has from Python: the types of all it is sent and sends, and how arms look.
+"""Writes what the page has from Python: the types of all it is sent and sends, how arms look, and
+how a trial lies in the memory of the kernels' module.
 
     python web/made.py            write src/made/, and cases for tests/
     python web/made.py --check    say whether they are as they should be; a test does this, too
@@ -139,6 +140,25 @@ def _cases() -> list[dict[str, Any]]:
     return [{"ids": ids, "looks": own} for ids, own in zip(lists, seen, strict=True)]
 
 
+def _layout() -> str:
+    """What kernels.json says, as constants."""
+    if str(WEB) not in sys.path:
+        sys.path.insert(0, str(WEB))
+    from kernels import described
+
+    found = described()
+    tables = {
+        export: [[name, dimensions] for name, _, dimensions in taken]
+        for export, taken in found["tables"].items()
+    }
+    known = {name.upper(): found[name] for name in ("optimizers", "activations", "sharing")}
+    named = found["codes"] | {"TABLES": tables} | known | found["constants"]
+    named |= {"WORDS": found["words"]}
+    return HEAD + "".join(
+        f"\nexport const {name} = {json.dumps(value)} as const;\n" for name, value in named.items()
+    )
+
+
 def files() -> dict[str, str]:
     """What the files should say, by their places below web/."""
     settings = {found.settings.__name__: found.settings for found in chapters.CHAPTERS.values()}
@@ -158,6 +178,7 @@ def files() -> dict[str, str]:
         "src/made/looks.css": _colours(),
         "src/made/looks.json": json.dumps(table, indent=1) + "\n",
         "tests/looks.json": json.dumps(_cases()) + "\n",
+        "src/made/layout.ts": _layout(),
         "src/made/messages.ts": _types(page),
         "src/made/experiment.ts": _types({"Experiment": Experiment}, number="number"),
     }

@@ -109,7 +109,7 @@ def trials() -> tuple[tuple[str, Trial, Dataset], ...]:
         )
         found.append((f"case {place}", trial, dataset_for(case)))
     found += [
-        (f"over time, {norm}, {optimizer}", _over_time(data, norm, optimizer, place), data)
+        (f"over time, {norm}, {data.task}", _over_time(data, norm, optimizer, place), data)
         for place, (norm, optimizer) in enumerate(
             zip(("none", "batch", "layer", "rms", "group"), (*RATES, "sgd"), strict=True)
         )

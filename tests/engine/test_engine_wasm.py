@@ -1,11 +1,12 @@
 """The kernels in WebAssembly give what Numba gives on a processor that fuses no product and sum.
 
 To the bit: training is chaotic, so a tolerance would say nothing of a whole run. The processor is
-asked for by name; this machine has more.
+asked for by name; this machine has more. So does the page's half of the engine, in TypeScript.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -13,11 +14,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import in_node
 import in_wasm
 import numpy as np
 import pytest
 from in_wasm import Module
 
+from evenbatch.engine import Network, Trial
 from evenbatch.kernels._jit import jit_enabled
 from harness import same_bits
 
@@ -79,6 +82,84 @@ def test_what_is_learned_is_the_same_to_the_bit(
     assert not wrong
     statuses = {found[f"{what}: counters"][1] for what, _, _ in in_wasm.trials()}
     assert statuses == {1, 2}, "some finish and some diverge"
+
+
+def test_the_page_trains_the_same_to_the_bit(
+    folder: Path, native: dict[str, Any], tmp_path: Path
+) -> None:
+    """In slices, from weights that it drew itself, to curves, probes and landscapes."""
+    trials = in_wasm.trials()
+    names = [what for what, _, _ in trials]
+    assert len(set(names)) == len(names) > 30
+    job = {
+        "data": {data.name: data for _, _, data in trials},
+        "runs": [(what, trial.as_dict()) for what, trial, _ in trials],
+    }
+    found = in_node.done_in_node(tmp_path, folder, job)
+    wanted = dict(in_node.runs_in_python(native))
+    assert not [name for name in wanted if found.get(name) != wanted[name]]
+    assert {found[f"{what}: ended"][0] for what in names} == {"finished", "diverged"}
+
+
+def test_the_page_begins_with_the_same_arrays(folder: Path, tmp_path: Path) -> None:
+    """Tapes, plans, weights, data as the kernels read them: all there is before the first step."""
+    tapes, starts = in_node.random_tapes(2000), in_node.random_trials(200)
+    job = {
+        "data": {data.name: data for data in in_node.random_data()},
+        "tapes": [(vars(network), rows, keep) for network, rows, keep in tapes],
+        "starts": [trial.as_dict() for trial, _ in starts],
+    }
+    found = in_node.done_in_node(tmp_path, folder, job)
+    wanted = in_node.tapes_in_python(tapes) | dict(in_node.starts_in_python(starts))
+    assert not [name for name in wanted if found.get(name) != wanted[name]]
+    assert len({found[f"tape {i}"] for i in range(len(tapes))}) > len(tapes) / 2
+    network = Network(**in_node.LEAST)
+    assert found["defaults"] == json.loads(json.dumps([vars(network), Trial(network).as_dict()]))
+
+
+def test_the_page_reads_the_lessons_data_as_python_does(folder: Path, tmp_path: Path) -> None:
+    data = in_node.web("data")
+    data.write(tmp_path / "data")
+    job = {
+        "data": {name: str(tmp_path / "data" / f"{name}.bin.gz") for name in data.NAMES},
+        "feeds": data.NAMES,
+    }
+    found = in_node.done_in_node(tmp_path, folder, job)
+    assert found.items() >= dict(in_node.feeds_in_python(data.NAMES)).items()
+
+
+def test_the_page_shows_what_layers_receive_as_python_does(folder: Path, tmp_path: Path) -> None:
+    """Sums are not in one order here, nor is tanh one and the same: a few values change bins."""
+    trials = in_node.plain_trials()
+    job = {
+        "data": {data.name: data for _, data in trials},
+        "layers": [trial.as_dict() for trial, _ in trials],
+    }
+    found = in_node.done_in_node(tmp_path, folder, job)
+    moved = 0
+    for i, (trial, data) in enumerate(trials):
+        shown = found[f"layers {i}"]
+        assert shown["step"] == 10
+        wanted = in_node.layers_in_python(trial, data, shown["theta"])
+        assert len(shown["layers"]) == len(wanted) == 3
+        for one, other in zip(shown["layers"], wanted, strict=True):
+            numbers = ("low", "high", "mean", "std")
+            np.testing.assert_allclose(
+                [one[name] for name in numbers],
+                [getattr(other, name) for name in numbers],
+                rtol=1e-6,
+                atol=1e-9,
+            )
+            moved += int(np.abs(np.array(one["counts"]) - other.counts).sum())
+    assert moved <= 10
+
+
+def test_the_page_trains_in_a_pool_of_workers(folder: Path, tmp_path: Path) -> None:
+    """Workers die, the learner stops, a trial does not fit: see the script."""
+    in_node.web("data").write(tmp_path)
+    command = [*in_node.bundled(tmp_path, "pool_in_node.mjs"), str(folder), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("normal", [False, True])

@@ -1,0 +1,50 @@
+// The engine's other half, where no module is needed. What it makes is held to Python's by
+// tests/lesson/test_lesson_engine.py.
+
+import { expect, test } from "vitest";
+
+import { type Curve, rounded, stepsTo } from "../src/engine/curve";
+import { network } from "../src/engine/network";
+import { evaluationSteps, keyOf, probeSteps, surveySteps, trial } from "../src/engine/trial";
+
+const TRIAL = trial({ network: network({ inputs: 1, hidden: [1], outputs: 2 }), steps: 100 });
+
+function curve(step: number[], metric: number[], more: Partial<Curve> = {}): Curve {
+  const none = new Float64Array(step.length);
+  return {
+    trial: TRIAL, step, metric: Float64Array.from(metric), seconds: none, train_loss: none, test_loss: none, train_eval_loss: none,
+    train_metric: none, ended: "finished", ended_at: 100, ...more,
+  };
+}
+
+test("a trial's key is its settings, in whatever order they are given", () => {
+  const again = Object.fromEntries(Object.entries(TRIAL).reverse()) as unknown as typeof TRIAL;
+  expect(keyOf(again)).toBe(keyOf(TRIAL));
+  expect(keyOf({ ...TRIAL, seed: 1 })).not.toBe(keyOf(TRIAL));
+  expect(keyOf({ ...TRIAL, network: { ...TRIAL.network, hidden: [1, 1] } })).not.toBe(keyOf(TRIAL));
+  expect(JSON.parse(keyOf(TRIAL))).toEqual(TRIAL);
+});
+
+test("steps of evaluations, probes and surveys", () => {
+  const some = { ...TRIAL, evaluate_every: 40, probe_every: 50, landscape_every: 99 };
+  expect([evaluationSteps(some), probeSteps(some), surveySteps(some)]).toEqual([[0, 40, 80, 100], [0, 50], [0, 99]]);
+  expect([evaluationSteps(TRIAL), probeSteps(TRIAL), surveySteps(TRIAL)]).toEqual([[0, 100], [], []]);
+  expect(evaluationSteps({ ...TRIAL, evaluate_every: 100 })).toEqual([0, 100]);
+  expect(evaluationSteps({ ...TRIAL, evaluate_every: 500 })).toEqual([0, 100]);
+});
+
+test("a goal counts once it is held", () => {
+  const held = curve([0, 20, 22, 60, 80, 100], [0.1, 0.9, 0.2, 0.8, 0.9, 0.9]);
+  expect(stepsTo(held, 0.7)).toBeCloseTo(53.667, 3);
+  expect(stepsTo(held, 0.95)).toBe(Infinity);
+  expect(stepsTo({ ...held, ended: "diverged" }, 0.7)).toBe(Infinity);
+  expect(stepsTo(curve([], []), 0.7)).toBe(Infinity);
+});
+
+test("what is measured is rounded to float32, all else stays", () => {
+  const loss = { step: [0], eta: Float64Array.of(0.1), loss: Float64Array.of(1e300), loss_here: Float64Array.of(0.1), gradient_norm: Float64Array.of(NaN), gradient_change: Float64Array.of(2) };
+  const found = rounded(curve([0, 16777217], [0.1, 0.5], { landscape: loss }));
+  expect([...found.metric]).toEqual([Math.fround(0.1), 0.5]);
+  expect(found.step).toEqual([0, 16777217]);
+  expect([...found.landscape!.loss, ...found.landscape!.loss_here, ...found.landscape!.gradient_norm]).toEqual([Infinity, Math.fround(0.1), NaN]);
+});
