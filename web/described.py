@@ -129,7 +129,7 @@ def choices(name: str, chapter: str) -> Iterator[tuple[str, list[Any]]]:
 
 def family(name: str) -> Any:
     """One of the page's experiments with all its patches."""
-    chapter, settings = (EXPERIMENTS | BENCH)[name]
+    chapter, settings = {**EXPERIMENTS, **BENCH}[name]
     first = described(chapter, settings)
     patches: dict[str, dict[str, Any]] = {}
     for setting, values in choices(name, chapter):

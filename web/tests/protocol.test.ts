@@ -51,8 +51,9 @@ test("every experiment wants its first round, each trial once, and then has no v
     const study = studyOf(all, family.chapter, { claim: family.described.experiment.claim });
     const { trials, phase } = study.trials(new Map());
     const shown = study.shown(new Map(), trials);
-    expect(new Set(shown.map((one) => one.key)).size, name).toBe(trials.length);
-    expect(shown.every((one) => one.phase === phase && one.places.length > 0), name).toBe(true);
-    expect(study.verdict(new Map(), []).answer, name).toBe("cannot tell");
+    const different = new Set(shown.map((one) => one.key)).size;
+    const placed = shown.every((one) => one.phase === phase && one.places.length > 0);
+    expect({ name, different, placed }).toEqual({ name, different: trials.length, placed: true });
+    expect(study.verdict(new Map(), []).answer).toBe("cannot tell");
   }
 });
