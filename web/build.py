@@ -106,12 +106,24 @@ def run(script: str) -> None:
     Raises:
         BuildError: npm is missing, or the script failed.
     """
+    install()
+    _npm("run", "--silent", script)
+
+
+def install() -> None:
+    """What package.json names, into node_modules.
+
+    Raises:
+        BuildError: npm is missing or failed.
+    """
+    _npm("install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error")
+
+
+def _npm(*step: str) -> None:
     npm, environment = npm_command()
-    install = ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
-    for step in (install, ["run", "--silent", script]):
-        done = subprocess.run([*npm, *step], cwd=WEB, env=environment, check=False)
-        if done.returncode:
-            raise BuildError(f"npm {' '.join(step[:3])} ended with {done.returncode}; see above")
+    done = subprocess.run([*npm, *step], cwd=WEB, env=environment, check=False)
+    if done.returncode:
+        raise BuildError(f"npm {' '.join(step[:3])} ended with {done.returncode}; see above")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Writes what the page has from Python: the types of all it is sent and sends, how arms look, and
-how a trial lies in the memory of the kernels' module.
+"""Writes what the page has from Python: the types of all it is sent and sends, how arms look, how a
+trial lies in the memory of the kernels' module, and the experiments that it carries out by itself.
 
     python web/made.py            write src/made/, and cases for tests/
     python web/made.py --check    say whether they are as they should be; a test does this, too
@@ -27,6 +27,10 @@ from evenbatch.protocol.experiment import Experiment
 from evenbatch.report import figures, looks
 
 WEB = Path(__file__).resolve().parent
+if str(WEB) not in sys.path:
+    sys.path.insert(0, str(WEB))
+import described  # noqa: E402
+
 HEAD = "// Made from Python's types by web/made.py; whoever changes those runs it again.\n"
 BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 
@@ -72,18 +76,28 @@ def _interface(name: str, schema: Schema, optional: bool, number: str) -> Iterat
         )
     yield f"export interface {name} {{"
     needed = set(schema["properties"]) if not optional else set(schema.get("required", ()))
-    for field, described in schema["properties"].items():
+    for field, kind in schema["properties"].items():
         mark = "" if field in needed else "?"
-        yield f"  {field}{mark}: {typescript(described, number)};"
+        yield f"  {field}{mark}: {typescript(kind, number)};"
     yield "}"
 
 
-def _types(named: Mapping[str, Any], number: str = "number | null") -> str:
-    """A TypeScript module with the types and all that they are made of."""
+def _types(
+    named: Mapping[str, Any],
+    number: str = "number | null",
+    imported: Mapping[str, str] | None = None,
+) -> str:
+    """A TypeScript module with the types and all that they are made of; or with them alone, if it
+    is said where the others are."""
     schemas, components = msgspec.json.schema_components(named.values())
     known = _structs(named.values())
     lines = [HEAD]
+    if imported:
+        lines += [f'import type {{ {name} }} from "{file}";' for name, file in imported.items()]
+        lines.append("")
     for name, schema in sorted(components.items()):
+        if imported and name not in named:
+            continue
         # What is left out where it has its default may be missing; all else is always there.
         optional = name in known and known[name].__struct_config__.omit_defaults
         lines += [*_interface(name, schema, optional, number), ""]
@@ -181,6 +195,10 @@ def files() -> dict[str, str]:
         "src/made/layout.ts": _layout(),
         "src/made/messages.ts": _types(page),
         "src/made/experiment.ts": _types({"Experiment": Experiment}, number="number"),
+        "src/made/described.ts": _types(
+            {kind.__name__: kind for kind in described.KINDS}, "number", described.IMPORTED
+        ),
+        **described.files(),
     }
 
 
