@@ -1,7 +1,5 @@
-"""Writes the lesson's data sets for a page without a server: one packed file each.
-
-    python web/data.py            write them beside the modules of web/kernels.py, in the package
-    python web/data.py FOLDER     write them there
+"""The lesson's data sets for a page without a server: one packed file each. `web/kernels.py` writes
+them beside the modules.
 
 A file, once unpacked, is four bytes that say how long the header is, the header as JSON, and the
 arrays that it names, one after the other, all little-endian. `web/src/engine/dataset.ts` reads it.
@@ -12,7 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import struct
-import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +19,6 @@ from evenbatch.data import load
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine.feed import make_feed
 
-SHIPPED = Path(__file__).resolve().parents[1] / "src" / "evenbatch" / "lesson" / "wasm"
-NAMES = ("cookies", "digits", "mnist1d", "stories")
 ARRAYS = ("x_train", "x_test", "y_train", "y_test", "lengths_train", "lengths_test")
 
 
@@ -47,13 +43,8 @@ def laid_out(data: Dataset) -> bytes:
     return b"".join([struct.pack("<I", len(text)), text, *(a.tobytes() for _, _, a in arrays)])
 
 
-def write(folder: Path) -> None:
-    """A file for each of `NAMES`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in NAMES:
+def write(folder: Path, names: Iterable[str]) -> None:
+    """A file for each of these data sets."""
+    for name in names:
         packed = gzip.compress(laid_out(load(name)), 9, mtime=0)
         (folder / f"{name}.bin.gz").write_bytes(packed)
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]) if sys.argv[1:] else SHIPPED)

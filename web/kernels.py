@@ -1,7 +1,8 @@
 """Compiles the engine's kernels to WebAssembly, so that a page trains with the code Python does.
 
-    python web/kernels.py            write kernels-float32.wasm, kernels-float64.wasm and
-                                     kernels.json into the package, if they are missing or old
+    python web/kernels.py            write kernels-float32.wasm, kernels-float64.wasm, kernels.json
+                                     and the lesson's data sets (`web/data.py`) into the package, if
+                                     they are missing or old
     python web/kernels.py FOLDER     write them there
     python web/kernels.py --wants    name the packages to install before, if any are missing
 
@@ -19,6 +20,7 @@ mean.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -38,7 +40,9 @@ PACKAGE = WEB.parent / "src" / "evenbatch"
 SHIPPED = PACKAGE / "lesson" / "wasm"
 STAMP = SHIPPED / ".built"
 TYPES = ("float32", "float64")
-FILES = (*(f"kernels-{name}.wasm" for name in TYPES), "kernels.json")
+DATA = ("cookies", "digits", "stories")
+MODULES = tuple(f"kernels-{name}.wasm" for name in TYPES)
+FILES = (*MODULES, "kernels.json", *(f"{name}.bin.gz" for name in DATA))
 TRIPLE = "wasm32-unknown-unknown"
 SIMD = "+simd128,+bulk-memory,+bulk-memory-opt,+sign-ext,+nontrapping-fptoint,+mutable-globals"
 WORDS = 4  # of an array in a table
@@ -58,8 +62,8 @@ class BuildError(RuntimeError):
 
 def stamp() -> str:
     """A hash of everything the modules are built from."""
-    sources = [WEB / "kernels.py", WEB / "draws.py"]
-    for room in ("kernels", "engine"):
+    sources = [WEB / "kernels.py", WEB / "draws.py", WEB / "data.py", PACKAGE / "data/digits.npz"]
+    for room in ("kernels", "engine", "data"):
         sources += sorted((PACKAGE / room).rglob("*.py"))
     digest = hashlib.sha256()
     for path in sources:
@@ -374,6 +378,9 @@ def build_here(folder: Path) -> None:
     sys.path[:0] = [str(WEB), str(PACKAGE.parent)]  # what they are stamped with
     import llvmlite.binding as llvm
 
+    import data
+    from evenbatch.data.errors import DataError
+
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     capture()
@@ -383,6 +390,9 @@ def build_here(folder: Path) -> None:
         link(code, folder / f"kernels-{name}.wasm", list(entries(name)))
     text = json.dumps(described(), indent=1, ensure_ascii=False) + "\n"
     (folder / "kernels.json").write_text(text, "utf-8")
+    data.write(folder, DATA)
+    with contextlib.suppress(DataError):  # its generator may not be installed
+        data.write(folder, ["mnist1d"])
 
 
 if __name__ == "__main__":

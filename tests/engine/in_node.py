@@ -8,7 +8,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -197,7 +197,7 @@ def starts_in_python(given: list[tuple[Trial, Dataset]]) -> Iterator[tuple[str, 
                 yield f"start {i}: {group.__name__.lower()}.{name}", hashed(array)
 
 
-def feeds_in_python(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def feeds_in_python(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     here = ("x", "labels", "target", "xTest", "labelsTest", "targetTest")
     for i, name in enumerate(names):
         feed = make_feed(load(name), np.dtype("float32"))

@@ -1,5 +1,6 @@
-// The page's pool in Node: `node pool_in_node.mjs MODULES DATA` trains with it as a page does, workers
-// dying and learners stopping on the way, and ends with an error if anything is not as it should be.
+// The page's pool in Node: `node pool_in_node.mjs FOLDER` trains as a page does, with the files of
+// `make kernels` in that folder, workers dying and learners stopping on the way, and ends with an error
+// if anything is not as it should be.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -20,9 +21,9 @@ class Hired extends Worker {
   }
 }
 
-async function main(modules, folder) {
+async function main(folder) {
   const digits = await unpacked(new Blob([readFileSync(`${folder}/digits.bin.gz`)]).stream());
-  const float32 = await WebAssembly.compile(readFileSync(`${modules}/kernels-float32.wasm`));
+  const float32 = await WebAssembly.compile(readFileSync(`${folder}/kernels-float32.wasm`));
   const hired = [];
   const pool = new Pool({ float32 }, 2, () => hired[hired.push(new Hired()) - 1]);
   const data = { digits };
