@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 
 import { rounded, stepsTo } from "../../web/src/engine/curve.ts";
-import { parsed, unpacked } from "../../web/src/engine/dataset.ts";
+import { unpacked } from "../../web/src/engine/dataset.ts";
 import { makeFeed } from "../../web/src/engine/feed.ts";
 import { Kernels } from "../../web/src/engine/kernels.ts";
 import { watcher } from "../../web/src/engine/layers.ts";
@@ -33,7 +33,7 @@ for (const name of ["float32", "float64"]) modules[name] = await Kernels.of(awai
 const sets = {};
 for (const [name, path] of Object.entries(job.data)) {
   const bytes = readFileSync(path);
-  sets[name] = path.endsWith(".gz") ? await unpacked(new Blob([bytes]).stream()) : parsed(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  sets[name] = await unpacked(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
 
 for (const [i, name] of job.feeds.entries()) note(`feed ${i}`, Object.fromEntries(Object.entries(makeFeed(sets[name], Float32Array)).filter(([, v]) => typeof v === "object")));

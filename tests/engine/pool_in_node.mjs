@@ -22,7 +22,7 @@ class Hired extends Worker {
 }
 
 async function main(folder) {
-  const digits = await unpacked(new Blob([readFileSync(`${folder}/digits.bin.gz`)]).stream());
+  const digits = await unpacked(new Uint8Array(readFileSync(`${folder}/digits.bin.gz`)).buffer);
   const float32 = await WebAssembly.compile(readFileSync(`${folder}/kernels-float32.wasm`));
   const hired = [];
   const pool = new Pool({ float32 }, 2, () => hired[hired.push(new Hired()) - 1]);

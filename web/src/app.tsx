@@ -6,6 +6,8 @@ import { CHAPTERS } from "./chapters";
 import type { ChapterShown } from "./chapters/chapter";
 import { Workbench } from "./chapters/bench";
 import { Teacher } from "./chapters/teacher";
+import { served, server } from "./live/files";
+import { live } from "./live/live";
 import { useConnection } from "./live/use";
 import { memory, useMemory } from "./memory";
 import { Check } from "./parts/choice";
@@ -42,6 +44,21 @@ function Tools() {
           </button>
         ))}
       </div>
+    </div>
+  );
+}
+
+// Who trains: where a server is, it can be asked to, too.
+function Trainer() {
+  useConnection();
+  if (served() === "device") return null;
+  return (
+    <div class="switch" role="group" aria-label={t("trainer.title")}>
+      {(["computer", "device"] as const).map((one) => (
+        <button key={one} type="button" aria-pressed={live.where === one} onClick={() => { if (live.where !== one) { if (one === "device") live.train(); else live.open(server()); } }}>
+          {t(`trainer.${one}`)}
+        </button>
+      ))}
     </div>
   );
 }
@@ -171,7 +188,7 @@ function ChapterPage({ chapter, place }: { chapter: ChapterShown; place: number 
 function Connection() {
   const state = useConnection();
   if (state === "ready") return null;
-  return <p class={`connection ${state}`} role="status">{tt(`state.${state}`)}</p>;
+  return <p class={`connection ${state}`} role="status">{tt(`state.${state}`, { why: live.why })}</p>;
 }
 
 export function App() {
@@ -191,6 +208,7 @@ export function App() {
         {at >= 0 ? <ChapterPage key={place} chapter={CHAPTERS[at]!} place={at} /> : place === "bench" ? <Workbench /> : place === "teacher" ? <Teacher /> : <Home />}
       </main>
       <footer class="bottom">
+        <Trainer />
         <Trust />
         <p class="quiet">{t("page.foot")}</p>
       </footer>

@@ -1,6 +1,7 @@
 import { render } from "preact";
 
 import { App } from "./app";
+import { served, server } from "./live/files";
 import { live } from "./live/live";
 import { memory } from "./memory";
 import "./made/looks.css";
@@ -10,7 +11,11 @@ import { setLanguage, type Language } from "./words";
 // For those who open the console, and for the tests.
 Object.assign(window, { evenbatch: { live } });
 
-live.open(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
+if (served() === "device") {
+  live.train();
+  // Without one (a file, a private window) the page is only not there without a network.
+  if (location.protocol !== "file:") void navigator.serviceWorker?.register("sw.js").catch(() => {});
+} else live.open(server());
 
 const wanted = memory.get("language") || (navigator.language.startsWith("de") ? "de" : "en");
 void setLanguage(wanted as Language).then(() => render(<App />, document.getElementById("app")!));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,11 +26,21 @@ def lesson(
         list[str] | None,
         typer.Option(help="A name by which other machines reach this one; may be repeated."),
     ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Serve nothing; write the lesson there, for any web server or a USB stick.",
+        ),
+    ] = None,
 ) -> None:
     """Open the lesson: one hour in the browser, every curve trained live.
 
     Nothing leaves this machine. Ctrl-C ends it.
     """
+    if export is not None:
+        write(export)
+        return
     with readable_errors():
         from evenbatch.lesson.serve import LessonError, serve
 
@@ -37,6 +48,22 @@ def lesson(
             serve(host, port, browser, kept(store), name or ())
         except LessonError as error:
             raise UserError(str(error)) from None
+
+
+def write(folder: Path) -> None:
+    """Write the lesson into a folder and say what is there."""
+    with readable_errors():
+        from evenbatch.lesson.export import ExportError, export
+
+        try:
+            index, single = export(folder)
+        except ExportError as error:
+            raise UserError(str(error)) from None
+        size = single.stat().st_size / 1e6
+    typer.echo(
+        f"{index} and what lies beside it: for any web server; each device trains by itself.\n"
+        f"{single}: the lesson in one file of {size:.1f} MB, opened by a double click."
+    )
 
 
 def kept(store: str | None) -> str | None:

@@ -22,6 +22,7 @@ from evenbatch.lesson.hosts import Hosts
 from evenbatch.lesson.hub import Busy, Hub, Watcher
 from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
 
+ENGINE = Path(__file__).parent / "wasm"
 PAGE = Path(__file__).parent / "page"
 UPDATE_SECONDS = 1 / 25
 BURST, PER_SECOND = 40, 20.0
@@ -29,7 +30,8 @@ BURST, PER_SECOND = 40, 20.0
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; "
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
+        "style-src 'self'; "
         "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"
     ),
@@ -145,8 +147,9 @@ def create_app(hub: Hub, hosts: Hosts) -> ASGIApp:
         Route("/recorded/{name}.json", recorded),
         WebSocketRoute("/live", live),
     ]
-    if (PAGE / "assets").is_dir():
-        routes.append(Mount("/assets", StaticFiles(directory=PAGE / "assets")))
+    for path, folder in (("/assets", PAGE / "assets"), ("/engine", ENGINE)):
+        if folder.is_dir():
+            routes.append(Mount(path, StaticFiles(directory=folder)))
     return Guard(Starlette(routes=routes, lifespan=lifespan), hosts)
 
 

@@ -40,7 +40,11 @@ export function parsed(file: ArrayBuffer): Dataset {
   return { ...facts, ...Object.fromEntries(found) } as Dataset;
 }
 
-// The data set in a packed file, as it is fetched.
-export async function unpacked(packed: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<Dataset> {
-  return parsed(await new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
+// The data set in a file as it was fetched: packed, unless the server said so and the browser has
+// unpacked it already.
+export async function unpacked(file: ArrayBuffer): Promise<Dataset> {
+  const [first, second] = new Uint8Array(file);
+  if (first !== 0x1f || second !== 0x8b) return parsed(file);
+  const stream = new Blob([file]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return parsed(await new Response(stream).arrayBuffer());
 }

@@ -23,7 +23,7 @@ export async function loadModule(url: string): Promise<WebAssembly.Module> {
 export async function loadDataset(url: string): Promise<Dataset> {
   const answer = await fetched(url, "the data set");
   try {
-    return await unpacked(answer.body!);
+    return await unpacked(await answer.arrayBuffer());
   } catch (error) {
     throw new Error(`the data set is damaged: ${String(error)}`, { cause: error });
   }

@@ -1,5 +1,7 @@
 // Binary frames from the server: see src/evenbatch/lesson/wire.py for the format.
 
+import type { Curve } from "../engine/curve";
+
 export const COLUMNS = ["step", "metric", "testLoss", "trainLoss"] as const;
 
 export interface Record {
@@ -33,6 +35,16 @@ export class Growing {
   metric: number[] = [];
   testLoss: number[] = [];
   trainLoss: number[] = [];
+
+  // Points from place `first` on, as the page's own engine gives them.
+  put(first: number, points: Curve): void {
+    points.step.forEach((step, i) => {
+      this.step[first + i] = step;
+      this.metric[first + i] = points.metric[i]!;
+      this.testLoss[first + i] = points.test_loss[i]!;
+      this.trainLoss[first + i] = points.train_loss[i]!;
+    });
+  }
 
   add(record: Record): void {
     const columns = [this.step, this.metric, this.testLoss, this.trainLoss];

@@ -1,13 +1,20 @@
 // The one connection to the server: asks for runs, keeps what comes, and mends itself.
 
+import type { Curve } from "../engine/curve";
 import type { FromPage, State as Training, ToPage, Trusted } from "../made/messages";
+import { Device } from "./device";
+import { fileAt } from "./files";
 import { Growing, records } from "./frames";
 import { Run, type Settings } from "./run";
 
-export type State = "connecting" | "lost" | Training["state"];
+export type State = "connecting" | "lost" | "fetching" | "unable" | Training["state"];
+export type Where = "computer" | "device"; // that of the server, or this browser
 
 export class Live {
   state: State = "connecting";
+  why = ""; // it is unable
+  where: Where = "computer";
+  private device: Device | null = null;
   private socket: WebSocket | null = null;
   private next = 1;
   private readonly asked = new Map<number, Run>(); // by what was asked, until the run is over
@@ -21,8 +28,29 @@ export class Live {
 
   // Connect, and stay connected.
   open(address: string): void {
+    this.where = "computer";
+    this.device?.close();
+    this.device = null;
     this.address = address;
     this.connect();
+  }
+
+  // Train in this browser, from now on.
+  train(): void {
+    this.where = "device";
+    this.address = "";
+    this.socket?.close();
+    const hears = {
+      read: (message: ToPage) => this.read(message),
+      points: (number: number, trial: number, first: number, points: Curve) => this.add(number, trial, (curve) => curve.put(first, points)),
+      unable: (why: string) => {
+        this.why = why;
+        this.setState("unable");
+      },
+    };
+    this.device = new Device(hears, (name) => fileAt(`engine/${name}`));
+    this.setState("fetching");
+    void this.device.begin();
   }
 
   listen(listener: () => void): () => void {
@@ -66,7 +94,8 @@ export class Live {
   }
 
   private send(message: FromPage): void {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+    if (this.device) this.device.take(message);
+    else if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
   private connect(): void {
@@ -84,10 +113,12 @@ export class Live {
       for (const ask of this.trusts.keys()) this.send({ type: "trust", ask });
     };
     socket.onmessage = (event) => {
+      if (this.socket !== socket || this.device) return;
       if (typeof event.data === "string") this.read(JSON.parse(event.data) as ToPage);
       else this.grow(event.data as ArrayBuffer);
     };
     socket.onclose = () => {
+      if (this.socket !== socket || this.device) return; // it was left
       this.setState("lost");
       setTimeout(() => this.connect(), this.retry);
       this.retry = Math.min(5000, this.retry * 1.7);
@@ -107,12 +138,14 @@ export class Live {
   }
 
   private grow(frame: ArrayBuffer): void {
-    for (const record of records(frame)) {
-      const run = this.running.get(record.run);
-      if (!run) continue;
-      (run.curves[record.trial] ??= new Growing()).add(record);
-      run.touch();
-    }
+    for (const record of records(frame)) this.add(record.run, record.trial, (curve) => curve.add(record));
+  }
+
+  private add(number: number, trial: number, grow: (curve: Growing) => void): void {
+    const run = this.running.get(number);
+    if (!run) return;
+    grow((run.curves[trial] ??= new Growing()));
+    run.touch();
   }
 
   private read(message: ToPage): void {

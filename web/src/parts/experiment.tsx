@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Figure } from "../charts/figure";
 import { digits } from "../charts/scale";
+import { fileAt } from "../live/files";
 import { live } from "../live/live";
 import { Run, type Settings } from "../live/run";
 import { useConnection, useRun } from "../live/use";
@@ -76,7 +77,7 @@ export function useExperiment(name: string, settings: Settings, chapter = name):
     run,
     stale: run !== null && !belongs(run, settings),
     async replay() {
-      const answer = await fetch(`/recorded/${name}.json`);
+      const answer = await fetch(fileAt(`recorded/${name}.json`));
       if (!answer.ok) return;
       const { machine, ...file } = (await answer.json()) as Recorded;
       show(Run.of(name, file, { of: "recorded", when: file.when, machine }));
@@ -96,14 +97,15 @@ export function useExperiment(name: string, settings: Settings, chapter = name):
 // True once a run takes so long, or the training process stays away so long, that a recorded one
 // helps.
 function useSlow(waiting: boolean): boolean {
-  const away = useConnection() !== "ready";
+  const state = useConnection();
+  const away = state !== "ready";
   const [slow, setSlow] = useState(false);
   useEffect(() => {
-    setSlow(false);
-    if (!waiting && !away) return;
+    setSlow(state === "unable");
+    if ((!waiting && !away) || state === "unable") return;
     const timer = setTimeout(() => setSlow(true), 20_000);
     return () => clearTimeout(timer);
-  }, [waiting, away]);
+  }, [waiting, state]);
   return slow;
 }
 
@@ -117,7 +119,7 @@ export function Controls(props: { experiment: Experiment; locked?: boolean; labe
   const box = useRef<HTMLDivElement>(null);
   const progress = run?.progress;
   const slow = useSlow(waiting) && name !== "bench";
-  const off = props.locked || waiting;
+  const off = props.locked || waiting || connection === "unable";
   const focusStart = () => button.current?.focus();
   // Whoever waited here for the verdict is taken to it.
   const was = useRef(waiting);
@@ -142,7 +144,7 @@ export function Controls(props: { experiment: Experiment; locked?: boolean; labe
       )}
       <div class="progress" role="status">
         {props.locked && <span id="start-note">{t("run.predict")}</span>}
-        {connection !== "ready" && <span>{tt(`state.${connection}`)}</span>}
+        {connection !== "ready" && <span>{tt(`state.${connection}`, { why: live.why })}</span>}
         {waiting && connection === "compiling" && <progress aria-label={t("state.compiling")} />}
         {waiting && progress && progress.total > 0 && (
           <>

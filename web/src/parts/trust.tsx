@@ -3,10 +3,12 @@
 import { useState } from "preact/hooks";
 
 import { live } from "../live/live";
+import { useConnection } from "../live/use";
 import type { Trusted } from "../made/messages";
 import { t, tt } from "../words";
 
 export function Trust() {
+  useConnection();
   const [found, setFound] = useState<Trusted | null>(null);
   const [waiting, setWaiting] = useState(false);
   const checked = found?.checked;
@@ -19,8 +21,14 @@ export function Trust() {
   return (
     <details class="trust">
       <summary>{t("trust.title")}</summary>
-      <p>{t("trust.words")}</p>
-      <button type="button" onClick={() => void ask()} aria-disabled={waiting}>{t("trust.check")}</button>
+      {live.where === "device" ? (
+        <p>{t("trust.device")}</p>
+      ) : (
+        <>
+          <p>{t("trust.words")}</p>
+          <button type="button" onClick={() => void ask()} aria-disabled={waiting}>{t("trust.check")}</button>
+        </>
+      )}
       <div aria-live="polite">
         {found?.failed && <p class="failed">{found.failed}</p>}
         {checked && (

@@ -1,0 +1,175 @@
+"""The lesson as a folder for any web server, and as one file: nothing needs Python to train."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+from evenbatch.lesson.app import ENGINE, PAGE
+from evenbatch.lesson.recorded import FOLDER as RECORDED
+
+MODULE = "kernels-float32.wasm"
+DATA = ("digits", "cookies", "stories", "mnist1d")
+IN_THE_FILE = ("digits", "cookies", "stories")
+"""mnist1d is larger than all the rest together."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; "
+    "img-src 'self' data: blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
+    "form-action 'none'"
+)
+"""frame-ancestors cannot be set by a page itself."""
+
+WORKER = """// Keeps the lesson for when there is no network.
+const CACHE = "evenbatch-lesson-%(version)s";
+const FILES = %(files)s;
+addEventListener("install", (event) => {
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES)).then(() => skipWaiting()));
+});
+addEventListener("activate", (event) => {
+  const old = (names) => names.filter((name) => name.startsWith("evenbatch-lesson-") && name !== CACHE);
+  event.waitUntil(caches.keys().then((names) => Promise.all(old(names).map((name) => caches.delete(name)))).then(() => clients.claim()));
+});
+addEventListener("fetch", (event) => {
+  if (event.request.method !== "GET") return;
+  event.respondWith(caches.match(event.request, { ignoreSearch: true }).then((found) => found ?? fetch(event.request)));
+});
+"""
+
+ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" rx="14"
+fill="#8a4b0f"/><circle cx="32" cy="32" r="20" fill="#eac993"/><circle cx="25" cy="26" r="3.5"
+fill="#4a2a0a"/><circle cx="40" cy="29" r="3.5" fill="#4a2a0a"/><circle cx="31" cy="41" r="3.5"
+fill="#4a2a0a"/></svg>
+"""
+
+MANIFEST = {
+    "name": "The even batch",
+    "short_name": "Even batch",
+    "start_url": "./",
+    "display": "standalone",
+    "background_color": "#fdf8f0",
+    "theme_color": "#8a4b0f",
+    "icons": [{"src": "icon.svg", "sizes": "any", "type": "image/svg+xml"}],
+}
+
+
+class ExportError(Exception):
+    """The lesson cannot be written; the message says what is missing."""
+
+
+def export(folder: Path) -> list[Path]:
+    """Write the lesson into a folder.
+
+    ``index.html`` and what lies beside it go on any web server, which needs no setting. After the
+    first visit the page works without a network. ``lesson.html`` is all of it but MNIST-1D in one
+    file that is opened by a double click.
+
+    Args:
+        folder: made if it is missing; what is in it besides stays.
+
+    Returns:
+        the two pages.
+
+    Raises:
+        ExportError: the page or the kernels for a browser are not built, or the folder is a file.
+    """
+    check()
+    if folder.exists() and not folder.is_dir():
+        raise ExportError(f"{folder} is a file; give a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    _copy(PAGE / "assets", folder / "assets", "*")
+    _copy(RECORDED, folder / "recorded", "*.json")
+    (folder / "engine").mkdir(exist_ok=True)
+    for name in (MODULE, *(f"{data}.bin.gz" for data in DATA)):
+        shutil.copyfile(ENGINE / name, folder / "engine" / name)
+    (folder / "icon.svg").write_text(ICON, "utf-8")
+    (folder / "manifest.webmanifest").write_text(json.dumps(MANIFEST, indent=1), "utf-8")
+    page = (PAGE / "index.html").read_text("utf-8")
+    head = (
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />\n'
+        '    <meta name="evenbatch" content="device" />\n'
+        '    <link rel="manifest" href="manifest.webmanifest" />'
+    )
+    index, single = folder / "index.html", folder / "lesson.html"
+    index.write_text(_headed(page, head), "utf-8")
+    _keep_offline(folder)
+    single.write_text(one_file(), "utf-8")
+    return [index, single]
+
+
+def check() -> None:
+    """Raise `ExportError` unless all there is to write is there."""
+    if not (PAGE / "single" / "lesson.js").is_file():
+        raise ExportError("the page is not built: run `make page`")
+    missing = [
+        name
+        for name in (MODULE, *(f"{data}.bin.gz" for data in DATA))
+        if not (ENGINE / name).is_file()
+    ]
+    if missing:
+        raise ExportError(
+            f"the engine for a browser is not built ({missing[0]} is missing): run `make kernels` in "
+            "a clone, or install a wheel, which brings it"
+        )
+
+
+def one_file() -> str:
+    """The whole lesson as one page, its data sets but MNIST-1D and its recorded runs inside."""
+    script = (PAGE / "single" / "lesson.js").read_text("utf-8")
+    style = (PAGE / "single" / "lesson.css").read_text("utf-8")
+    files = {f"engine/{MODULE}": _inside(ENGINE / MODULE, "application/wasm")}
+    for data in IN_THE_FILE:
+        packed = ENGINE / f"{data}.bin.gz"
+        files[f"engine/{packed.name}"] = _inside(packed, "application/gzip")
+    page = (PAGE / "single" / "index.html").read_text("utf-8")
+    page = re.sub(r'\s*<link rel="stylesheet"[^>]*>', "", page)
+    page = re.sub(r"\s*<script [^>]*></script>", "", page)
+    head = (
+        '<meta name="evenbatch" content="device" />\n'
+        f"    <style>{style}</style>\n"
+        f"    <script>globalThis.evenbatchFiles = {json.dumps(files)};</script>"
+    )
+    body = f'<script type="module">{_safe(script)}</script>\n  </body>'
+    return _headed(page, head).replace("</body>", body)
+
+
+def _safe(script: str) -> str:
+    """A script that may stand in a page: HTML ends it at the first such tag, in a string too."""
+    return re.sub(r"</(?=script)", r"<\\/", script, flags=re.IGNORECASE)
+
+
+def _headed(page: str, head: str) -> str:
+    """The page with this first in its head, behind the line with its encoding."""
+    start = page.index("/>", page.index("<meta charset")) + 2
+    return f"{page[:start]}\n    {head}{page[start:]}"
+
+
+def _inside(path: Path, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _copy(source: Path, target: Path, pattern: str) -> None:
+    """Copy files; of an earlier export, those that are not there any more go."""
+    target.mkdir(exist_ok=True)
+    wanted = {path.name for path in source.glob(pattern)}
+    for old in target.iterdir():
+        if old.is_file() and old.name not in wanted:
+            old.unlink()
+    for name in wanted:
+        shutil.copyfile(source / name, target / name)
+
+
+def _keep_offline(folder: Path) -> None:
+    digest = hashlib.sha256()
+    files = ["./"]
+    own = [folder / name for name in ("index.html", "icon.svg", "manifest.webmanifest")]
+    own += [p for part in ("assets", "engine", "recorded") for p in sorted((folder / part).iterdir())]
+    for path in own:
+        digest.update(path.read_bytes())
+        files.append(path.relative_to(folder).as_posix())
+    script = WORKER % {"version": digest.hexdigest()[:12], "files": json.dumps(files)}
+    (folder / "sw.js").write_text(script, "utf-8")

@@ -1,0 +1,5 @@
+// A worker whose program lies in the page itself: beside a file there is nothing to load.
+
+import Inline from "./worker?worker&inline";
+
+export const hire = (): Worker => new Inline();
