@@ -1,13 +1,16 @@
 // The engine's other half, where no module is needed. What it makes is held to Python's by
-// tests/lesson/test_lesson_engine.py.
+// tests/engine/test_engine_wasm.py.
 
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 
 import { type Curve, rounded, stepsTo } from "../src/engine/curve";
 import { network } from "../src/engine/network";
+import { workers } from "../src/engine/pool";
 import { evaluationSteps, keyOf, probeSteps, surveySteps, trial } from "../src/engine/trial";
 
 const TRIAL = trial({ network: network({ inputs: 1, hidden: [1], outputs: 2 }), steps: 100 });
+
+afterEach(() => vi.unstubAllGlobals());
 
 function curve(step: number[], metric: number[], more: Partial<Curve> = {}): Curve {
   const none = new Float64Array(step.length);
@@ -47,4 +50,9 @@ test("what is measured is rounded to float32, all else stays", () => {
   expect([...found.metric]).toEqual([Math.fround(0.1), 0.5]);
   expect(found.step).toEqual([0, 16777217]);
   expect([...found.landscape!.loss, ...found.landscape!.loss_here, ...found.landscape!.gradient_norm]).toEqual([Infinity, Math.fround(0.1), NaN]);
+});
+
+test.each([[undefined, 1], [1, 1], [2, 1], [4, 3], [5, 4], [64, 4]])("a device of %s cores trains with %i workers", (hardwareConcurrency, count) => {
+  vi.stubGlobal("navigator", { hardwareConcurrency });
+  expect(workers()).toBe(count);
 });

@@ -1,6 +1,7 @@
 // What each layer of a network receives, recomputed from its weights as Python's `lesson/layers.py`
 // does: for histograms that move while a network trains.
 
+import { LEAKY_SLOPE } from "../made/layout";
 import type { LayerShown } from "../made/messages";
 import type { Dataset } from "./dataset";
 import { type Reals, initialParameters } from "./initialize";
@@ -53,7 +54,7 @@ function erf(x: number): number {
 
 const ACTIVATE = {
   relu: (z: number) => Math.max(z, 0),
-  leaky_relu: (z: number) => (z > 0 ? z : 0.01 * z),
+  leaky_relu: (z: number) => (z > 0 ? z : LEAKY_SLOPE * z),
   tanh: Math.tanh,
   sigmoid: (z: number) => 0.5 * (1 + Math.tanh(z / 2)),
   gelu: (z: number) => 0.5 * z * (1 + erf(z / Math.SQRT2)),
@@ -97,7 +98,7 @@ function normalized(tape: Tape, x: Table, slot: NormSlot, theta: Reals): Table {
 
 // What every linear layer receives, the output layer last. Only plain stacks: no residual
 // connections and no recurrence; dropout is off.
-export function layerInputs(tape: Tape, theta: Reals, x: Float64Array): Table[] {
+function layerInputs(tape: Tape, theta: Reals, x: Float64Array): Table[] {
   const { norm, placement, activation, inputs } = tape.network;
   const norms = tape.norms[Symbol.iterator]();
   const where = norm === "none" ? "nowhere" : placement;
@@ -116,7 +117,7 @@ export function layerInputs(tape: Tape, theta: Reals, x: Float64Array): Table[] 
 }
 
 // Counts over equal bins from low to high; what lies beyond is counted in the end bins.
-export function histogram(values: Float64Array, low: number, high: number): LayerShown {
+function histogram(values: Float64Array, low: number, high: number): LayerShown {
   const finite = values.filter(Number.isFinite);
   const counts = Array.from({ length: BINS }, () => 0);
   const edge = (bin: number) => (bin === BINS ? high : low + bin * ((high - low) / BINS));
@@ -131,7 +132,7 @@ export function histogram(values: Float64Array, low: number, high: number): Laye
   return { low, high, counts, mean, std: Math.sqrt(variance) };
 }
 
-export interface Watcher {
+interface Watcher {
   next(step: number): number; // the step after this one at which there is something to show
   look(state: TrialState): Shown | null;
 }

@@ -36,7 +36,7 @@ export interface NormSlot {
 }
 
 // How a probe finds a layer's matrices at each time step: the distances between them.
-export interface OverTime {
+interface OverTime {
   steps: number;
   countAt: number;
   strideIn: number;

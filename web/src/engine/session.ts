@@ -11,7 +11,7 @@ import type { Trial } from "./trial";
 const SLICE_MS = 40;
 
 // One trial to be carried out, by a number that names it in all that comes of it.
-export interface Order {
+interface Order {
   id: number;
   trial: Trial;
   data: string;
@@ -31,7 +31,7 @@ export type FromWorker =
   | { type: "curve"; id: number; curve: Curve }
   | { type: "failed"; id: number; why: string };
 
-export interface Port {
+interface Port {
   postMessage(message: FromWorker): void;
 }
 
