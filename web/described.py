@@ -104,19 +104,13 @@ def patch(old: Any, new: Any) -> Any:
     }
 
 
-ONLY = {
-    "layer.stories": ["stories"],
-    "layer": ["digits"],
-    "break.knobs": ["digits"],
-    "break.eval": ["digits"],
-}
-"""Data of experiments that a page without a server has on one data set alone."""
+ONLY = {"factory": (), "layer.stories": ("stories",)}
+"""Data sets of experiments that are not about any of the usual ones."""
 
 
 def choices(name: str, chapter: str) -> Iterator[tuple[str, list[Any]]]:
     """The settings that a page may change, and their values."""
-    if chapter != "factory":
-        yield "data", ONLY.get(name, ["digits", "cookies"])
+    yield "data", list(ONLY.get(name, get_args(chapters.Data)))
     if chapter == "race":
         hints = get_type_hints(chapters.RaceSettings)
         for setting in ("norm", "init", "optimizer"):
