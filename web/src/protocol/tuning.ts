@@ -5,16 +5,12 @@ import type { Curve } from "../engine/curve";
 import type { Trial } from "../engine/trial";
 import type { Facts } from "../made/described";
 import type { Experiment, RacePlan } from "../made/experiment";
-import { type Curves, key, makeTrial, over, TUNING_SEED } from "./cells";
-import { PENALTY } from "./effects";
+import { BELOW, GROWTHS, HIGHEST, LOWEST, PENALTY, TUNING_SEED } from "../made/protocol";
+import { type Curves, key, makeTrial, over } from "./cells";
 import { rateAt } from "./format";
 import { bestMedian, type Chosen, chosen } from "./goals";
 import { level, toGoal } from "./measures";
 import { mean, median } from "./numbers";
-
-export const LOWEST = -12; // decades that a grid may grow down to
-const [HIGHEST, BELOW] = [2, 2.5];
-const GROWTHS = 18;
 
 export interface Tried {
   rate: number;
