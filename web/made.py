@@ -1,5 +1,4 @@
-"""Writes what the page has from Python: the types of all it is sent and sends, how arms look,
-and the experiments that it carries out by itself.
+"""Writes what the page has from Python: the types of all it is sent and sends, and how arms look.
 
     python web/made.py            write src/made/, and cases for tests/
     python web/made.py --check    say whether they are as they should be; a test does this, too
