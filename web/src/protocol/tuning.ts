@@ -48,7 +48,7 @@ export class Field {
   // A run of one arm, evaluated about as often as wanted unless testing would outweigh training.
   trial(arm: string, rate: number, seed: number, every: number, steps = this.plan.steps): Trial {
     const affordable = Math.ceil(this.data.test / (24 * this.batch));
-    const spacing = every ? Math.max(1, Math.floor(Number(every.toFixed(6))), affordable) : 0;
+    const spacing = every ? Math.max(1, Math.floor(every), affordable) : 0;
     const own = { trial: { learning_rate: rate, steps, evaluate_every: spacing } };
     const level = this.plan.arms.levels.find((one) => one.id === arm)!;
     return makeTrial(over(own, over(level.changes ?? {}, this.plan.base)), this.data, seed);
@@ -128,7 +128,7 @@ export class Tuning {
     return {
       rate,
       level: median(runs.map((run) => level(run, about))),
-      steps: Math.exp(mean(counted.map(Math.log))),
+      steps: Number(Math.exp(mean(counted.map(Math.log))).toFixed(6)),
       reached,
       diverged: runs.filter((run) => run.ended === "diverged").length,
       keys: runs.map((run) => key(run.trial)),
