@@ -16,12 +16,43 @@ import msgspec
 import numpy as np
 
 from evenbatch.data import Dataset, load
-from evenbatch.lesson import chapters
+from evenbatch.lesson import bench, chapters
 from evenbatch.lesson.recorded import EXPERIMENTS
-from evenbatch.protocol import goals, intervals
+from evenbatch.protocol import (
+    cells,
+    effects,
+    goals,
+    intervals,
+    measures,
+    networks,
+    phrases,
+    race,
+    race_shown,
+    rule,
+    study,
+    tuning,
+)
+from evenbatch.protocol import statement as statements
 from evenbatch.protocol.experiment import Experiment
 from evenbatch.protocol.verdict import Statement
 
+TAKEN = {
+    bench: ("POINTS",),
+    cells: ("TUNING_SEED",),
+    effects: ("PENALTY",),
+    goals: ("SHARE", "NOTHING"),
+    intervals: ("RESAMPLES",),
+    measures: ("FALL", "CAP"),
+    networks: ("GROWTHS", "TIMED_PAIRS"),
+    race: ("RESOLUTION",),
+    race_shown: ("AHEAD",),
+    rule: ("POINT", "MIN_SEEDS"),
+    statements: ("INIT_NAMES",),
+    study: ("FEW",),
+    tuning: ("LOWEST", "HIGHEST", "BELOW"),
+}
+"""Numbers of the protocol that a page computes with, by the files that say what they are."""
+HEAD = "// Made from Python's protocol by web/made.py; it says what each of them is.\n\n"
 MOST_VALUES = 20  # over which a page takes an interval: more than it may ask for seeds
 BENCH: Mapping[str, tuple[str, dict[str, Any]]] = {"bench": ("bench", {})}
 
@@ -83,9 +114,9 @@ def facts(data: Dataset) -> Facts:
 
 def described(chapter: str, settings: Mapping[str, Any]) -> Any:
     """A chapter's experiment with these settings, as plain values."""
-    study = chapters.study(chapter, chapters.normal(chapter, json.dumps(settings).encode()))
-    data = {name: facts(one) for name, one in study.datasets.items()}
-    return msgspec.to_builtins(Described(study.experiment, study.statement, data))
+    made = chapters.study(chapter, chapters.normal(chapter, json.dumps(settings).encode()))
+    data = {name: facts(one) for name, one in made.datasets.items()}
+    return msgspec.to_builtins(Described(made.experiment, made.statement, data))
 
 
 def patch(old: Any, new: Any) -> Any:
@@ -104,19 +135,13 @@ def patch(old: Any, new: Any) -> Any:
     }
 
 
-ONLY = {
-    "layer.stories": ["stories"],
-    "layer": ["digits"],
-    "break.knobs": ["digits"],
-    "break.eval": ["digits"],
-}
-"""Data of experiments that a page without a server has on one data set alone."""
+ONLY = {"factory": (), "layer.stories": ("stories",)}
+"""Data sets of experiments that are not about any of the usual ones."""
 
 
 def choices(name: str, chapter: str) -> Iterator[tuple[str, list[Any]]]:
     """The settings that a page may change, and their values."""
-    if chapter != "factory":
-        yield "data", ONLY.get(name, ["digits", "cookies"])
+    yield "data", list(ONLY.get(name, get_args(chapters.Data)))
     if chapter == "race":
         hints = get_type_hints(chapters.RaceSettings)
         for setting in ("norm", "init", "optimizer"):
@@ -143,26 +168,33 @@ def family(name: str) -> Any:
     return {"chapter": chapter, "described": first, "patches": patches, "columns": columns}
 
 
-def interval() -> dict[str, Any]:
-    """What a page needs for the intervals of Python: where resampling starts, and the share of the
-    resamples below an interval, by the number of values."""
+def constants() -> dict[str, Any]:
+    """The numbers and words of the protocol, and what a page needs for Python's intervals: where
+    resampling starts, and the share of the resamples below an interval, by the number of values."""
     state = np.random.default_rng(0).bit_generator.state["state"]
-    tails: list[float | None] = [None, None]
+    tails: list[float] = [0.0, 0.0]
     for n in range(2, MOST_VALUES + 1):
         t = intervals.student_t(0.95, n - 1)
         tails.append(intervals._normal.cdf(-math.sqrt(n / (n - 1)) * t))
+    found = {name: getattr(home, name) for home, names in TAKEN.items() for name in names}
     return {
-        "resamples": intervals.RESAMPLES,
-        "state": str(state["state"]),
-        "increment": str(state["inc"]),
-        "tails": tails,
+        **found,
+        "OPPOSITE": phrases._OPPOSITE,
+        "STATE": str(state["state"]),
+        "INCREMENT": str(state["inc"]),
+        "TAILS": tails,
     }
 
 
 def files() -> dict[str, str]:
     """What the files should say, by their places below web/."""
     families = {name: family(name) for name in (*EXPERIMENTS, *BENCH)}
+    named = (
+        f"export const {name} = {json.dumps(value, ensure_ascii=False)};\n"
+        for name, value in constants().items()
+    )
     return {
         "src/made/experiments.json": json.dumps(families, ensure_ascii=False) + "\n",
-        "src/made/intervals.json": json.dumps(interval()) + "\n",
+        "src/made/protocol.ts": "// Made from Python's protocol by web/made.py.\n\n"
+        + "".join(named),
     }

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from evenbatch.data import Dataset
+from evenbatch.data import Dataset, load
 from evenbatch.engine import Curve, Trial, train
 from evenbatch.engine.curve import PROBE_FIELDS, Probes
 from evenbatch.lesson import chapters, wire
@@ -51,7 +51,7 @@ MORE: list[tuple[str, Settings, str]] = [
     ("place", {"data": "cookies"}, "usual"),
     ("place.door", {"data": "digits", "seeds": 6}, "usual"),
     ("break.eps", {"data": "cookies", "seeds": 1}, "usual"),
-    ("break.noise", {"data": "cookies"}, "usual"),
+    *((name, {"data": "cookies"}, "usual") for name in ("break.noise", "layer", "break.eval")),
     ("factory", SUGAR, "usual"),
     ("bench", {}, "usual"),
     ("bench", {"arms": ARMS, "steps": 130, "data": "cookies", "seeds": 8}, "rough"),
@@ -221,7 +221,7 @@ CALL = """
 import { readFileSync, writeFileSync } from "node:fs";
 const [page, name, from, to] = process.argv.slice(1);
 const made = await import(page);
-writeFileSync(to, made[name](readFileSync(from, "utf8")));
+writeFileSync(to, await made[name](readFileSync(from, "utf8")));
 """
 
 
@@ -330,3 +330,42 @@ def test_a_page_has_the_sums_and_intervals_of_python_to_the_bit(page: InNode) ->
         for x in lists
     ]
     assert page("statistics", [x.tolist() for x in lists]) == wanted
+
+
+# ---- its data ------------------------------------------------------------------------------------
+
+
+def bits(array: Any) -> int:
+    """All bits of an array in one number."""
+    kind = np.float32 if array.dtype.kind == "f" else np.int32
+    words = np.ascontiguousarray(array, kind).ravel().view(np.uint32)
+    by = 2 * np.arange(len(words), dtype=np.uint32) + np.uint32(1)
+    return int((words * by).sum(dtype=np.uint32))
+
+
+def test_a_page_makes_the_data_sets_that_python_makes(page: InNode) -> None:
+    tables = ("x_train", "y_train", "x_test", "y_test")
+    facts = ("name", "task", "features", "time_steps", "n_train", "n_test")
+    given = {}
+    for name in ("digits", "cookies", "mnist1d", "stories"):
+        data = load(name)
+        given[name] = {fact: getattr(data, fact) for fact in facts}
+        given[name] |= {table: getattr(data, table).ravel().tolist() for table in tables}
+    usual = [asked(name, {}) for name in EXPERIMENTS]
+    more = [
+        (chapter, settings | {"data": name})
+        for chapter, settings in usual
+        if chapter == "claim" and settings.get("data") != "stories"
+        for name in ("digits", "cookies", "mnist1d")
+    ]
+    cases = [*usual, ("factory", SUGAR), *more]
+    wanted = []
+    for chapter, settings in cases:
+        checked = chapters.normal(chapter, json.dumps(settings).encode())
+        found = chapters.study(chapter, checked).datasets
+        sizes = ((name, name, d.n_train, d.n_test, d.n_features) for name, d in found.items())
+        every = ([bits(getattr(d, table)) for table in tables] for d in found.values())
+        wanted.append([[*own, *sums] for own, sums in zip(sizes, every, strict=True)])
+    answered = page("prepared", {"given": given, "asked": cases})
+    for case, python, node in zip(cases, wanted, answered, strict=True):
+        assert sorted(python) == sorted(node), case

@@ -1,11 +1,13 @@
 // Carries experiments out for tests/lesson/test_protocol_ts.py, which compares: curves are given.
 
 import type { Curve } from "../src/engine/curve";
+import type { Dataset } from "../src/engine/dataset";
 import { keyOf, type Trial } from "../src/engine/trial";
 import { describedOf, families, type Settings, studyOf } from "../src/protocol/experiments";
 import { fixed, general } from "../src/protocol/format";
 import { meanInterval, medianInterval } from "../src/protocol/intervals";
 import { median, quantile, sorted, sum } from "../src/protocol/numbers";
+import { datasetsOf } from "../src/protocol/recipes";
 import { digits, signed } from "../src/protocol/wording";
 
 type Numbers = (number | null)[];
@@ -79,4 +81,26 @@ export function numbersWritten(text: string): string {
 export function statistics(text: string): string {
   const taken = (values: number[]) => [sum(values), median(values), quantile(sorted(values), 0.3), ...meanInterval(values), ...medianInterval(values)];
   return JSON.stringify((JSON.parse(text) as number[][]).map(taken));
+}
+
+// All bits of an array in one number.
+function bits(values: Float32Array | Int32Array): number {
+  return new Uint32Array(values.buffer).reduce((total, one, i) => (total + Math.imul(one, 2 * i + 1)) >>> 0, 0);
+}
+
+const TABLES = ["x_train", "y_train", "x_test", "y_test"] as const;
+
+// The data sets that experiments name, from those given.
+export async function prepared(text: string): Promise<string> {
+  const { given, asked } = JSON.parse(text) as { given: { [name: string]: Dataset }; asked: [string, Settings][] };
+  for (const data of Object.values(given)) {
+    for (const [name, Kind] of [["x_train", Float32Array], ["x_test", Float32Array], ["y_train", Int32Array], ["y_test", Int32Array]] as const) {
+      Object.assign(data, { [name]: Kind.from(data[name]) });
+    }
+  }
+  const made = asked.map(async ([chapter, settings]) => {
+    const found = await datasetsOf(describedOf(all, chapter, settings).experiment, (name) => Promise.resolve(given[name]!));
+    return [...found].map(([name, data]) => [name, data.name, data.n_train, data.n_test, data.features.length, ...TABLES.map((table) => bits(data[table]))]);
+  });
+  return JSON.stringify(await Promise.all(made));
 }

@@ -41,7 +41,7 @@ test("too few seeds are undecided", () => {
 });
 
 test("what a page has not is said by its name", () => {
-  expect(() => studyOf(all, "race", { data: "mnist1d" })).toThrow('data is "mnist1d"; a page has digits, cookies');
+  expect(() => studyOf(all, "race", { data: "tea" })).toThrow('data is "tea"; a page has digits, cookies, mnist1d');
   expect(() => studyOf(all, "claim", { claim: "smoothness" })).toThrow("no experiment claim smoothness");
   expect(() => studyOf(all, "factory", { amounts: { gold: 2 } })).toThrow('no ingredient "gold"');
 });

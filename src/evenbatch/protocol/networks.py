@@ -103,8 +103,7 @@ class Networks:
         the way for 0.
         """
         affordable = self.data.n_test / (24 * self._batch_size)
-        # Rounded: a whole number from a mean of logarithms must not hang on its last bit.
-        spacing = max(1, int(round(every, 6)), math.ceil(affordable)) if every else 0
+        spacing = max(1, int(every), math.ceil(affordable)) if every else 0
         own = Changes(
             trial={
                 "learning_rate": rate,

@@ -168,7 +168,8 @@ class Tuning:
         return Tried(
             rate,
             float(np.median([level(run, about) for run in runs])),
-            math.exp(float(np.log(counted).mean())),
+            # Rounded: neither a tie nor how often a run is evaluated may hang on a last bit.
+            round(math.exp(float(np.log(counted).mean())), 6),
             int(np.isfinite(steps).sum()),
             sum(run.diverged for run in runs),
             tuple(run.trial.key for run in runs),

@@ -44,9 +44,11 @@ interface Hand {
   heard: number;
 }
 
-// Workers this device has cores for, one left for the page.
+// Workers this device has cores for, one left for the page where there are more than two: it has
+// little to do while they train.
 export function workers(): number {
-  return Math.max(1, Math.min(4, (navigator.hardwareConcurrency || 2) - 1));
+  const cores = navigator.hardwareConcurrency || 2;
+  return cores > 2 ? Math.min(4, cores - 1) : cores;
 }
 
 export class Pool {

@@ -6,9 +6,9 @@ import { network, type Network } from "../engine/network";
 import { keyOf, type Trial, trial } from "../engine/trial";
 import type { Facts } from "../made/described";
 import type { Axis, Block, Changes, Level } from "../made/experiment";
+import { TUNING_SEED } from "../made/protocol";
 import { highest, mean, most } from "./numbers";
 
-export const TUNING_SEED = 1_000_000; // tuning seeds start this far above the measurement seeds
 export const BEST = "best";
 
 export type Curves = ReadonlyMap<string, Curve>; // by the key of their trial

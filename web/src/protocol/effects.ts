@@ -1,10 +1,9 @@
 // From values over seeds to an effect with its 95 % interval, as Python's `protocol.effects`.
 
 import type { Effect as Sent } from "../made/messages";
+import { PENALTY } from "../made/protocol";
 import { meanInterval, medianInterval } from "./intervals";
 import { finite, type Floats, mean, median } from "./numbers";
-
-export const PENALTY = 10; // budgets that a run which did not reach the goal may have needed
 
 // An effect in numbers; sent, one that is none is null.
 export type Effect = Omit<Sent, "value" | "low" | "high"> & { value: number; low: number; high: number };

@@ -4,6 +4,7 @@
 import type { Described, Family } from "../made/described";
 import type { Changes, Experiment } from "../made/experiment";
 import type { Arm } from "../made/messages";
+import { POINTS } from "../made/protocol";
 import { over } from "./cells";
 import { general } from "./format";
 import { RaceStudy } from "./race";
@@ -58,7 +59,6 @@ function onSeeds(experiment: Experiment, settings: Settings): Experiment {
   return { ...experiment, blocks: experiment.blocks.map(moved), race: experiment.race && moved(experiment.race) };
 }
 
-const POINTS = 50; // of a curve of the workbench
 const OF_TRIAL = ["optimizer", "learning_rate", "batch_size", "weight_decay"];
 
 // The workbench's arms and steps.

@@ -1,10 +1,8 @@
 // A goal that arms can reach, by a rule that does not know which arm is which, as Python's
 // `protocol.goals`.
 
+import { NOTHING, SHARE } from "../made/protocol";
 import { median } from "./numbers";
-
-export const SHARE = 0.9; // of the way from chance to the weaker arm's best
-const NOTHING = 0.1; // of the stronger arm's gain: with less, the weaker arm has learned nothing
 
 export interface Chosen {
   value: number;

@@ -1,20 +1,19 @@
 // 95 % intervals over seeds, as Python's `protocol.intervals`, which has the sources: the same
 // resamples, drawn by NumPy's generator from the same state.
 
-import made from "../made/intervals.json";
+import { INCREMENT, RESAMPLES, STATE, TAILS } from "../made/protocol";
 import { type Floats, mean, quantile, sorted } from "./numbers";
 
 export type Ends = [low: number, high: number];
 
-const MANY = made.resamples;
 const MASK = (1n << 64n) - 1n;
 const ALL = (1n << 128n) - 1n;
 const FACTOR = 0x2360ed051fc65da44385df649fccf645n;
 
 // The generator's numbers of 32 bits, as many as were ever wanted (PCG XSL RR 128/64, O'Neill 2014).
 const drawn: number[] = [];
-let state = BigInt(made.state);
-const increment = BigInt(made.increment);
+let state = BigInt(STATE);
+const increment = BigInt(INCREMENT);
 
 function draw(place: number): number {
   while (drawn.length <= place) {
@@ -32,7 +31,7 @@ const kept = new Map<number, Uint8Array>();
 
 // (resamples, n) places below n, without favour for any (Lemire 2019).
 function resamples(n: number): Uint8Array {
-  const found = kept.get(n) ?? new Uint8Array(MANY * n);
+  const found = kept.get(n) ?? new Uint8Array(RESAMPLES * n);
   if (kept.has(n)) return found;
   const unfair = (2 ** 32 - n) % n;
   for (let i = 0, place = 0; i < found.length; ) {
@@ -47,12 +46,12 @@ function resamples(n: number): Uint8Array {
 export function meanInterval(values: Floats): Ends {
   const n = values.length;
   if (n < 2) return [-Infinity, Infinity];
-  const tail = made.tails[n];
+  const tail = TAILS[n];
   if (tail == null) throw new Error(`no interval of ${n} values is known here`);
   const places = resamples(n);
   const row = new Float64Array(n);
-  const means = new Float64Array(MANY);
-  for (let i = 0; i < MANY; i++) {
+  const means = new Float64Array(RESAMPLES);
+  for (let i = 0; i < RESAMPLES; i++) {
     for (let k = 0; k < n; k++) row[k] = values[places[i * n + k]!]!;
     means[i] = mean(row);
   }

@@ -1,10 +1,8 @@
 // What is read off a curve, by name, as Python's `protocol.measures`: those that the lesson needs.
 
 import { type Curve, stepsTo } from "../engine/curve";
+import { CAP, FALL } from "../made/protocol";
 import { type Floats, least, mean, median, most, sum } from "./numbers";
-
-const FALL = 0.1; // of the way from chance to a goal: so far a curve may fall back and still hold it
-const CAP = 10; // decades
 
 export interface About {
   floor: number; // chance

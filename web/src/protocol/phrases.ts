@@ -1,15 +1,15 @@
 // Effects in words, as Python's `protocol.phrases`.
 
+import { OPPOSITE } from "../made/protocol";
 import type { Effect } from "./effects";
 import { digits, signed } from "./wording";
 
-const OPPOSITE: { [word: string]: string } = { fewer: "more", less: "more", smaller: "larger", deeper: "shallower", wider: "narrower" };
 const TURNED = { "at least": "at most", "at most": "at least", "": "" } as const;
 
 // A ratio below 1 the other way round, so that no one has to divide.
 function turned(effect: Effect): Effect {
   const [first, second = "", ...rest] = effect.unit.split(" ");
-  const opposite = OPPOSITE[second];
+  const opposite = (OPPOSITE as { [word: string]: string })[second];
   if (first !== "times" || !opposite || effect.value >= 1) return effect;
   const [low, high] = [effect.high, effect.low].map((end) => (end ? 1 / end : Infinity)) as [number, number];
   return { ...effect, value: 1 / effect.value, low, high, unit: ["times", opposite, ...rest].join(" "), bound: TURNED[effect.bound] };

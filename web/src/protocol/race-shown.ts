@@ -3,8 +3,8 @@
 
 import type { Curve } from "../engine/curve";
 import type { Figure, Mark } from "../made/messages";
+import { AHEAD, PENALTY } from "../made/protocol";
 import { axis, series } from "./drawn";
-import { PENALTY } from "./effects";
 import { fixed, general } from "./format";
 import { why } from "./goals";
 import { level } from "./measures";
@@ -13,8 +13,6 @@ import { compared, times } from "./phrases";
 import type { Finding, Meeting } from "./race";
 import { bestOf, bestRates, type Field, type Search } from "./tuning";
 import { amount, count, digits } from "./wording";
-
-const AHEAD = 1.45; // how far a figure goes on after the slower arm has reached the goal
 
 const metricOf = (field: Field) => (field.data.task === "regression" ? "R²" : "accuracy");
 const percentOf = (field: Field) => field.data.task !== "regression";

@@ -6,6 +6,7 @@ import type { Trial } from "../engine/trial";
 import type { Described, Facts } from "../made/described";
 import type { Experiment } from "../made/experiment";
 import type { Place, Statement, TrialShown, Verdict } from "../made/messages";
+import { LOWEST, RESOLUTION, TIMED_PAIRS } from "../made/protocol";
 import { BEST, type Curves, key, makeTrial, over } from "./cells";
 import { type Effect, meanEffect, pairsRatio } from "./effects";
 import { general, rateAt } from "./format";
@@ -15,10 +16,7 @@ import { figures, happened, notes, nothingYet } from "./race-shown";
 import { decide } from "./rule";
 import { setting } from "./setting";
 import { missing, type Round, sentence, type Study, type Timed } from "./study";
-import { bestRates, fastest, Field, LOWEST, type Search, Tuning } from "./tuning";
-
-const RESOLUTION = 8; // evaluations until the faster arm reaches the goal
-const TIMED_PAIRS = 51;
+import { bestRates, fastest, Field, type Search, Tuning } from "./tuning";
 
 export interface Meeting {
   at: string;

@@ -3,6 +3,7 @@
 
 import type { Clause, Interval, PerPart, Rule } from "../made/experiment";
 import type { Verdict } from "../made/messages";
+import { MIN_SEEDS, POINT } from "../made/protocol";
 import type { Effect } from "./effects";
 import { count, listed } from "./wording";
 
@@ -11,8 +12,6 @@ type Condition = Clause["when"];
 type Answer = Verdict["answer"];
 
 const CANNOT_TELL = "cannot tell";
-const MIN_SEEDS = 5;
-const POINT = 1;
 
 export interface Decision {
   answer: Answer;

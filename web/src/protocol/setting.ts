@@ -3,9 +3,8 @@
 
 import type { Trial } from "../engine/trial";
 import type { Facts } from "../made/described";
+import { INIT_NAMES } from "../made/protocol";
 import { count, listed } from "./wording";
-
-const INIT_NAMES = { torch: "PyTorch's initialization", he: "He initialization", xavier: "Xavier initialization", gaussian: "normal initial weights" };
 
 function range(values: number[]): string {
   const [low, high] = [Math.min(...values), Math.max(...values)];

@@ -5,6 +5,7 @@ import type { Trial } from "../engine/trial";
 import type { Described, Facts } from "../made/described";
 import type { Experiment } from "../made/experiment";
 import type { Place, Statement, TrialShown, Verdict } from "../made/messages";
+import { FEW } from "../made/protocol";
 import { atOf, type Cell, Cells, type Curves, idOf, key } from "./cells";
 import { figure } from "./drawn";
 import { general } from "./format";
@@ -50,8 +51,6 @@ export function sentence(name: string, happened: string, phrase: string, decided
   const said = verdictOn(phrase, decided);
   return happened ? `${name}: ${happened}. ${said[0]!.toUpperCase()}${said.slice(1)}.` : `${name}: ${said}.`;
 }
-
-const FEW = 4; // cells that are named one by one in a note; of more, only their number is given
 
 export class ClaimStudy implements Study {
   readonly experiment: Experiment;

@@ -5,16 +5,12 @@ import type { Curve } from "../engine/curve";
 import type { Trial } from "../engine/trial";
 import type { Facts } from "../made/described";
 import type { Experiment, RacePlan } from "../made/experiment";
-import { type Curves, key, makeTrial, over, TUNING_SEED } from "./cells";
-import { PENALTY } from "./effects";
+import { BELOW, GROWTHS, HIGHEST, LOWEST, PENALTY, TUNING_SEED } from "../made/protocol";
+import { type Curves, key, makeTrial, over } from "./cells";
 import { rateAt } from "./format";
 import { bestMedian, type Chosen, chosen } from "./goals";
 import { level, toGoal } from "./measures";
 import { mean, median } from "./numbers";
-
-export const LOWEST = -12; // decades that a grid may grow down to
-const [HIGHEST, BELOW] = [2, 2.5];
-const GROWTHS = 18;
 
 export interface Tried {
   rate: number;
@@ -52,7 +48,7 @@ export class Field {
   // A run of one arm, evaluated about as often as wanted unless testing would outweigh training.
   trial(arm: string, rate: number, seed: number, every: number, steps = this.plan.steps): Trial {
     const affordable = Math.ceil(this.data.test / (24 * this.batch));
-    const spacing = every ? Math.max(1, Math.floor(Number(every.toFixed(6))), affordable) : 0;
+    const spacing = every ? Math.max(1, Math.floor(every), affordable) : 0;
     const own = { trial: { learning_rate: rate, steps, evaluate_every: spacing } };
     const level = this.plan.arms.levels.find((one) => one.id === arm)!;
     return makeTrial(over(own, over(level.changes ?? {}, this.plan.base)), this.data, seed);
@@ -132,7 +128,7 @@ export class Tuning {
     return {
       rate,
       level: median(runs.map((run) => level(run, about))),
-      steps: Math.exp(mean(counted.map(Math.log))),
+      steps: Number(Math.exp(mean(counted.map(Math.log))).toFixed(6)),
       reached,
       diverged: runs.filter((run) => run.ended === "diverged").length,
       keys: runs.map((run) => key(run.trial)),
