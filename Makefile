@@ -51,11 +51,11 @@ lesson: page
 	$(BIN)/evenbatch lesson $(ARGS)
 
 # With the report of the last `make prove`, or one that is measured for it.
-site: .venv/docs.done
+site: .venv/docs.done page kernels
 	$(BIN)/python docs/site.py $(ARGS)
 
 # The page is tested in a real browser: one that is here, or that Playwright or Debian brings.
-test: .venv/dev.done page
+test: .venv/dev.done page kernels
 	$(BIN)/python web/build.py test
 	@$(BIN)/python tests/browsers.py chromium
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=15 $(ARGS)

@@ -2,7 +2,8 @@
 
 What the program makes comes first, into docs/made (which git ignores): a report, and the reference
 of the command line. The report is that of the last `make prove`; where there is none, a quick one
-is measured. Then Sphinx builds build/site, where a warning is an error.
+is measured. Then Sphinx builds build/site, where a warning is an error, and the lesson is put beside
+it, in build/site/lesson.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ def main(arguments: list[str]) -> int:
     make_commands()
     options = ["-W", "--keep-going", "-q", "-d", BUILD / "doctrees"]
     code = subprocess.run(python("sphinx", *options, DOCS, BUILD / "site")).returncode
+    make_lesson()
     print("warnings are errors" if code else "build/site/index.html", flush=True)
     return code
 
@@ -58,6 +60,13 @@ def make_commands() -> None:
         [*docs, "--title", "Commands", "--output", str(page)],
         check=True, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONUTF8": "1"},
     )  # fmt: skip
+
+
+def make_lesson() -> None:
+    """The lesson beside the pages: whoever reads of it can open it."""
+    from evenbatch.lesson.export import export
+
+    export(BUILD / "site" / "lesson")
 
 
 if __name__ == "__main__":

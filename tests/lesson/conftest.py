@@ -79,5 +79,7 @@ def browser(chromium: str) -> Iterator[Any]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One browser at a time: two that draw without a GPU take each other's processor."""
     for item in items:
-        if item.path.name in ("test_lesson_browser.py", "test_lesson_page.py"):
+        if item.path.name.startswith(
+            ("test_lesson_browser", "test_lesson_export", "test_lesson_page")
+        ):
             item.add_marker(pytest.mark.xdist_group("browser"))

@@ -6,7 +6,7 @@ import { CHAPTERS } from "./chapters";
 import type { ChapterShown } from "./chapters/chapter";
 import { Workbench } from "./chapters/bench";
 import { Teacher } from "./chapters/teacher";
-import { served, server } from "./live/files";
+import { server, trainers } from "./live/files";
 import { live } from "./live/live";
 import { useConnection } from "./live/use";
 import { memory, useMemory } from "./memory";
@@ -51,7 +51,7 @@ function Tools() {
 // Who trains: where a server is, it can be asked to, too.
 function Trainer() {
   useConnection();
-  if (served() === "device") return null;
+  if (trainers() !== "both") return null;
   return (
     <div class="switch" role="group" aria-label={t("trainer.title")}>
       {(["computer", "device"] as const).map((one) => (

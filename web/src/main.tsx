@@ -1,7 +1,7 @@
 import { render } from "preact";
 
 import { App } from "./app";
-import { served, server } from "./live/files";
+import { server, trainers } from "./live/files";
 import { live } from "./live/live";
 import { memory } from "./memory";
 import "./made/looks.css";
@@ -11,7 +11,7 @@ import { setLanguage, type Language } from "./words";
 // For those who open the console, and for the tests.
 Object.assign(window, { evenbatch: { live } });
 
-if (served() === "device") {
+if (trainers() === "device") {
   live.train();
   // Without one (a file, a private window) the page is only not there without a network.
   if (location.protocol !== "file:") void navigator.serviceWorker?.register("sw.js").catch(() => {});

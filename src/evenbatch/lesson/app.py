@@ -23,6 +23,7 @@ from evenbatch.lesson.hub import Busy, Hub, Watcher
 from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
 
 ENGINE = Path(__file__).parent / "wasm"
+MODULE = "kernels-float32.wasm"
 PAGE = Path(__file__).parent / "page"
 UPDATE_SECONDS = 1 / 25
 BURST, PER_SECOND = 40, 20.0
@@ -121,7 +122,10 @@ def create_app(hub: Hub, hosts: Hosts) -> ASGIApp:
             return PlainTextResponse(
                 "The page is not built. Run `make lesson`, or `npm run build` in web/.\n", 503
             )
-        return Response(page.read_bytes(), media_type="text/html", headers=_fresh())
+        html = page.read_text("utf-8")
+        if (ENGINE / MODULE).is_file():
+            html = headed(html, '<meta name="evenbatch" content="both" />')
+        return Response(html, media_type="text/html", headers=_fresh())
 
     async def recorded(request: Request) -> Response:
         name = request.path_params["name"]
@@ -151,6 +155,12 @@ def create_app(hub: Hub, hosts: Hosts) -> ASGIApp:
         if folder.is_dir():
             routes.append(Mount(path, StaticFiles(directory=folder)))
     return Guard(Starlette(routes=routes, lifespan=lifespan), hosts)
+
+
+def headed(page: str, head: str) -> str:
+    """The page with this first in its head, behind the line with its encoding."""
+    start = page.index("/>", page.index("<meta charset")) + 2
+    return f"{page[:start]}\n    {head}{page[start:]}"
 
 
 def _fresh() -> dict[str, str]:

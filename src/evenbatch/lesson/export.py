@@ -9,39 +9,24 @@ import re
 import shutil
 from pathlib import Path
 
-from evenbatch.lesson.app import ENGINE, PAGE
+from evenbatch.lesson.app import ENGINE, MODULE, PAGE, headed
 from evenbatch.lesson.recorded import FOLDER as RECORDED
 
-MODULE = "kernels-float32.wasm"
-DATA = ("digits", "cookies", "stories", "mnist1d")
+OFFLINE = Path(__file__).parent / "offline.js"
 IN_THE_FILE = ("digits", "cookies", "stories")
-"""mnist1d is larger than all the rest together."""
+LARGE = "mnist1d"
+"""Larger than all the rest together, and there only where its generator was when it was built."""
 
 POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; "
-    "img-src 'self' data: blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
-    "form-action 'none'"
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
+    "style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; manifest-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
 )
 """frame-ancestors cannot be set by a page itself."""
 
-WORKER = """// Keeps the lesson for when there is no network.
-const CACHE = "evenbatch-lesson-%(version)s";
-const FILES = %(files)s;
-addEventListener("install", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES)).then(() => skipWaiting()));
-});
-addEventListener("activate", (event) => {
-  const old = (names) => names.filter((name) => name.startsWith("evenbatch-lesson-") && name !== CACHE);
-  event.waitUntil(caches.keys().then((names) => Promise.all(old(names).map((name) => caches.delete(name)))).then(() => clients.claim()));
-});
-addEventListener("fetch", (event) => {
-  if (event.request.method !== "GET") return;
-  event.respondWith(caches.match(event.request, { ignoreSearch: true }).then((found) => found ?? fetch(event.request)));
-});
-"""
-
-ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" rx="14"
-fill="#8a4b0f"/><circle cx="32" cy="32" r="20" fill="#eac993"/><circle cx="25" cy="26" r="3.5"
+ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">
+<rect width="64" height="64" rx="14" fill="#8a4b0f"/>
+<circle cx="32" cy="32" r="20" fill="#eac993"/><circle cx="25" cy="26" r="3.5"
 fill="#4a2a0a"/><circle cx="40" cy="29" r="3.5" fill="#4a2a0a"/><circle cx="31" cy="41" r="3.5"
 fill="#4a2a0a"/></svg>
 """
@@ -84,7 +69,7 @@ def export(folder: Path) -> list[Path]:
     _copy(PAGE / "assets", folder / "assets", "*")
     _copy(RECORDED, folder / "recorded", "*.json")
     (folder / "engine").mkdir(exist_ok=True)
-    for name in (MODULE, *(f"{data}.bin.gz" for data in DATA)):
+    for name in _engine_files():
         shutil.copyfile(ENGINE / name, folder / "engine" / name)
     (folder / "icon.svg").write_text(ICON, "utf-8")
     (folder / "manifest.webmanifest").write_text(json.dumps(MANIFEST, indent=1), "utf-8")
@@ -95,7 +80,7 @@ def export(folder: Path) -> list[Path]:
         '    <link rel="manifest" href="manifest.webmanifest" />'
     )
     index, single = folder / "index.html", folder / "lesson.html"
-    index.write_text(_headed(page, head), "utf-8")
+    index.write_text(headed(page, head), "utf-8")
     _keep_offline(folder)
     single.write_text(one_file(), "utf-8")
     return [index, single]
@@ -105,16 +90,17 @@ def check() -> None:
     """Raise `ExportError` unless all there is to write is there."""
     if not (PAGE / "single" / "lesson.js").is_file():
         raise ExportError("the page is not built: run `make page`")
-    missing = [
-        name
-        for name in (MODULE, *(f"{data}.bin.gz" for data in DATA))
-        if not (ENGINE / name).is_file()
-    ]
+    missing = [name for name in _engine_files() if not (ENGINE / name).is_file()]
     if missing:
         raise ExportError(
-            f"the engine for a browser is not built ({missing[0]} is missing): run `make kernels` in "
-            "a clone, or install a wheel, which brings it"
+            f"the engine for a browser is not built ({missing[0]} is missing): run `make kernels` "
+            "in a clone, or install a wheel, which brings it"
         )
+
+
+def _engine_files() -> list[str]:
+    large = [LARGE] if (ENGINE / f"{LARGE}.bin.gz").is_file() else []
+    return [MODULE, *(f"{data}.bin.gz" for data in (*IN_THE_FILE, *large))]
 
 
 def one_file() -> str:
@@ -134,18 +120,12 @@ def one_file() -> str:
         f"    <script>globalThis.evenbatchFiles = {json.dumps(files)};</script>"
     )
     body = f'<script type="module">{_safe(script)}</script>\n  </body>'
-    return _headed(page, head).replace("</body>", body)
+    return headed(page, head).replace("</body>", body)
 
 
 def _safe(script: str) -> str:
     """A script that may stand in a page: HTML ends it at the first such tag, in a string too."""
     return re.sub(r"</(?=script)", r"<\\/", script, flags=re.IGNORECASE)
-
-
-def _headed(page: str, head: str) -> str:
-    """The page with this first in its head, behind the line with its encoding."""
-    start = page.index("/>", page.index("<meta charset")) + 2
-    return f"{page[:start]}\n    {head}{page[start:]}"
 
 
 def _inside(path: Path, kind: str) -> str:
@@ -167,9 +147,12 @@ def _keep_offline(folder: Path) -> None:
     digest = hashlib.sha256()
     files = ["./"]
     own = [folder / name for name in ("index.html", "icon.svg", "manifest.webmanifest")]
-    own += [p for part in ("assets", "engine", "recorded") for p in sorted((folder / part).iterdir())]
+    own += [
+        p for part in ("assets", "engine", "recorded") for p in sorted((folder / part).iterdir())
+    ]
     for path in own:
         digest.update(path.read_bytes())
         files.append(path.relative_to(folder).as_posix())
-    script = WORKER % {"version": digest.hexdigest()[:12], "files": json.dumps(files)}
+    script = OFFLINE.read_text("utf-8").replace("VERSION", digest.hexdigest()[:12])
+    script = script.replace("FILES = []", f"FILES = {json.dumps(files)}")
     (folder / "sw.js").write_text(script, "utf-8")

@@ -8,7 +8,7 @@ import type { Shown, Watched } from "../engine/layers";
 import { loadDataset, loadModule } from "../engine/load";
 import { Pool, workers } from "../engine/pool";
 import { keyOf, type Trial } from "../engine/trial";
-import type { FromPage, Layers, ToPage } from "../made/messages";
+import type { FromPage, Layers, Result, ToPage } from "../made/messages";
 import type { Curves } from "../protocol/cells";
 import { families, type Settings, studyOf } from "../protocol/experiments";
 import { datasetsOf } from "../protocol/recipes";
@@ -123,7 +123,9 @@ class Carried {
       timed.push({ trial, each: curve!.ended === "finished" ? curve!.seconds.at(-1)! / trial.steps : null });
     }
     const { statement, experiment } = study;
-    hears.read({ type: "concluded", run, result: { claim: experiment.claim, statement, verdict: study.verdict(curves, timed) } });
+    const result = { claim: experiment.claim, statement, verdict: study.verdict(curves, timed) };
+    // As it would come from a server: JSON knows no number that is none.
+    hears.read({ type: "concluded", run, result: JSON.parse(JSON.stringify(result)) as Result });
     return true;
   }
 

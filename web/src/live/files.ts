@@ -8,9 +8,11 @@ export function fileAt(path: string): string {
   return globalThis.evenbatchFiles?.[path] ?? path;
 }
 
-// How the page was had: "server" if `evenbatch lesson` serves it, "device" if nobody trains but it.
-export function served(): "server" | "device" {
-  return document.querySelector('meta[name="evenbatch"]')?.getAttribute("content") === "device" ? "device" : "server";
+// Who can train for this page, as whoever serves it wrote into its head: this device alone, or the
+// server, or both.
+export function trainers(): "device" | "both" | "server" {
+  const found = document.querySelector('meta[name="evenbatch"]')?.getAttribute("content");
+  return found === "device" || found === "both" ? found : "server";
 }
 
 export function server(): string {

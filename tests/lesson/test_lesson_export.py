@@ -1,0 +1,351 @@
+"""The lesson as files: what is written, and that it teaches without any program behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gzip
+import http.server
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lesson_client import Server
+from lesson_page import (
+    DESKTOP,
+    LONGEST,
+    PHONE,
+    ROOT,
+    opened,
+    predict,
+    press,
+    show,
+    too_wide,
+)
+from playwright.sync_api import Browser, Page
+
+from evenbatch.lesson import app
+from evenbatch.lesson import export as exporting
+from evenbatch.lesson.export import ExportError, export
+from evenbatch.lesson.recorded import EXPERIMENTS
+
+START = ".experiment .controls .primary"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lesson as a class gets it."""
+    for script in ("build.py", "kernels.py"):
+        command = [sys.executable, str(ROOT / "web" / script)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if "need other tools" in done.stderr:
+            pytest.skip(done.stderr.strip())
+        assert done.returncode == 0, done.stdout + done.stderr
+    made = tmp_path_factory.mktemp("site") / "lesson"
+    export(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def files(folder: Path) -> Iterator[str]:
+    """Address of a server that knows files and nothing else."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_said: object) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_address[1]}"
+        running.shutdown()
+
+
+# ---- what is written -----------------------------------------------------------------------------
+
+
+def test_the_pages_need_nothing_from_elsewhere(folder: Path) -> None:
+    index, single = ((folder / name).read_text("utf-8") for name in ("index.html", "lesson.html"))
+    links = re.findall(r'(?:src|href)="([^"]*)"', index)
+    assert links
+    for link in links:
+        assert link.startswith("data:") or (folder / link).is_file(), link
+    assert "'wasm-unsafe-eval'" in index
+    assert "'unsafe-" not in index
+    tags = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", single, flags=re.DOTALL)
+    assert not [link for link in re.findall(r'(?:src|href)="([^"]*)"', tags) if link != "data:,"]
+
+
+def test_what_is_kept_for_offline_is_all_there_is(folder: Path) -> None:
+    script = (folder / "sw.js").read_text("utf-8")
+    found = re.search(r"const FILES = (\[.*\]);", script)
+    assert found
+    kept = set(json.loads(found.group(1))) - {"./"}
+    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert kept == there - {"sw.js", "lesson.html"}
+
+
+def test_sizes(folder: Path) -> None:
+    """Of what a learner waits for, and of the one file."""
+    assert (folder / "lesson.html").stat().st_size <= 1.5e6
+    own = [*(folder / "assets").iterdir(), folder / "index.html", folder / exporting.MODULE]
+    own[-1] = folder / "engine" / exporting.MODULE
+    packed = sum(len(gzip.compress(p.read_bytes())) for p in own if not p.name.startswith("de-"))
+    assert packed <= 195_000, packed
+
+
+def test_written_again_an_export_is_whole(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "index-old.js").write_text("old")
+    (tmp_path / "notes.txt").write_text("mine")
+    export(tmp_path)
+    assert not (tmp_path / "assets" / "index-old.js").exists()
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "sw.js").read_bytes() == (folder / "sw.js").read_bytes()
+
+
+def test_what_is_missing_is_said(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert folder
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(ExportError, match="is a file; give a folder"):
+        export(file)
+    monkeypatch.setattr(exporting, "ENGINE", tmp_path)
+    with pytest.raises(ExportError, match="run `make kernels`"):
+        export(tmp_path / "out")
+    monkeypatch.setattr(exporting, "PAGE", tmp_path)
+    with pytest.raises(ExportError, match="run `make page`"):
+        export(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_says_what_it_wrote(folder: Path, tmp_path: Path) -> None:
+    assert folder
+    command = [sys.executable, "-m", "evenbatch", "lesson", "--export"]
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "index.html" in done.stdout
+    assert "lesson.html" in done.stdout
+    (tmp_path / "file").write_text("")
+    done = subprocess.run(
+        [*command, str(tmp_path / "file")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert "give a folder" in done.stderr
+
+
+# ---- without any program behind it ---------------------------------------------------------------
+
+
+def ready(page: Page, address: str) -> None:
+    page.goto(address)
+    page.wait_for_function("() => window.evenbatch?.live.state === 'ready'")
+
+
+def tab(page: Page, name: str) -> None:
+    """Open the chapter of an experiment, and the experiment in it; predict."""
+    chapter = name.split(".")[0]
+    page.evaluate("(place) => { location.hash = `#/${place}`; }", chapter)
+    page.wait_for_selector(START)
+    tabs = [each for each in EXPERIMENTS if each.split(".")[0] == chapter]
+    if len(tabs) > 1:
+        page.locator(".experiment .steps button").nth(tabs.index(name)).click()
+    predict(page)
+
+
+def run(page: Page) -> str:
+    """Press the button and wait for the verdict; what it says."""
+    page.locator(START).click()
+    page.wait_for_function(
+        """() => document.querySelectorAll(".controls progress").length === 0
+            && document.querySelector(".verdict, .controls .failed")
+            && ![...document.querySelectorAll(".controls button")].some((button) =>
+                button.textContent === "Stop")""",
+        timeout=LONGEST,
+    )
+    assert page.locator(".controls .failed").count() == 0, page.locator(".controls").inner_text()
+    return page.locator(".verdict h3").inner_text()
+
+
+def test_the_one_file_teaches_every_chapter(browser: Browser, folder: Path) -> None:
+    answers = []
+    with opened(browser, viewport=DESKTOP) as page:
+        ready(page, (folder / "lesson.html").as_uri())
+        for name in EXPERIMENTS:
+            tab(page, name)
+            answers.append(run(page))
+            assert page.locator(".verdict .predicted").count() == 1
+            assert page.locator(".verdict svg").count() >= 1
+    assert all(re.search(r"holds|does not hold|cannot tell", answer) for answer in answers)
+
+
+def test_pressed_again_the_device_takes_new_seeds(browser: Browser, files: str) -> None:
+    with opened(browser, viewport=PHONE) as page:
+        ready(page, files)
+        tab(page, "factory")
+        seeds = []
+        for _ in range(3):
+            run(page)
+            seeds.append(page.locator(".live .drawn summary").inner_text())
+        for said, wanted in zip(seeds, ("seeds 0–4", "seeds 5–9", "seeds 10–14"), strict=True):
+            assert wanted in said
+        assert int(page.locator(".reel input").first.get_attribute("max") or 0) >= 20
+        assert too_wide(page) == 0
+        page.reload()
+        page.wait_for_selector(".verdict")
+        assert "Your own run" in page.locator(".verdict").inner_text()
+
+
+def test_the_workbench_trains_on_the_device(browser: Browser, files: str) -> None:
+    state = json.dumps(
+        {"steps": 100, "seeds": 2, "arms": [{}, {"norm": "layer", "optimizer": "adam"}]}
+    )
+    with opened(browser) as page:
+        ready(page, f"{files}/#/bench?state={state}")
+        press(page, ".controls .primary", keyboard=True)
+        page.wait_for_selector(".verdict", timeout=LONGEST)
+        assert "points of accuracy" in page.locator(".verdict").inner_text()
+
+
+def test_it_works_without_a_network_after_the_first_visit(browser: Browser, files: str) -> None:
+    with opened(browser) as page:
+        ready(page, files)
+        page.wait_for_function("() => navigator.serviceWorker.controller !== null")
+        page.context.set_offline(True)
+        page.reload()
+        page.wait_for_function("() => window.evenbatch?.live.state === 'ready'")
+        tab(page, "factory")
+        assert run(page)
+
+
+@contextlib.contextmanager
+def alone(browser: Browser) -> Iterator[Page]:
+    """A page in whose console there may be complaints; no service worker answers for the server."""
+    context = browser.new_context(locale="en-US", service_workers="block")
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize("answer", [{"status": 404}, {"body": b"no module"}])
+def test_without_its_engine_a_page_shows_recorded_runs_and_says_why(
+    browser: Browser, files: str, answer: dict[str, Any]
+) -> None:
+    with alone(browser) as page:
+        page.route("**/*.wasm", lambda route: route.fulfill(**answer))
+        page.goto(f"{files}/#/rates")
+        page.wait_for_function("() => window.evenbatch?.live.state === 'unable'")
+        page.get_by_text("No network can be trained here").first.wait_for()
+        predict(page)
+        page.get_by_role("button", name="Show a recorded run instead").click()
+        page.wait_for_selector(".verdict")
+        assert "Recorded, not live" in page.locator(".recorded").inner_text()
+
+
+def test_a_damaged_data_set_is_said_and_asked_for_again(browser: Browser, files: str) -> None:
+    with alone(browser) as page:
+        page.route("**/digits.bin.gz", lambda route: route.fulfill(body=b"\x1f\x8bno"))
+        ready(page, f"{files}/#/rates")
+        predict(page)
+        page.locator(START).click()
+        page.wait_for_selector(".controls .failed")
+        assert "data set is damaged" in page.locator(".controls .failed").inner_text()
+        page.unroute("**/digits.bin.gz")
+        assert "learning rate" in run(page)
+
+
+def test_stopped_and_left_a_run_does_no_harm(browser: Browser, files: str) -> None:
+    with opened(browser) as page:
+        ready(page, files)
+        tab(page, "tower")
+        page.locator(START).click()
+        page.get_by_role("button", name="Stop").click()
+        assert "Stopped" in page.locator(".controls").inner_text()
+        tab(page, "factory")
+        page.locator(START).click()
+        page.go_back()
+        page.go_forward()
+        page.wait_for_selector(".verdict", timeout=LONGEST)
+        page.locator(START).click()
+        page.reload()
+        page.wait_for_function("() => window.evenbatch?.live.state === 'ready'")
+        assert run(page)
+
+
+def test_where_a_server_is_the_learner_chooses(
+    browser: Browser, folder: Path, server: Server
+) -> None:
+    assert folder
+    with opened(browser) as page:
+        show(page, server, "factory")
+        here = page.get_by_role("button", name="trained on this device")
+        here.click()
+        page.wait_for_function("() => window.evenbatch.live.state === 'ready'")
+        keys = "() => [...document.querySelectorAll('.live .keys code')].map((c) => c.textContent)"
+
+        def keys_of_a_run() -> list[str]:
+            run(page)
+            page.locator(".live .drawn summary").click()
+            found: list[str] = page.evaluate(keys)
+            page.locator(".live .drawn summary").click()
+            return found
+
+        assert all(key.endswith("-wasm") for key in keys_of_a_run())
+        page.get_by_role("button", name="trained by the server").click()
+        page.wait_for_function("() => window.evenbatch.live.state === 'ready'")
+        assert not any(key.endswith("-wasm") for key in keys_of_a_run())
+
+
+CURVES = """async () => {
+  const run = window.evenbatch.live.start("bench", SETTINGS);
+  while (run.busy) await new Promise((done) => setTimeout(done, 50));
+  const curve = (i) => [run.curves[i].metric, run.curves[i].testLoss];
+  return run.trials.map((trial, i) => [trial.norm, trial.seed, ...curve(i)]);
+}"""
+
+NATIVE = """
+import json, sys
+from evenbatch.lesson import chapters
+from evenbatch.engine import train
+study = chapters.study("bench", chapters.normal("bench", sys.argv[1].encode()))
+curves = train(list(study.trials({}).trials), study.datasets, threads=1)
+print(json.dumps([[c.trial.network.norm, c.trial.seed, [*map(float, c.metric)],
+                   [*map(float, c.test_loss)]] for c in curves]))
+"""
+
+
+def test_a_browser_trains_what_python_trains_to_the_bit(browser: Browser, files: str) -> None:
+    """Python without fused products, as a page has none."""
+    arms = [{"norm": norm, "optimizer": "adam"} for norm in ("none", "batch", "layer")]
+    settings = json.dumps({"steps": 300, "seeds": 2, "arms": arms})
+    plain = {"NUMBA_CPU_NAME": "x86-64-v2", "NUMBA_CPU_FEATURES": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", NATIVE, settings],
+        env=os.environ | plain,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    with opened(browser) as page:
+        ready(page, files)
+        found = page.evaluate(CURVES.replace("SETTINGS", settings))
+    assert sorted(found) == sorted(json.loads(done.stdout))
+    assert len(found) == 6
+
+
+def test_the_policy_of_the_server_lets_a_page_train_and_nothing_else() -> None:
+    policy = app.HEADERS["Content-Security-Policy"]
+    assert "'wasm-unsafe-eval'" in policy
+    assert "worker-src 'self'" in policy
+    assert "'unsafe-" not in policy
