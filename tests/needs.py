@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 OPTIONAL = {
-    "axe_playwright_python", "jax", "mnist1d", "nbclient", "onnx", "playwright", "ray", "torch",
-    "transformers",
+    "axe_playwright_python", "jax", "mnist1d", "nbclient", "onnx", "onnxruntime", "peft",
+    "playwright", "ray", "torch", "transformers",
 }  # fmt: skip
 ROOT = Path(__file__).resolve().parents[1]
 
