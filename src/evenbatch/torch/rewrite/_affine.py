@@ -49,6 +49,18 @@ def affine(norm: Norm) -> Affine | str:
     return replace(found, scale=scale.to(probe.device), shift=shift.to(probe.device))
 
 
+def by_settings(norm: Any) -> Affine:
+    """What one of torch.nn's does with its running statistics."""
+    scale = torch.rsqrt(norm.running_var.double() + norm.eps)
+    if norm.weight is not None:
+        scale = scale * norm.weight.detach().double()
+    shift = -norm.running_mean.double() * scale
+    if norm.bias is not None:
+        shift = shift + norm.bias.detach().double()
+    relu = getattr(norm, "activation", None) == "relu"
+    return Affine(scale, shift, nn.ReLU() if relu else nn.Identity())
+
+
 def _by_channel(y: torch.Tensor) -> torch.Tensor:
     return y.transpose(0, 1).flatten(1)[:, 0]
 

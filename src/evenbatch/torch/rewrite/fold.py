@@ -13,7 +13,7 @@ from torch.nn.modules import batchnorm
 
 from evenbatch.torch.measuring import Norm, Norms
 from evenbatch.torch.models.running import difference
-from evenbatch.torch.rewrite._affine import EXACT, Affine, affine
+from evenbatch.torch.rewrite._affine import EXACT, Affine, affine, by_settings
 from evenbatch.torch.rewrite._code import other_branch, read_by_code
 from evenbatch.torch.rewrite._flow import Flow, flow_of, within
 from evenbatch.torch.rewrite._proof import TOLERANCE, Back, Step, Witness, settled
@@ -146,7 +146,7 @@ def _pairs(
         if isinstance(found, str) or isinstance(does, str):
             refused.append(Refusal(path, found if isinstance(found, str) else str(does)))
         else:
-            pairs.append(_Pair(path, norm, *found, does or _by_settings(norm)))
+            pairs.append(_Pair(path, norm, *found, does or by_settings(norm)))
     return pairs, refused
 
 
@@ -252,18 +252,6 @@ def _layer_problem(
 
 
 # ---- the arithmetic ------------------------------------------------------------------------------
-
-
-def _by_settings(norm: Any) -> Affine:
-    """What one of torch.nn's does with its running statistics."""
-    scale = torch.rsqrt(norm.running_var.double() + norm.eps)
-    if norm.weight is not None:
-        scale = scale * norm.weight.detach().double()
-    shift = -norm.running_mean.double() * scale
-    if norm.bias is not None:
-        shift = shift + norm.bias.detach().double()
-    relu = getattr(norm, "activation", None) == "relu"
-    return Affine(scale, shift, nn.ReLU() if relu else nn.Identity())
 
 
 def _folded(pair: _Pair) -> tuple[torch.Tensor, torch.Tensor]:
