@@ -72,7 +72,15 @@ def audit(
         with needing_torch("audit"):
             from evenbatch.torch.auditing import AuditError, command
         options = command.Options(
-            shape, context or (), select or (), ignore or (), fail_on, json, sarif, fix, save,
+            shape,
+            context or (),
+            select or (),
+            ignore or (),
+            fail_on,
+            json,
+            sarif,
+            fix,
+            save,
             deployed,
         )
         try:
