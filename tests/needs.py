@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 OPTIONAL = {
-    "axe_playwright_python", "jax", "mnist1d", "nbclient", "onnx", "playwright", "ray", "torch",
-    "transformers",
+    "axe_playwright_python", "complextorch", "jax", "mnist1d", "nbclient", "normflows", "onnx",
+    "onnxruntime", "peft", "playwright", "pytorch_tabnet", "ray", "snntorch", "torch",
+    "transformers", "x_transformers",
 }  # fmt: skip
 ROOT = Path(__file__).resolve().parents[1]
 

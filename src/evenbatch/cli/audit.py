@@ -54,6 +54,14 @@ def audit(
         Path | None,
         typer.Option(metavar="FILE.pt", help="With --fix: save the fixed model's state_dict."),
     ] = None,
+    deployed: Annotated[
+        str,
+        typer.Option(
+            metavar="RUNTIME",
+            help="Convert the model, run it on the batch by onnx, onnxruntime, openvino or "
+            "torchscript, and compare norm by norm.",
+        ),
+    ] = "",
     explain: Annotated[str, typer.Option(metavar="CODE", help="Explain a rule, and end.")] = "",
 ) -> None:
     """Audit the normalization of a PyTorch model of yours.
@@ -64,7 +72,16 @@ def audit(
         with needing_torch("audit"):
             from evenbatch.torch.auditing import AuditError, command
         options = command.Options(
-            shape, context or (), select or (), ignore or (), fail_on, json, sarif, fix, save
+            shape,
+            context or (),
+            select or (),
+            ignore or (),
+            fail_on,
+            json,
+            sarif,
+            fix,
+            save,
+            deployed,
         )
         try:
             if explain:

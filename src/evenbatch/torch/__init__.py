@@ -1,6 +1,7 @@
 """Normalization in your own PyTorch model::
 
-    evenbatch.torch.auditing  audit(model), watch(model): what is wrong with its normalization
+    evenbatch.torch.auditing  audit(model), watch(model), deployed(model): what is wrong with its
+                              normalization, while it trains and where it runs
     evenbatch.torch.rewrite   place, swap, fold, freeze, refresh, sync, accelerate: changing it,
                               with evidence
     evenbatch.torch.comparing compare(make_model, data, arms): which normalization pays, measured
@@ -42,6 +43,7 @@ _WHERE = {
     "accelerate": "rewrite",
     "audit": "auditing",
     "compare": "comparing",
+    "deployed": "auditing",
     "fold": "rewrite",
     "freeze": "rewrite",
     "place": "rewrite",

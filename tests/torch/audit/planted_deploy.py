@@ -1,4 +1,4 @@
-"""EB605 to EB609: what tools make of a model, each with the context that names the tool."""
+"""EB605 to EB612: what tools make of a model, each with the context that names the tool."""
 
 from __future__ import annotations
 
@@ -169,6 +169,102 @@ def dead_channel_not_deployed() -> dict[str, Any]:
     return arguments
 
 
+class _Wider(nn.LayerNorm):
+    """Another class, which does the same."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x.float()).to(x.dtype)
+
+
+def equal_subclass_for_quanto() -> dict[str, Any]:
+    model = nn.Sequential(_Wider(8))
+    nn.init.normal_(model[0].weight)
+    return to("quanto", model)
+
+
+def _zero_gain(*before: nn.Module) -> nn.Module:
+    model = nn.Sequential(*before, nn.BatchNorm2d(3))
+    with torch.no_grad():
+        model[-1].weight[1] = 0
+    return model
+
+
+def zero_gain_for_torchao() -> dict[str, Any]:
+    return to("torchao", _zero_gain(nn.Conv2d(3, 3, 3, bias=False)), images())
+
+
+def zero_gain_behind_a_relu() -> dict[str, Any]:
+    return to("torchao", _zero_gain(nn.ReLU()), images())
+
+
+def zero_gain_for_onnx() -> dict[str, Any]:
+    return to("onnx", _zero_gain(nn.Conv2d(3, 3, 3, bias=False)), images())
+
+
+def small_gain_for_torchao() -> dict[str, Any]:
+    arguments = zero_gain_for_torchao()
+    nn.init.constant_(arguments["model"][1].weight, 1e-4)
+    return arguments
+
+
+class _Images(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.relu = (
+            nn.Conv2d(3, 8, 3, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+        )
+        self.last = nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: Any) -> Any:
+        return self.last(self.relu(self.norm(self.conv(x))))
+
+
+def _adapted(**settings: Any) -> dict[str, Any]:
+    import peft
+
+    config = peft.LoraConfig(r=2, target_modules=["conv"], **settings)
+    return {"model": peft.get_peft_model(_Images(), config), "batch": images()}
+
+
+def adapter_without_statistics() -> dict[str, Any]:
+    return _adapted()
+
+
+def adapter_with_another_module() -> dict[str, Any]:
+    return _adapted(modules_to_save=["last"])
+
+
+def adapter_with_statistics() -> dict[str, Any]:
+    return _adapted(modules_to_save=["norm"])
+
+
+def no_adapter() -> dict[str, Any]:
+    return {"model": _Images(), "batch": images()}
+
+
+def carried_out_by_torchscript() -> dict[str, Any]:
+    model, batch = _wide()
+    return {"model": _shifted(model), "batch": batch, "to": "torchscript"}
+
+
+def unequal_numbers_by_torchscript() -> dict[str, Any]:
+    model, batch = _wide(channels=6)
+    return {"model": _shifted(model), "batch": batch, "to": "torchscript"}
+
+
+def rows_by_torchscript() -> dict[str, Any]:
+    arguments = rows_to_rows()
+    del arguments["context"]
+    return {**arguments, "model": _shifted(arguments["model"]), "to": "torchscript"}
+
+
+def _shifted(model: nn.Module) -> nn.Module:
+    model[1].running_mean.copy_(torch.arange(len(model[1].running_mean)))
+    return model.eval()
+
+
 CASES = {
     "EB605": Case(
         shows=(
@@ -203,10 +299,36 @@ CASES = {
             tracking_for_coreml,
             subclass_for_quanto,
         ),
-        silent=(adaptive_instance_norm_for_executorch, no_eps_for_onnx, subclass_for_ncnn),
+        silent=(
+            adaptive_instance_norm_for_executorch,
+            no_eps_for_onnx,
+            subclass_for_ncnn,
+            equal_subclass_for_quanto,
+        ),
         mended=instance_norm_itself,
         at=("0",),
         says="written with the running statistics that it is given, it normalizes no longer",
+    ),
+    "EB610": Case(
+        shows=(carried_out_by_torchscript,),
+        silent=(unequal_numbers_by_torchscript,),
+        mended=rows_by_torchscript,
+        at=("1",),
+        says="by itself, given the same, it agrees: what stands before it is changed. EB605 says",
+    ),
+    "EB611": Case(
+        shows=(zero_gain_for_torchao,),
+        silent=(zero_gain_behind_a_relu, zero_gain_for_onnx),
+        mended=small_gain_for_torchao,
+        at=("1",),
+        says="1 gamma of 3 is exactly 0",
+    ),
+    "EB612": Case(
+        shows=(adapter_without_statistics, adapter_with_another_module),
+        silent=(no_adapter,),
+        mended=adapter_with_statistics,
+        at=("base_model.model.norm",),
+        says="the running statistics of 1 norm layer move while the adapter trains",
     ),
     "EB609": Case(
         shows=(dead_channel,),

@@ -13,7 +13,7 @@ from everything import everything
 from planted_cases import CASES
 from torch import nn
 
-from evenbatch.torch import Context, Severity, audit, watch
+from evenbatch.torch import Context, Severity, audit, deployed, watch
 from evenbatch.torch.auditing.rules import RULES, eb506_two_forwards
 from evenbatch.torch.models import keeping
 
@@ -33,6 +33,8 @@ def label(value: object) -> str:
 def run(arguments: dict[str, Any]) -> Any:
     arguments = dict(arguments)
     model, loop = arguments.pop("model"), arguments.pop("loop", None)
+    if "to" in arguments:
+        return deployed(model, arguments.pop("batch"), **arguments)
     if loop is None:
         return audit(model, arguments.pop("batch", None), **arguments)
     with watch(model, **arguments) as report:

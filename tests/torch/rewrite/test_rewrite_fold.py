@@ -165,7 +165,8 @@ PLANTED: dict[str, tuple[Any, str]] = {
         "0 (Scaled) has a forward of its own",
     ),
     "a norm of its own": (
-        lambda: nn.Sequential(nn.Conv2d(3, 4, 3), Clipped(4)), "Clipped has a forward of its own",
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3), Clipped(4)),
+        "Clipped is not each channel times a number plus a number in evaluation",
     ),
     "no running statistics": (
         lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)),
@@ -252,3 +253,73 @@ def test_what_cannot_be_rewritten_is_named() -> None:
         fold(conv, torch.randn(2, 5, 8, 8))
     meta = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).eval().to("meta")
     assert "is on the meta device" in reasons(fold(meta))["1"]
+
+
+# ---- norms of other classes ----------------------------------------------------------------------
+
+
+class WithActivation(nn.BatchNorm2d):
+    """An activation and a dropout within, as timm's BatchNormAct2d has them."""
+
+    def __init__(self, channels: int, act: nn.Module) -> None:
+        super().__init__(channels)
+        self.drop, self.act = nn.Identity(), act
+
+    def forward(self, x: Any) -> Any:
+        return self.act(self.drop(super().forward(x)))
+
+
+class Fixed(nn.Module):
+    """Buffers only, as detectors have them."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        for name, value in (("weight", 1.5), ("bias", 0.5), ("mean", 2.0), ("var", 3.0)):
+            self.register_buffer(name, value + torch.rand(channels))
+
+    def forward(self, x: Any) -> Any:
+        scale = self.weight * (self.var + 1e-5).rsqrt()
+        shift = self.bias - self.mean * scale
+        return x * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)
+
+
+class OnePlus(nn.BatchNorm2d):
+    """gamma is 1 + weight."""
+
+    def forward(self, x: Any) -> Any:
+        return F.batch_norm(x, self.running_mean, self.running_var, 1 + self.weight, self.bias,
+                            self.training, self.momentum, self.eps)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("norm", "left"),
+    [
+        (WithActivation(4, nn.SiLU()), nn.SiLU),
+        (WithActivation(4, nn.Identity()), nn.Identity),
+        (Fixed(4), nn.Identity),
+        (OnePlus(4), nn.Identity),
+    ],
+    ids=["activation", "none", "fixed", "one plus"],
+)
+def test_what_proves_to_be_batch_norm_is_folded(norm: Any, left: Any) -> None:
+    model = worn(nn.Sequential(nn.Conv2d(3, 4, 3), norm, nn.Conv2d(4, 2, 1)))
+    x = torch.randn(2, 3, 8, 8)
+    before = model(x)
+    done = fold(model, x)
+    assert changed(done) == ["1"]
+    assert type(model[1]) is left
+    torch.testing.assert_close(model(x), before)
+    done.undo()
+    assert model[1] is norm
+    assert torch.equal(model(x), before)
+
+
+def test_it_must_be_behind_a_layer_and_read_by_nobody() -> None:
+    x = torch.randn(2, 3, 8, 8)
+    first = worn(nn.Sequential(Fixed(3), nn.Conv2d(3, 4, 3)))
+    assert "not from a linear layer or convolution" in reasons(fold(first, x))["0"]
+    read = Model(lambda self, x: self.norm(self.conv(x)) + self.norm.act(x[:, :1]),
+                 conv=nn.Conv2d(3, 4, 1), norm=WithActivation(4, nn.SiLU()))  # fmt: skip
+    with pytest.raises(RewriteError, match="no attribute 'act'"):
+        fold(worn(read), x)
+    assert isinstance(read.norm, WithActivation)

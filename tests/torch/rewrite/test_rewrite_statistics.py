@@ -355,3 +355,28 @@ def test_a_norm_alone() -> None:
     done = sync(nn.BatchNorm1d(3))
     assert isinstance(done.model, SyncedBatchNorm)
     assert isinstance(unsync(done.model).model, nn.BatchNorm1d)
+
+
+class Forces(nn.Module):
+    """The gradient of an energy, as force fields give it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Linear(3, 4), nn.BatchNorm1d(4)
+
+    def forward(self, x: Any) -> Any:
+        x.requires_grad_()
+        energy = self.norm(self.first(x)).square().sum()
+        return torch.autograd.grad(energy, x, create_graph=True)[0]
+
+
+def test_a_model_that_differentiates_within_itself_is_refreshed() -> None:
+    model, loader = Forces(), [torch.randn(8, 3) + i for i in range(3)]
+    done = refresh(model, loader)
+    assert [change.path for change in done] == ["norm"]
+    with torch.no_grad():
+        values = model.first(torch.cat(loader))
+    torch.testing.assert_close(model.norm.running_mean, values.mean(0))
+    torch.testing.assert_close(model.norm.running_var, values.var(0))
+    assert not any(batch.requires_grad for batch in loader)
+    assert all(p.grad is None for p in model.parameters())

@@ -10,6 +10,7 @@ The rules and what they look for: docs/rules.md. How to use it: docs/audit.md.
 """
 
 from evenbatch.torch.auditing.context import Context
+from evenbatch.torch.auditing.deploying import deployed
 from evenbatch.torch.auditing.findings import AuditError, Finding, Note, Severity
 from evenbatch.torch.auditing.gathering import audit
 from evenbatch.torch.auditing.report import Fixes, Report
@@ -24,5 +25,6 @@ __all__ = [
     "Report",
     "Severity",
     "audit",
+    "deployed",
     "watch",
 ]

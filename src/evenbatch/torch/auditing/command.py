@@ -7,12 +7,14 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from evenbatch.torch.auditing.context import Context
+from evenbatch.torch.auditing.deploying import deployed
 from evenbatch.torch.auditing.findings import AuditError, Severity
 from evenbatch.torch.auditing.gathering import audit
 from evenbatch.torch.auditing.report import Report
@@ -35,6 +37,7 @@ class Options:
     sarif: Path | None = None
     fix: bool = False
     save: Path | None = None
+    deployed: str = ""
 
 
 def run(name: str, options: Options) -> int:
@@ -76,7 +79,8 @@ def _report(target: Target, declared: Context, options: Options) -> Report:
         raise AuditError("--shape makes a batch, and the factory gives one already: leave it out")
     batch = random_batch(options.shape) if options.shape else target.batch
     context = Context(**{**target.context.declared(), **declared.declared()})
-    return audit(
+    asked = partial(deployed, to=options.deployed) if options.deployed else audit
+    return asked(
         target.model,
         batch,
         optimizer=target.optimizer,

@@ -15,7 +15,7 @@ METHODS = ("", "contrastive", "gan", "dp-sgd", "federated")
 HALVES = ("", "float16", "bfloat16")
 ONNX = ("onnx", "onnxruntime", "onnxruntime-web")
 TOOLS = (*ONNX, "openvino", "coreml", "ncnn", "executorch", "tvm", "litert", "torchscript",
-         "quanto", "brevitas")  # fmt: skip
+         "quanto", "brevitas", "torchao")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -59,10 +59,10 @@ def audit(
     <BLANKLINE>
     Nothing found.
     """
-    _refuse_others(model, context)
+    refuse_others(model, context)
     chosen(RULES, select, ignore)  # what cannot be is said before anything runs
     context = completed(context or Context(), model)
-    subject, report = _gather(model, batch, optimizer, loader, context)
+    subject, report = gather(model, batch, optimizer, loader, context)
     ask(subject, report, select, ignore)
     report.again = partial(
         audit, model, report.inputs or batch, optimizer=optimizer, loader=loader, context=context
@@ -90,7 +90,8 @@ def _order(finding: Finding) -> tuple[int, str]:
     return -finding.severity, finding.code
 
 
-def _refuse_others(model: Any, context: Any) -> None:
+def refuse_others(model: Any, context: Any) -> None:
+    """Raise AuditError for what is no model, or no context."""
     if context is not None and not isinstance(context, Context):
         raise AuditError(
             f"the context is {context!r:.80}; write it as evenbatch.torch.Context(world_size=8, …)"
@@ -111,7 +112,7 @@ def gather_state(
     ignore: Iterable[str],
 ) -> tuple[Subject, Report]:
     """What the model, the optimizer and the context show without a forward pass."""
-    _refuse_others(model, context)
+    refuse_others(model, context)
     chosen(RULES, select, ignore)
     context = completed(context or Context(), model)
     inner, averaged = unwrapped(model)
@@ -149,9 +150,10 @@ def _look_around(report: Report, model: nn.Module, optimizer: Any, context: Cont
     return optimizer
 
 
-def _gather(
+def gather(
     model: nn.Module, batch: Any, optimizer: Any, loader: Any, context: Context
 ) -> tuple[Subject, Report]:
+    """What there is to see of the model, and the report so far."""
     inner, averaged = unwrapped(model)
     report, lender = Report(model=inner), Lender(inner)
     if batch is None and loader is not None:

@@ -13,6 +13,7 @@ from evenbatch.torch.auditing.choosing import chosen
 from evenbatch.torch.auditing.findings import Finding, Note, Severity
 from evenbatch.torch.auditing.sarif import to_sarif
 from evenbatch.torch.auditing.text import fixes_to_text, to_text
+from evenbatch.torch.deploying import Deployed
 from evenbatch.torch.models.inputs import Inputs
 from evenbatch.torch.models.keeping import Snapshot
 from evenbatch.torch.models.words import short
@@ -69,6 +70,7 @@ class Report:
     notes: list[Note] = field(default_factory=list)
     model: nn.Module | None = field(default=None, repr=False)
     inputs: Inputs | None = field(default=None, repr=False)
+    deployed: Deployed | None = field(default=None, repr=False)  # what another runtime made of it
     again: Callable[..., Report] | None = field(default=None, repr=False)  # the same audit anew
 
     def __iter__(self) -> Iterator[Finding]:
@@ -156,6 +158,7 @@ class Report:
             "looked_at": list(self.looked_at),
             "not_audited": [{"says": n.says, "problem": n.problem} for n in self.notes],
             "findings": [finding.as_dict() for finding in self.findings],
+            **({"deployed": self.deployed.as_dict()} if self.deployed else {}),
         }
 
     def sarif(self, source: tuple[Path, int] | None = None) -> dict[str, Any]:

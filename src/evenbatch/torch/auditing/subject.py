@@ -12,6 +12,7 @@ from evenbatch.torch.auditing.context import Context
 from evenbatch.torch.auditing.graph import Graph
 from evenbatch.torch.auditing.sample import Call, Sample
 from evenbatch.torch.auditing.watched import Run
+from evenbatch.torch.deploying import Deployed
 from evenbatch.torch.measuring import Norm
 from evenbatch.torch.models.keeping import Lender
 
@@ -30,6 +31,7 @@ class Subject:
         graph: what feeds what.
         averaged: the AveragedModel around it, if there is one.
         run: what a watched training loop showed.
+        deployed: what another runtime made of it.
     """
 
     model: nn.Module
@@ -42,6 +44,7 @@ class Subject:
     graph: Graph | None = None
     averaged: Any = None
     run: Run | None = None
+    deployed: Deployed | None = None
 
     def with_run(self, run: Run) -> Subject:
         """The same with what a run showed."""

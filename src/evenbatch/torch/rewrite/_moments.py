@@ -14,9 +14,9 @@ from torch.nn.modules import batchnorm
 from evenbatch.torch.measuring import Norm
 from evenbatch.torch.measuring.behaviour import OWN, SHARED, Behaviour
 from evenbatch.torch.measuring.known import own_code
-from evenbatch.torch.models.inputs import tensors_in
+from evenbatch.torch.models.inputs import Inputs, tensors_in
 from evenbatch.torch.models.keeping import left_as_it_was
-from evenbatch.torch.models.running import set_mode
+from evenbatch.torch.models.running import needs_gradients, set_mode
 from evenbatch.torch.models.words import short
 from evenbatch.torch.rewrite._given import inputs_of, mismatch
 from evenbatch.torch.rewrite._result import RewriteError
@@ -149,10 +149,9 @@ def _gathered(
     """One pass on this rank."""
     found = {path: Moments() for path in layers}
     device = next((t.device for t in (*model.parameters(), *model.buffers())), None)
-    seen = 0
+    seen, grad = 0, False
     with ExitStack() as stack:
         stack.enter_context(left_as_it_was(model))
-        stack.enter_context(torch.no_grad())
         set_mode(model, False)
         for path, norm in layers.items():
             stack.enter_context(_watched(norm, found[path], by_batch))
@@ -160,8 +159,17 @@ def _gathered(
             if limit is not None and seen >= limit:
                 break
             inputs = inputs_of(on(device, batch), model, f"refresh: batch {seen}", some=False)
+            inputs = inputs.mapped(torch.Tensor.detach)  # of which the model may ask gradients
             try:
-                model(*inputs.args, **inputs.kwargs)
+                try:
+                    _run(model, inputs, grad)
+                except RuntimeError as error:
+                    if seen or grad or not needs_gradients(error):
+                        raise
+                    grad = True
+                    for moments in found.values():
+                        vars(moments).update(vars(Moments()))
+                    _run(model, inputs, grad)
             except Exception as error:
                 raise RewriteError(
                     f"refresh: the model failed on batch {seen} ({inputs.described()}): "
@@ -174,6 +182,11 @@ def _gathered(
         if moments.count:
             moments.mean, moments.spread = moments.mean.cpu(), moments.spread.cpu()
     return found, seen
+
+
+def _run(model: nn.Module, inputs: Inputs, grad: bool) -> None:
+    with torch.enable_grad() if grad else torch.no_grad():
+        model(*inputs.args, **inputs.kwargs)
 
 
 def on(device: torch.device | None, batch: Any) -> Any:

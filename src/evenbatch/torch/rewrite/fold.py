@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.nn.modules import batchnorm
 
-from evenbatch.torch.measuring import Norm
+from evenbatch.torch.measuring import Norm, Norms
 from evenbatch.torch.models.running import difference
+from evenbatch.torch.rewrite._affine import EXACT, Affine, affine, by_settings
 from evenbatch.torch.rewrite._code import other_branch, read_by_code
 from evenbatch.torch.rewrite._flow import Flow, flow_of, within
 from evenbatch.torch.rewrite._proof import TOLERANCE, Back, Step, Witness, settled
@@ -28,10 +29,6 @@ from evenbatch.torch.rewrite._tree import (
 )
 from evenbatch.torch.rewrite.freeze import Frozen
 
-EXACT = 1e-9
-"""How far a folded pair may be from the unfolded one when both are computed in float64, relative to
-the largest output: rounding, and nothing else."""
-
 _LINEAR = (nn.Linear,)
 _CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -44,6 +41,9 @@ def fold(model: nn.Module, batch: Any = None) -> Rewrite:
     With running statistics, ``gamma * (W x + b - mean) / sqrt(var + eps) + beta`` is
     ``(s W) x + (s (b - mean) + beta)`` with ``s = gamma / sqrt(var + eps)``, so the layer takes
     over and the norm becomes `torch.nn.Identity`. The model is changed in place.
+
+    So is a norm of another class (an activation within, frozen statistics) that in evaluation is
+    shown, by its output in float64, to be just that; what it holds besides stays in its place.
 
     A pair is folded only if the norm is the one reader of the layer's output, both are called once,
     and the weights are nobody else's; groups and transposed convolutions are handled. Each pair is
@@ -74,7 +74,8 @@ def fold(model: nn.Module, batch: Any = None) -> Rewrite:
     check_model(model, "fold")
     _check_mode(model)
     flow = flow_of(model, batch, "fold")
-    pairs, refused = _pairs(model, flow)
+    found = seen(model, batch, "fold")
+    pairs, refused = _pairs(model, flow, _others(found))
     steps = []
     for pair in pairs:
         folded = _folded(pair)
@@ -89,7 +90,7 @@ def fold(model: nn.Module, batch: Any = None) -> Rewrite:
             continue
         steps.append(Step(pair.path, partial(_apply, model, pair, folded, error)))
     listed = {step.path for step in steps} | {refusal.path for refusal in refused}
-    others, aside = refusals(seen(model, batch, "fold"), listed, _not_torchs)
+    others, aside = refusals(found, listed, _not_torchs)
     witness = Witness(model, flow.inputs) if flow.inputs is not None else None
     _, changes, undone, back = settled("fold", model, steps, witness)
     evidence = witness.evidence if witness is not None and changes else ""
@@ -109,6 +110,7 @@ class _Pair:
     norm: Any
     layer_path: str
     layer: Any
+    does: Affine
 
 
 def _check_mode(model: nn.Module) -> None:
@@ -122,15 +124,29 @@ def _check_mode(model: nn.Module) -> None:
             )
 
 
-def _pairs(model: nn.Module, flow: Flow) -> tuple[list[_Pair], list[Refusal]]:
+def _others(found: Norms) -> dict[str, Norm]:
+    """Norms of other classes, or with a forward of their own, that use what they keep."""
+    return {
+        norm.path: norm for norm in found.norms
+        if norm.kind in ("batch", "frozen batch") and not norm.call and not norm.does.mixes
+        and not (isinstance(norm.module, batchnorm._BatchNorm) and _plain_forward(norm.module))
+    }  # fmt: skip
+
+
+def _pairs(
+    model: nn.Module, flow: Flow, others: dict[str, Norm]
+) -> tuple[list[_Pair], list[Refusal]]:
     pairs, refused = [], []
     for path, norm in model.named_modules():
-        if isinstance(norm, batchnorm._BatchNorm):
-            found = _layer_before(model, flow, path, norm)
-            if isinstance(found, str):
-                refused.append(Refusal(path, found))
-            else:
-                pairs.append(_Pair(path, norm, *found))
+        if not isinstance(norm, batchnorm._BatchNorm) and path not in others:
+            continue
+        problem = _other_problem(norm) if path in others else _norm_problem(norm)
+        found = problem or _layer_before(model, flow, path, norm)
+        does = affine(others[path]) if path in others and not isinstance(found, str) else None
+        if isinstance(found, str) or isinstance(does, str):
+            refused.append(Refusal(path, found if isinstance(found, str) else str(does)))
+        else:
+            pairs.append(_Pair(path, norm, *found, does or by_settings(norm)))
     return pairs, refused
 
 
@@ -138,7 +154,7 @@ def _layer_before(
     model: nn.Module, flow: Flow, path: str, norm: Any
 ) -> tuple[str, nn.Module] | str:
     """The layer to fold into, with its path, or why there is none."""
-    problem = _norm_problem(norm) or kept_aside(model, norm) or read_by_code(model, norm)
+    problem = kept_aside(model, norm) or read_by_code(model, norm)
     calls = flow.of(path)
     if problem is not None:
         return problem
@@ -180,7 +196,7 @@ def _axis_problem(
 
 
 def _norm_problem(norm: Any) -> str | None:
-    if type(norm).forward is not batchnorm._BatchNorm.forward and not _known(norm):
+    if not _plain_forward(norm):
         return f"{type(norm).__name__} has a forward of its own"
     if norm.running_mean is None or norm.running_var is None:
         return "it keeps no running statistics, so its output depends on the batch"
@@ -194,8 +210,15 @@ def _norm_problem(norm: Any) -> str | None:
     return hooked(norm)
 
 
-def _known(norm: Any) -> bool:
-    """SyncBatchNorm in evaluation, and this package's layers, compute what batch norm does."""
+def _other_problem(norm: Any) -> str | None:
+    return "it is in training mode" if norm.training else hooked(norm)
+
+
+def _plain_forward(norm: Any) -> bool:
+    """Whether it runs torch.nn's own code; SyncBatchNorm in evaluation, and this package's layers,
+    compute what that does."""
+    if type(norm).forward is batchnorm._BatchNorm.forward:
+        return True
     return isinstance(norm, nn.SyncBatchNorm) or type(norm).__module__.startswith("evenbatch.torch")
 
 
@@ -231,20 +254,9 @@ def _layer_problem(
 # ---- the arithmetic ------------------------------------------------------------------------------
 
 
-def _scale_and_shift(norm: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """s and t with ``norm(z) = s z + t``, float64."""
-    scale = torch.rsqrt(norm.running_var.double() + norm.eps)
-    if norm.weight is not None:
-        scale = scale * norm.weight.detach().double()
-    shift = -norm.running_mean.double() * scale
-    if norm.bias is not None:
-        shift = shift + norm.bias.detach().double()
-    return scale, shift
-
-
 def _folded(pair: _Pair) -> tuple[torch.Tensor, torch.Tensor]:
     """The layer's new weight and bias, float64."""
-    scale, shift = _scale_and_shift(pair.norm)
+    scale, shift = pair.does.scale, pair.does.shift
     weight = pair.layer.weight.detach().double()
     if isinstance(pair.layer, _TRANSPOSED):
         # (in, out / groups, *kernel): each group's inputs meet that group's outputs only.
@@ -263,17 +275,24 @@ def _folded(pair: _Pair) -> tuple[torch.Tensor, torch.Tensor]:
 def _local_error(pair: _Pair, folded: tuple[torch.Tensor, torch.Tensor]) -> float:
     """Largest difference of the pair's output in float64, relative to its largest output."""
     layer = copy.deepcopy(pair.layer).double().eval()
-    norm = nn.BatchNorm1d(pair.norm.num_features, pair.norm.eps, affine=True).double()
-    norm = norm.to(layer.weight.device).eval()
-    scale_free = {name: t.detach() for name, t in pair.norm.state_dict().items()}
-    norm.load_state_dict(scale_free, strict=False)
     x = _probe(layer)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         z = layer(x)
-        expected = norm(z.flatten(2) if z.dim() > 2 else z).view(z.shape)
+        expected = _evaluated(pair, z)
         layer.weight = nn.Parameter(folded[0])
         layer.bias = nn.Parameter(folded[1])
         return difference([expected], [layer(x)])
+
+
+def _evaluated(pair: _Pair, z: torch.Tensor) -> torch.Tensor:
+    """The norm's own output, without the activation that it may hold."""
+    if not _plain_forward(pair.norm):  # `affine` has compared it already
+        shape = (1, -1, *(1,) * (z.dim() - 2))
+        return pair.does.scale.view(shape) * z + pair.does.shift.view(shape)
+    norm = nn.BatchNorm1d(pair.norm.num_features, pair.norm.eps, affine=True).double()
+    norm = norm.to(z.device).eval()
+    norm.load_state_dict({n: t.detach() for n, t in pair.norm.state_dict().items()}, strict=False)
+    return norm(z.flatten(2) if z.dim() > 2 else z).view(z.shape)
 
 
 def _probe(layer: Any) -> torch.Tensor:
@@ -304,8 +323,7 @@ def _apply(
     grad = layer.weight.requires_grad
     layer.weight = nn.Parameter(folded[0].to(**kind), requires_grad=grad)
     layer.bias = nn.Parameter(folded[1].to(**kind), requires_grad=grad)
-    relu = getattr(norm, "activation", None) == "relu"
-    new: nn.Module = nn.ReLU() if relu else nn.Identity()
+    new = pair.does.rest
     new.train(norm.training)
     back.append(partial(_restore, layer, *old))
     back.append(replace(model, norm, new))

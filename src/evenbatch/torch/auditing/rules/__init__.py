@@ -50,6 +50,9 @@ from evenbatch.torch.auditing.rules.eb606_large_mean import cancels_when_deploye
 from evenbatch.torch.auditing.rules.eb607_below_half import below_half_precision
 from evenbatch.torch.auditing.rules.eb608_converted import converted_otherwise
 from evenbatch.torch.auditing.rules.eb609_noise import rounding_noise
+from evenbatch.torch.auditing.rules.eb610_differs import differs_when_deployed
+from evenbatch.torch.auditing.rules.eb611_zero_gain import zero_gain_in_quantized_training
+from evenbatch.torch.auditing.rules.eb612_adapter import statistics_not_in_the_adapter
 from evenbatch.torch.auditing.rules.eb701_ddp import not_synchronized
 from evenbatch.torch.auditing.rules.eb702_contrastive import contrastive_leak
 from evenbatch.torch.auditing.rules.eb703_gan import gan_company
@@ -119,6 +122,9 @@ RULES: dict[str, Rule] = {
         below_half_precision,
         converted_otherwise,
         rounding_noise,
+        differs_when_deployed,
+        zero_gain_in_quantized_training,
+        statistics_not_in_the_adapter,
         not_synchronized,
         contrastive_leak,
         gan_company,

@@ -19,7 +19,7 @@ class Rule:
     """One thing that can be wrong.
 
     `code` never changes its meaning. `sees` names what it looks at: "tree", "state", "optimizer",
-    "graph", "batch", "loader", "context" or "run", several joined by " + ".
+    "graph", "batch", "loader", "context", "run" or "deployed", several joined by " + ".
     """
 
     code: str

@@ -53,7 +53,7 @@ def deployed_in_training_mode(subject: Subject) -> Iterator[Found]:
     severity, becomes = None, "some tools use the batch's own statistics for good"
     if tool in (*ONNX, "openvino", "ncnn"):
         becomes = "dropout and instance norms with running statistics stay in training"
-        if not _live(subject):
+        if not _live(subject) or (subject.deployed is not None and subject.deployed.equal):
             severity = Severity.INFO
             becomes = "the file has the running statistics all the same, by this tool's doing"
     elif isinstance(tool, str):

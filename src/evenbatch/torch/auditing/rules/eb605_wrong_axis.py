@@ -49,15 +49,19 @@ def folded_onto_the_wrong_axis(subject: Subject) -> Iterator[Found]:
         tool = subject.context.deploy
         if (tool == "openvino" and len(shape) == 3) or (tool == "brevitas" and len(shape) > 3):
             continue  # right there
-        who = tool if isinstance(tool, str) else "torch.jit.freeze, XNNPACK and others"
+        one = isinstance(tool, str)
+        who = tool if one else "torch.jit.freeze, XNNPACK and others"
+        does = f"fold{'s' * one} one into the other, onto the wrong axis."
         equal = shape[1] == shape[-1]
+        if subject.deployed and subject.deployed.agrees(op.owner):
+            continue
         if not equal and not subject.context.goes_to(*REFUSES):
             continue
         yield Found(
             (source.owner, op.owner),
             f"the linear layer has its {shape[-1]} features on the last axis of {shape}, the batch "
             f"norm its channels on axis 1: {who} "
-            + ("fold one into the other, onto the wrong axis." if equal else "fail on the pair."),
+            + (does if equal else f"fail{'s' * one} on the pair."),
             "layer norm, or transpose(1, -1) between the two, if features were meant.",
             {"features": shape[-1], "channels": shape[1], "axes": len(shape)},
             severity=None if equal else Severity.WARNING,

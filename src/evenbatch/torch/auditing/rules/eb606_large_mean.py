@@ -52,12 +52,15 @@ def cancels_when_deployed(subject: Subject) -> Iterator[Found]:
         far = max((call.far for call in subject.calls(norm)), default=0.0)
         if far <= WARN or not norm.does.mixes or not _cancels(subject, norm):
             continue
+        if subject.deployed and subject.deployed.agrees(norm.key):
+            continue  # by the opset, or the version
         tool = subject.context.deploy
         where = tool if isinstance(tool, str) else "ExecuTorch, TVM or ONNX Runtime (opset 21)"
         yield Found(
             (norm.path,),
-            f"on this batch a mean is {brief(far)} standard deviations from 0; {where} calculate "
-            f"a {norm.kind} norm's variance as the difference of two squares, which "
+            f"on this batch a mean is {brief(far)} standard deviations from 0; {where} "
+            f"calculate{'s' * isinstance(tool, str)} a {norm.kind} norm's variance as the "
+            "difference of two squares, which "
             + ("is off by 0.1 and more there, or NaN." if far > FAIL else "loses digits there."),
             "take the mean off before, or batch norm first; for ONNX an opset below 21.",
             {"standard_deviations": far},

@@ -27,15 +27,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from torch import nn
+
 from evenbatch.torch.auditing.context import ONNX
 from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._rule import rule
 from evenbatch.torch.auditing.subject import Subject
-from evenbatch.torch.measuring import Norm
+from evenbatch.torch.measuring import Norm, Probe, Unfit
 from evenbatch.torch.measuring.known import kind_of, own_code
+from evenbatch.torch.measuring.probing import apart
+from evenbatch.torch.models.keeping import undisturbed
 from evenbatch.torch.models.words import counted
 
 Test = Callable[[Norm], bool]
+EQUAL = 1e-5
 
 
 def _no_eps(norm: Norm) -> bool:
@@ -55,7 +60,19 @@ def _averages(norm: Norm) -> bool:
 
 
 def _subclass(norm: Norm) -> bool:
-    return kind_of(norm.module) == "layer" and not norm.call and not own_code(norm.module)
+    """Whether a class made from layer norm does something else than that."""
+    layer = norm.module
+    if kind_of(layer) != "layer" or norm.call or own_code(layer):
+        return False
+    try:
+        probe = Probe(layer, *norm.template).wide()
+        x, plain = 4 * probe.random() + 1, nn.LayerNorm(layer.normalized_shape, layer.eps)
+        own = {"weight": layer.weight, "bias": layer.bias}
+        plain.load_state_dict({k: v for k, v in own.items() if v is not None}, strict=False)
+        with undisturbed(layer):
+            return apart(probe(x, training=False), Probe(plain, (x,)).wide()(x)) > EQUAL
+    except (Unfit, TypeError, RuntimeError):  # it takes other inputs than layer norm
+        return True
 
 
 TABLE: tuple[tuple[tuple[str, ...], Test, Severity, str, str], ...] = (
