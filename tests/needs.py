@@ -16,7 +16,7 @@ import pytest
 
 OPTIONAL = {
     "axe_playwright_python", "complextorch", "jax", "mnist1d", "nbclient", "normflows", "onnx",
-    "onnxruntime", "peft", "playwright", "pytorch_tabnet", "ray", "snntorch", "torch",
+    "onnxruntime", "openvino", "peft", "playwright", "pytorch_tabnet", "ray", "snntorch", "torch",
     "transformers", "x_transformers",
 }  # fmt: skip
 ROOT = Path(__file__).resolve().parents[1]

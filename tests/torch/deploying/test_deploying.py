@@ -126,8 +126,9 @@ def test_the_reference_of_onnx_where_no_runtime_is(monkeypatch: pytest.MonkeyPat
         deployed(model, images(), to=ONNX)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino: 180 MB")
 def test_openvino_folds_onto_the_wrong_axis() -> None:
+    import openvino  # noqa: F401
+
     model = nn.Sequential(nn.Linear(8, 4), nn.BatchNorm2d(4)).eval()
     model[1].running_mean, model[1].running_var = torch.arange(4.0), torch.arange(1.0, 5.0)
     numbers = torch.randn(2, 4, 4, 8, generator=torch.Generator().manual_seed(3))

@@ -65,11 +65,11 @@ def _subclass(norm: Norm) -> bool:
     if kind_of(layer) != "layer" or norm.call or own_code(layer):
         return False
     try:
-        probe = Probe(layer, *norm.template).wide()
-        x, plain = 4 * probe.random() + 1, nn.LayerNorm(layer.normalized_shape, layer.eps)
-        own = {"weight": layer.weight, "bias": layer.bias}
-        plain.load_state_dict({k: v for k, v in own.items() if v is not None}, strict=False)
-        with undisturbed(layer):
+        with undisturbed(layer):  # a copy of a layer may draw as it is made
+            probe = Probe(layer, *norm.template).wide()
+            x, plain = 4 * probe.random() + 1, nn.LayerNorm(layer.normalized_shape, layer.eps)
+            own = {"weight": layer.weight, "bias": layer.bias}
+            plain.load_state_dict({k: v for k, v in own.items() if v is not None}, strict=False)
             return apart(probe(x, training=False), Probe(plain, (x,)).wide()(x)) > EQUAL
     except (Unfit, TypeError, RuntimeError):  # it takes other inputs than layer norm
         return True
