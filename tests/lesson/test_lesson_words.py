@@ -80,6 +80,46 @@ def test_the_chapters_take_sixty_minutes() -> None:
     assert sum(minutes) == 60
 
 
+FIRST = {
+    "break": "break.eps"
+}  # the experiment that a chapter opens with, where it has another name
+PICTURES = {"factory": 3, "machine": 2, "race": 2, "review": 0}  # to look at, where not one
+A_MINUTE = 130  # words that a learner reads
+LOOKING, RUNNING = 0.75, 0.5  # minutes for a picture, and to start a run and see it end
+
+
+def test_whoever_reads_every_word_needs_no_longer_than_is_said() -> None:
+    """Of what is not folded and stands under no other tab, in cookie words."""
+    words = LANGUAGES["en"]
+    needed = {}
+    for chapter in [*chapters(), "machine"]:
+        first = FIRST.get(chapter, chapter)
+        parts = ["title", "story.cookie", "touch.title", "touch", "explain", "explain.cookie"]
+        keys = [f"{chapter}.{part}" for part in (*parts, "experiment.title", "experiment")]
+        keys += [f"{first}.{part}" for part in ("tab", "words", "happened.more")]
+        keys += [key for key in words if key.startswith((f"{first}.predict", f"{chapter}.say"))]
+        keys += [f"{first}.happened.holds-in-part"]
+        checks = (f"{chapter}.check", "review." if chapter == "review" else "-")
+        keys += [key for key in words if key.startswith(checks) and not key.endswith(".why")]
+        text = " ".join(words.get(key, "") for key in dict.fromkeys(keys))
+        pictures = PICTURES.get(chapter, 1)
+        running = RUNNING if f"{first}.predict" in words else 0
+        needed[chapter] = len(text.split()) / A_MINUTE + LOOKING * pictures + running
+    said = {
+        name: int(found.group(1))
+        for name, text in [*chapters().items(), ("machine", machine_source())]
+        if (found := re.search(r"minutes: (\d+)", text))
+    }
+    assert set(said) == set(needed)
+    assert {name: round(n, 1) for name, n in needed.items() if n > said[name]} == {}
+    assert sum(needed.values()) > 25  # nothing was overlooked
+
+
+def machine_source() -> str:
+    """The one chapter whose id stands in its last lines."""
+    return next(text for path, text in SOURCE.items() if path.name == "machine.tsx")
+
+
 def test_nobody_says_what_a_network_wants() -> None:
     wishes = {
         "en": r"network (wants|likes|hates|thinks|feels)",

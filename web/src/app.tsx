@@ -12,6 +12,7 @@ import { useConnection } from "./live/use";
 import { memory, useMemory } from "./memory";
 import { Check } from "./parts/choice";
 import { Levelled } from "./parts/prose";
+import { MOST_PAIRS } from "./parts/settings";
 import { Trust } from "./parts/trust";
 import { currentLanguage, LANGUAGES, setLanguage, t, tt, useLanguage, type Language } from "./words";
 
@@ -127,6 +128,7 @@ function HomeScene() {
 }
 
 function Home() {
+  const pair = useMemory().get("pair");
   const minutes = CHAPTERS.reduce((sum, chapter) => sum + chapter.minutes, 0);
   return (
     <div class="home">
@@ -146,6 +148,10 @@ function Home() {
           </li>
         ))}
       </ol>
+      <label class="pair-number">
+        {t("home.pair")}
+        <input type="number" min={0} max={MOST_PAIRS} value={pair || ""} onInput={(event) => memory.set("pair", Math.max(0, Math.min(MOST_PAIRS, Math.round(+event.currentTarget.value || 0))))} />
+      </label>
       <p class="quiet">{t("home.private")}</p>
     </div>
   );

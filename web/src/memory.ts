@@ -18,10 +18,11 @@ export interface Contents {
   answers: { [question: string]: string };
   knobs: { [knob: string]: unknown };
   visited: string[];
+  pair: number; // in a class; 0 for nobody's
 }
 
 const NAME = "evenbatch-lesson";
-const FRESH: Contents = { language: "", level: "cookie", predictions: {}, results: {}, answers: {}, knobs: {}, visited: [] };
+const FRESH: Contents = { language: "", level: "cookie", predictions: {}, results: {}, answers: {}, knobs: {}, visited: [], pair: 0 };
 
 type Group = "predictions" | "results" | "answers" | "knobs";
 

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 
+import { Growing } from "../src/live/frames";
 import { Run } from "../src/live/run";
+import { howFar } from "../src/parts/experiment";
 import { belongs, next, same } from "../src/parts/settings";
 
 function run(settings: object, status: Run["status"] = "done"): Run {
@@ -33,4 +35,21 @@ test("asked for again, a finished run takes the next seeds; one that did not fin
   expect(next(null, asked)).toEqual(asked);
   const recorded = Object.assign(run(full), { origin: { of: "recorded", when: "", machine: "" } });
   expect(next(recorded, asked)).toEqual(asked);
+});
+
+test("each pair of a class has seeds of its own, from its first run on", () => {
+  const asked = { data: "digits" };
+  expect(next(null, asked, 7)).toEqual({ data: "digits", seed: 7000 });
+  expect(next(run({ data: "digits", seed: 7000, seeds: 5 }), asked, 7)).toEqual({ data: "digits", seed: 7005 });
+  expect(next(run({ data: "digits", seed: 5, seeds: 5 }), asked, 7)).toEqual({ data: "digits", seed: 7000 });
+  expect(next(run({ ...asked, seed: 4242, seeds: 2 }), { ...asked, seed: 4242 }, 7)).toEqual({ data: "digits", seed: 4244 });
+});
+
+test("how far a run is, is counted in steps", () => {
+  const made = run({}, "running");
+  made.progress = { type: "progress", run: 1, phase: "measuring", done: 1, total: 4 };
+  made.trials = ["tuning", "measuring", "measuring", "measuring"].map((phase) => ({ phase, steps: 100 }) as unknown as Run["trials"][number]);
+  made.curves = [100, 100, 50].map((step) => Object.assign(new Growing(), { step: [0, step] }));
+  made.ended.set(1, { type: "ended", run: 1, trial: 1, how: "diverged", at: 3 });
+  expect(howFar(made)).toBe(1.5);
 });

@@ -60,16 +60,18 @@ function Experiment() {
       <Controls experiment={experiment} locked={!predicted} label={t("race.start")} />
       <Shown experiment={experiment}>
         <Track run={run} arms={racing()} of={(trial) => armsAt(trial, true)} />
-        <LiveChart
-          run={run}
-          quantity="metric"
-          percent
-          title={t("race.chart")}
-          label={run && !measuring ? t("race.tuning") : t("chart.seeds")}
-          most={1000}
-          arms={racing()}
-          of={(trial) => armsAt(trial, measuring)}
-        />
+        {!run?.result && (
+          <LiveChart
+            run={run}
+            quantity="metric"
+            percent
+            title={t("race.chart")}
+            label={run && !measuring ? t("race.tuning") : t("chart.seeds")}
+            most={1000}
+            arms={racing()}
+            of={(trial) => armsAt(trial, measuring)}
+          />
+        )}
         <VerdictCard run={run} name={ID} />
       </Shown>
     </>

@@ -84,7 +84,7 @@ export function useExperiment(name: string, settings: Settings, chapter = name):
     },
     start() {
       if (latest.get(name)?.busy) return null;
-      const asked = next(run, settings);
+      const asked = next(run, settings, memory.get("pair"));
       show(live.start(chapter, asked));
       return asked;
     },
@@ -121,6 +121,14 @@ export function Controls(props: { experiment: Experiment; locked?: boolean; labe
   const slow = useSlow(waiting) && name !== "bench";
   const off = props.locked || waiting || connection === "unable";
   const focusStart = () => button.current?.focus();
+  const begin = () => {
+    const asked = off ? null : start();
+    if (!asked) return;
+    props.started?.(asked);
+    // What is to be watched stands below: on most screens it would be out of sight.
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    box.current?.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+  };
   // Whoever waited here for the verdict is taken to it.
   const was = useRef(waiting);
   useEffect(() => {
@@ -129,7 +137,7 @@ export function Controls(props: { experiment: Experiment; locked?: boolean; labe
   }, [waiting, run?.status]);
   return (
     <div class="controls" ref={box}>
-      <button type="button" class="primary" ref={button} aria-disabled={off} onClick={() => { if (off) return; const asked = start(); if (asked) props.started?.(asked); }} aria-describedby={props.locked ? "start-note" : undefined}>
+      <button type="button" class="primary" ref={button} aria-disabled={off} onClick={begin} aria-describedby={props.locked ? "start-note" : undefined}>
         {run && !waiting && !stale ? t("run.again") : (props.label ?? t("run.start"))}
       </button>
       {!props.locked && (!run || waiting) && slow && (
@@ -148,7 +156,7 @@ export function Controls(props: { experiment: Experiment; locked?: boolean; labe
         {waiting && connection === "compiling" && <progress aria-label={t("state.compiling")} />}
         {waiting && progress && progress.total > 0 && (
           <>
-            <progress max={progress.total} value={progress.done} aria-label={t("run.progress")} />
+            <progress max={progress.total} value={howFar(run)} aria-label={t("run.progress")} />
             <span class="quiet">{t("run.done", { done: progress.done, total: progress.total })}</span>
           </>
         )}
@@ -157,6 +165,16 @@ export function Controls(props: { experiment: Experiment; locked?: boolean; labe
       </div>
     </div>
   );
+}
+
+// How many runs' worth has been trained: they grow side by side, and few end before the last.
+export function howFar(run: Run): number {
+  const { phase, done, total } = run.progress!;
+  const share = run.trials.reduce((sum, trial, i) => {
+    if (trial.phase !== phase) return sum;
+    return sum + (run.ended.has(i) ? 1 : (run.curves[i]?.step.at(-1) ?? 0) / trial.steps);
+  }, 0);
+  return Math.max(done, Math.min(total, share));
 }
 
 // The heading of the verdict that stands below these controls.
@@ -187,6 +205,7 @@ export function VerdictCard({ run, name }: { run: Run | null; name: string }) {
   if (!run?.result) return null;
   const { claim, verdict } = run.result;
   const { sign, name: kind } = ANSWERS[verdict.answer];
+  const [first, ...others] = verdict.figures;
   const diverged = [...run.ended.values()].filter((end) => end.how === "diverged").length;
   return (
     <section class={`card verdict ${kind}`} aria-live="polite">
@@ -199,9 +218,15 @@ export function VerdictCard({ run, name }: { run: Run | null; name: string }) {
       <Origin run={run} />
       <Judged id={name} result={run.result} />
       <Text words={happened(name, verdict.answer, factsOf(name, run.result))} />
-      {verdict.figures.map((figure) => (
-        <Figure claim={claim} figure={figure} trials={run.trials} count={run.count} key={figure.id} />
-      ))}
+      {first && <Figure claim={claim} figure={first} trials={run.trials} count={run.count} />}
+      {others.length > 0 && (
+        <details class="others">
+          <summary>{t("verdict.others", { n: others.length })}</summary>
+          {others.map((figure) => (
+            <Figure claim={claim} figure={figure} trials={run.trials} count={run.count} key={figure.id} />
+          ))}
+        </details>
+      )}
       {diverged > 0 && <p class="quiet">{t("verdict.diverged", { n: diverged, of: run.trials.length })}</p>}
       <Behind run={run} />
     </section>

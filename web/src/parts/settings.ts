@@ -14,10 +14,16 @@ export function belongs(run: Run, settings: Settings): boolean {
   return Object.entries(settings).every(([key, value]) => key === "seed" || same(run.settings[key], value));
 }
 
+export const MOST_PAIRS = 500; // the search for learning rates has seeds from 1,000,000 on
+const APART = 1000; // seeds of one pair
+
 // Asked for again, an experiment takes seeds that nobody has seen: the same ones would only give
-// the same result.
-export function next(run: Run | null, settings: Settings): Settings {
-  if (run?.status !== "done" || run.origin?.of === "recorded" || !belongs(run, settings)) return settings;
+// the same result. In a class, each pair's are its own from the first run on.
+export function next(run: Run | null, settings: Settings, pair = 0): Settings {
+  const own = pair > 0 && settings.seed === undefined; // the workbench says which it takes
+  const first = own ? { ...settings, seed: APART * pair } : settings;
+  if (run?.status !== "done" || run.origin?.of === "recorded" || !belongs(run, settings)) return first;
   const { seed = 0, seeds = 5 } = run.settings as { seed?: number; seeds?: number };
+  if (own && Math.floor(seed / APART) !== pair) return first; // it was run before the pair had its number
   return { ...settings, seed: seed + seeds };
 }
