@@ -16,6 +16,7 @@ export default defineConfig(({ mode }) => ({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 700,
   },
   test: { environment: "happy-dom", include: ["tests/*.test.{ts,tsx}"] },
   server: { proxy: { "/live": { target: "ws://127.0.0.1:8765", ws: true } } },

@@ -52,7 +52,7 @@ test("what is measured is rounded to float32, all else stays", () => {
   expect([...found.landscape!.loss, ...found.landscape!.loss_here, ...found.landscape!.gradient_norm]).toEqual([Infinity, Math.fround(0.1), NaN]);
 });
 
-test.each([[undefined, 1], [1, 1], [2, 1], [4, 3], [5, 4], [64, 4]])("a device of %s cores trains with %i workers", (hardwareConcurrency, count) => {
+test.each([[undefined, 2], [1, 1], [2, 2], [4, 3], [5, 4], [64, 4]])("a device of %s cores trains with %i workers", (hardwareConcurrency, count) => {
   vi.stubGlobal("navigator", { hardwareConcurrency });
   expect(workers()).toBe(count);
 });
