@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evenbatch.claims import CLAIMS, EFFORTS
+from evenbatch.claims import CLAIMS, EFFORTS, race_study
+from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Network, SettingError
+from evenbatch.protocol.carry_out import carry_out
+from evenbatch.protocol.goals import chance
 from evenbatch.protocol.networks import RaceStudy
 from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect, Verdict
 from support.curves import tea
@@ -199,3 +202,26 @@ def test_timing_that_did_not_end_counts_as_none() -> None:
     verdict = study.verdict(curves, timed[:3])
     assert verdict.reason == "the steps were not timed"
     assert "time/best" in by_id(study.verdict(curves, timed[:4]))
+
+
+def rare(share: float) -> Dataset:
+    """Two classes apart by one column, of which the second has this share of the rows."""
+    y = (np.arange(1000) % 100 < 100 * share).astype(np.int64)
+    noise = np.random.default_rng(0).normal(size=(1000, 3))
+    x = (noise + np.outer(y, [1.5, 0, 0])).astype(np.float32)
+    return Dataset(
+        "fraud", "classification", x[:600], y[:600], x[600:], y[600:], tuple("abc"), ("no", "yes")
+    )
+
+
+def test_where_most_rows_are_of_one_class_as_many_of_each_are_tested() -> None:
+    data = race_study(rare(0.05)).data
+    assert data.name == "fraud, 40 balanced test rows of 400"
+    assert np.bincount(data.y_test).tolist() == [20, 20]
+    assert chance(data) == 0.5  # of the 95 % that always answering "no" would have
+    assert race_study(rare(0.3)).data.name == "fraud"
+    few = race_study(rare(0.01)).data  # four rows cannot set the number of the others
+    assert np.bincount(few.y_test).tolist() == [4, 4]
+    study = race_study(rare(0.05), seeds=5, tuning=1, steps=60)
+    sentence = carry_out(study, threads=1).verdict(study).sentence
+    assert sentence.startswith("fraud, 40 balanced test rows of 400: ")

@@ -69,7 +69,8 @@ SECOND_LOOKS: list[tuple[dict[str, Any], str]] = [
     ({"same": [4] * N}, "The same value in every training row: 'same'."),
     (
         {"y": ["fraud" if i % 12 == 0 else "ok" for i in range(N)]},
-        "91.7 % of the rows are 'ok': always answering so is right as often.",
+        "91.7 % of the rows are 'ok': always answering so is right as often. A race is judged on "
+        "as many test rows of each class.",
     ),
     (
         {"y": ["abcd"[i % 3] if i % 50 else "rare" for i in range(N)]},

@@ -95,7 +95,7 @@ def race_study(
     ('none', 'layer')
     """
     prepared = p.Prepared(data) if raw_target else p.Prepared(data).learnable()
-    prepared = prepared.fewer_tests(MOST_TESTS)
+    prepared = prepared.balanced_tests(MOST_TESTS)
     data = prepared.data
     if norm == "none":
         raise SettingError("norm is 'none', as the other arm's; use batch, layer, rms or group")

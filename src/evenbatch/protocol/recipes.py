@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.data.split import random_order
+from evenbatch.protocol.picked import balanced, sharing
 from evenbatch.protocol.verdict import NotHere
 
 ALIKE = 5.0
@@ -262,6 +263,19 @@ class Prepared:
         suffix = f"{rows} of {self.data.n_test} test rows"
         return self.then(TakeTests(_some(self.data, "test", rows, seed), suffix))
 
+    def balanced_tests(self, rows: int, seed: int = 0) -> Prepared:
+        """Where most test rows are of one class, as many of each class; else `fewer_tests`.
+
+        Accuracy on these is balanced accuracy, the mean of the shares of each class that are right
+        (Brodersen et al. 2010): always answering with the common class gives 1 / classes.
+        """
+        data = self.data
+        of_classes = data.task == "classification"
+        kept = balanced(data.y_test, rows, seed) if of_classes else None
+        if kept is None:
+            return self.fewer_tests(rows, seed)
+        return self.then(TakeTests(kept, f"{len(kept)} balanced test rows of {data.n_test}"))
+
     def shuffled_targets(self, share: float, seed: int = 0) -> Prepared:
         """A share of the training rows get each other's targets; the test rows keep theirs.
 
@@ -306,18 +320,7 @@ class Prepared:
 
 def _some(data: Dataset, part: str, rows: int, seed: int) -> list[int]:
     """Some rows of a part, in order, each class with its share as far as `rows` allow."""
-    targets = getattr(data, f"y_{part}")
-    order = random_order(len(targets), seed)
-    if data.task == "classification":
-        # Rank within its class, as a share: the first rows by it hold every class evenly.
-        labels = targets[order]
-        share = np.empty(len(order))
-        for label in np.unique(labels):
-            where = np.flatnonzero(labels == label)
-            share[where] = (np.arange(len(where)) + 0.5) / len(where)
-        order = order[np.argsort(share, kind="stable")]
-    found: list[int] = np.sort(order[:rows]).tolist()
-    return found
+    return sharing(getattr(data, f"y_{part}"), rows, seed, data.task == "classification")
 
 
 def deviations(data: Dataset) -> NDArray[np.float64]:

@@ -152,7 +152,7 @@ def _classes(data: Dataset) -> list[str]:
     if share >= _MOSTLY:
         notes.append(
             f"{100 * share:.1f} % of the rows are {data.classes[counts.argmax()]!r}: always "
-            "answering so is right as often."
+            "answering so is right as often. A race is judged on as many test rows of each class."
         )
     single = [c for c, count in zip(data.classes, counts, strict=True) if count == 1]
     if single:
