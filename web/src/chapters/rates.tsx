@@ -9,6 +9,7 @@ import { Choose } from "../parts/knobs";
 import { t, tt } from "../words";
 import { named } from "../words/named";
 import type { ChapterShown } from "./chapter";
+import { Dial } from "./rates-dial";
 
 const ID = "rates";
 const DATA: RatesSettings["data"][] = ["digits", "cookies", "mnist1d"];
@@ -60,5 +61,6 @@ export const chapter: ChapterShown = {
   experiments: [ID],
   check: { options: ["wide", "best", "always"], right: "wide" },
   Scene,
+  Touch: Dial,
   Experiment,
 };
