@@ -38,8 +38,12 @@ def served(folder: Path) -> Iterator[str]:
         def log_message(self, *_said: object) -> None:
             pass
 
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, *_request: object) -> None:
+            pass  # a page was closed before it had all its files
+
     handler = functools.partial(Quiet, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+    with Server(("127.0.0.1", 0), handler) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_address[1]}"
         running.shutdown()
@@ -106,7 +110,7 @@ def megabytes(page: Page) -> float:
 def slowed(times: int) -> Iterator[None]:
     """Let pages and workers run for one part of the time in so many.
 
-    Chromium's own `Emulation.setCPUThrottlingRate` slows a page's main thread and not its workers.
+    Chromium's own `Emulation.setCPUThrottlingRate` was tried and slows no worker.
     """
     over = threading.Event()
     processes = renderers()
