@@ -29,6 +29,14 @@ function flat(kind: RealKind, values: ArrayLike<number>, rows: number, lengths?:
   return out;
 }
 
+const made = new WeakMap<Dataset, Feed>(); // the newest of each data set; nobody writes into it
+
+export function feedOf(data: Dataset, kind: RealKind): Feed {
+  let feed = made.get(data);
+  if (!(feed?.x instanceof kind)) made.set(data, (feed = makeFeed(data, kind)));
+  return feed;
+}
+
 export function makeFeed(data: Dataset, kind: RealKind): Feed {
   const { n_train: n, n_test: m, lengths_train, lengths_test } = data;
   const classify = data.task === "classification";

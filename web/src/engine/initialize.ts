@@ -7,14 +7,31 @@ import type { Tape } from "./tape";
 
 export type Reals = Float32Array | Float64Array;
 
+// Drawing took half of what a deep network's start costs, and an experiment begins with the same
+// weights again and again: arms are paired, and learning rates share their seeds.
+const drawn = new Map<string, Float64Array>();
+const KEPT = 1_000_000; // numbers
+let kept = 0;
+
 // Draws of a layer's own stream: low + scale · one from 0 to 1, or normal of mean low and deviation scale.
 function draws(kernels: Kernels, key: [seed: number, layer: number], normal: boolean, low: number, scale: number, count: number): Float64Array {
+  const name = [...key, normal, low, scale, count].join();
+  const known = drawn.get(name);
+  if (known) return known;
   const state = new BigUint64Array(STATE);
   state.set(key.map(BigInt), KEY);
   state[PLACE] = 4n;
   const loaded = kernels.load("draw", { state, scale: Float64Array.of(low, scale), out: new Float64Array(count) });
   loaded.call({ normal: Number(normal) });
-  return loaded.arrays.out.slice();
+  const out = loaded.arrays.out.slice();
+  drawn.set(name, out);
+  kept += count;
+  for (const [oldest, { length }] of drawn) {
+    if (kept <= KEPT) break;
+    drawn.delete(oldest);
+    kept -= length;
+  }
+  return out;
 }
 
 // One linear layer's weights (outputs × inputs), and then, for init "torch", its biases.
@@ -34,12 +51,12 @@ function drawLayer(kernels: Kernels, tape: Tape, layer: number, seed: number): F
 // are those for float32, whatever the vector's type: draws are float64.
 export function initialParameters(kernels: Kernels, tape: Tape, seed: number, theta: Reals): void {
   for (const [layer, { weight, bias, inputs, outputs }] of tape.linears.entries()) {
-    const drawn = drawLayer(kernels, tape, layer, seed);
+    const values = drawLayer(kernels, tape, layer, seed);
     const stride = padded(outputs);
     for (let o = 0; o < outputs; o++) {
-      for (let i = 0; i < inputs; i++) theta[weight + i * stride + o] = drawn[o * inputs + i]!;
+      for (let i = 0; i < inputs; i++) theta[weight + i * stride + o] = values[o * inputs + i]!;
     }
-    if (bias >= 0) theta.set(drawn.subarray(inputs * outputs), bias);
+    if (bias >= 0) theta.set(values.subarray(inputs * outputs), bias);
   }
   for (const { gamma, columns } of tape.norms) theta.fill(1, gamma, gamma + columns);
 }

@@ -90,6 +90,11 @@ export class Pool {
     }
   }
 
+  // Hire all workers now: it takes longer than the first points do.
+  gather(): void {
+    while (this.hands.length < this.size) this.hired();
+  }
+
   // Let the workers go, whatever they are doing.
   close(): void {
     this.queue.length = 0;

@@ -3,7 +3,7 @@
 import { Counter, EVALUATION_ROWS, Field, Hyper, LANDSCAPE_STEPS, Mode, OPTIMIZERS, Plan, Point, Probe, ProbeField, Status, Sum } from "../made/layout";
 import { type Curve, type Ended, type Landscape, PROBE_FIELDS, type Probes } from "./curve";
 import { type Dataset, nOutputs } from "./dataset";
-import { type Feed, type RealKind, makeFeed } from "./feed";
+import { type Feed, type RealKind, feedOf } from "./feed";
 import { type Reals, initialParameters, initialRunning, padLogits } from "./initialize";
 import type { Kernels, Loaded } from "./kernels";
 import { type Tape, compileTape } from "./tape";
@@ -92,7 +92,7 @@ function arraysOf(trial: Trial, data: Dataset, drawing: Kernels) {
   const classify = data.task === "classification";
   const rows = Math.max(trial.batch_size, evaluationRows(trial, data), exact ? data.n_train : 1);
   const tape = compileTape(trial.network, rows, trial.probe_every > 0);
-  const feed = makeFeed(data, kind);
+  const feed = feedOf(data, kind);
   const [evaluations, probed, surveyed] = [evaluationSteps(trial), probeSteps(trial), surveySteps(trial)];
   const learner = learnerOf(trial, classify, tape, kind, exact, drawing);
   const room = roomOf(tape, kind, data.n_train, surveyed.length > 0);

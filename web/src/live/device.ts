@@ -38,8 +38,9 @@ export class Device {
 
   // Fetch and compile what any run needs.
   async begin(): Promise<void> {
+    families().catch(() => undefined); // a run asks for them again, and says what is wrong
     try {
-      await this.hands();
+      (await this.hands()).gather();
       this.hears.read({ type: "state", state: "ready" });
     } catch (error) {
       this.pool = null;

@@ -7,6 +7,8 @@ import { fileAt } from "./files";
 import { Growing, records } from "./frames";
 import { Run, type Settings } from "./run";
 
+const PAUSE_MS = 100; // between drawings
+
 export type State = "connecting" | "lost" | "fetching" | "unable" | Training["state"];
 export type Where = "computer" | "device"; // that of the server, or this browser
 
@@ -22,7 +24,8 @@ export class Live {
   private readonly trusts = new Map<number, (found: Trusted) => void>();
   private readonly listeners = new Set<() => void>();
   private readonly dirty = new Set<Run>();
-  private frame = 0;
+  private waiting = false; // for the next drawing
+  private drawn = -Infinity;
   private retry = 300;
   private address = "";
 
@@ -125,16 +128,19 @@ export class Live {
     };
   }
 
+  // Drawn with every frame, charts took an eighth of two cores that were training. The first points
+  // are drawn at once.
   private mark(run: Run): void {
     this.dirty.add(run);
-    if (!this.frame) {
-      this.frame = requestAnimationFrame(() => {
-        this.frame = 0;
-        const runs = [...this.dirty];
-        this.dirty.clear();
-        runs.forEach((one) => one.tell());
-      });
-    }
+    if (this.waiting) return;
+    this.waiting = true;
+    setTimeout(() => requestAnimationFrame((now) => {
+      this.waiting = false;
+      this.drawn = now;
+      const runs = [...this.dirty];
+      this.dirty.clear();
+      runs.forEach((one) => one.tell());
+    }), run.ended.size ? this.drawn + PAUSE_MS - performance.now() : 0);
   }
 
   private grow(frame: ArrayBuffer): void {
