@@ -9,6 +9,7 @@ import http.server
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -55,6 +56,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def files(folder: Path) -> Iterator[str]:
+    """Address of the folder on a server."""
+    with serving(folder) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
     """Address of a server that knows files and nothing else."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -102,14 +110,26 @@ def test_sizes(folder: Path) -> None:
     assert packed <= 195_000, packed
 
 
-def test_written_again_an_export_is_whole(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "assets").mkdir()
-    (tmp_path / "assets" / "index-old.js").write_text("old")
-    (tmp_path / "notes.txt").write_text("mine")
+def test_written_again_an_export_is_whole_and_takes_nothing_of_others(
+    folder: Path, tmp_path: Path
+) -> None:
+    export(tmp_path)
+    script = (tmp_path / "sw.js").read_text("utf-8")
+    more = '["./", "assets/index-old.js", "../outside.txt", '
+    (tmp_path / "sw.js").write_text(script.replace('["./", ', more), "utf-8")
+    for name in ("assets/index-old.js", "assets/mine.png", "notes.txt", "recorded/song.mp3"):
+        (tmp_path / name).write_text("x")
+    (tmp_path.parent / "outside.txt").write_text("x")
+    (tmp_path / "engine" / "folder").mkdir()
     export(tmp_path)
     assert not (tmp_path / "assets" / "index-old.js").exists()
-    assert (tmp_path / "notes.txt").read_text() == "mine"
+    for name in ("assets/mine.png", "notes.txt", "recorded/song.mp3", "../outside.txt"):
+        assert (tmp_path / name).read_text() == "x"
     assert (tmp_path / "sw.js").read_bytes() == (folder / "sw.js").read_bytes()
+    (tmp_path / "index.html").write_text("my own page")
+    with pytest.raises(ExportError, match="another page, which would be lost"):
+        export(tmp_path)
+    assert (tmp_path / "index.html").read_text() == "my own page"
 
 
 def test_what_is_missing_is_said(
@@ -229,9 +249,9 @@ def test_it_works_without_a_network_after_the_first_visit(browser: Browser, file
 
 
 @contextlib.contextmanager
-def alone(browser: Browser) -> Iterator[Page]:
+def alone(browser: Browser, service_workers: Any = "block") -> Iterator[Page]:
     """A page in whose console there may be complaints; no service worker answers for the server."""
-    context = browser.new_context(locale="en-US", service_workers="block")
+    context = browser.new_context(locale="en-US", service_workers=service_workers)
     page = context.new_page()
     page.set_default_timeout(60_000)
     yield page
@@ -251,6 +271,48 @@ def test_without_its_engine_a_page_shows_recorded_runs_and_says_why(
         page.get_by_role("button", name="Show a recorded run instead").click()
         page.wait_for_selector(".verdict")
         assert "Recorded, not live" in page.locator(".recorded").inner_text()
+
+
+def test_the_one_file_has_recorded_runs(browser: Browser, folder: Path) -> None:
+    with alone(browser) as page:
+        page.add_init_script("delete globalThis.WebAssembly")
+        page.goto(f"{(folder / 'lesson.html').as_uri()}#/rates")
+        page.wait_for_function("() => window.evenbatch?.live.state === 'unable'")
+        predict(page)
+        page.get_by_role("button", name="Show a recorded run instead").click()
+        page.wait_for_selector(".verdict .recorded")
+
+
+def test_a_new_version_leaves_an_open_page_its_files(
+    browser: Browser, folder: Path, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(folder, site)
+    with serving(site) as address, alone(browser, service_workers="allow") as page:
+        ready(page, address)
+        page.wait_for_function("() => navigator.serviceWorker.controller !== null")
+        script = (site / "sw.js").read_text("utf-8")
+        new = re.sub(r"(\$\{OWN\})\w+", r"\1newer", script)
+        assert new != script
+        (site / "sw.js").write_text(new, "utf-8")
+        shutil.rmtree(site / "assets")
+        page.evaluate("navigator.serviceWorker.getRegistration().then((found) => found.update())")
+        page.wait_for_timeout(1500)
+        page.get_by_role("button", name="Deutsch").click()
+        page.wait_for_function("() => document.documentElement.lang === 'de'")
+        tab(page, "factory")
+        assert run(page)
+
+
+def test_who_trains_can_be_changed_in_the_middle(
+    browser: Browser, folder: Path, server: Server
+) -> None:
+    assert folder
+    with opened(browser) as page:
+        show(page, server, "rates")
+        page.locator(START).click()
+        page.get_by_role("button", name="trained on this device").click()
+        page.wait_for_selector(".verdict", timeout=LONGEST)
 
 
 def test_a_damaged_data_set_is_said_and_asked_for_again(browser: Browser, files: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -17,6 +18,7 @@ IN_THE_FILE = ("digits", "cookies", "stories")
 LARGE = "mnist1d"
 """Larger than all the rest together, and there only where its generator was when it was built."""
 
+MARK = '<meta name="evenbatch" content="device" />'
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
     "style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; manifest-src 'self'; "
@@ -49,39 +51,48 @@ class ExportError(Exception):
 def export(folder: Path) -> list[Path]:
     """Write the lesson into a folder.
 
-    ``index.html`` and what lies beside it go on any web server, which needs no setting. After the
-    first visit the page works without a network. ``lesson.html`` is all of it but MNIST-1D in one
-    file that is opened by a double click.
+    ``index.html`` and what lies beside it go on any web server, which needs no setting; over https
+    the page works without a network after the first visit. ``lesson.html`` is all of it but
+    MNIST-1D in one file that is opened by a double click.
 
     Args:
-        folder: made if it is missing; what is in it besides stays.
+        folder: made if it is missing. Of an earlier export, what is not written any more goes; what
+            is in it besides stays.
 
     Returns:
         the two pages.
 
     Raises:
-        ExportError: the page or the kernels for a browser are not built, or the folder is a file.
+        ExportError: the page or the kernels for a browser are not built, the folder is a file, or
+            it holds a page that is not the lesson.
     """
     check()
     if folder.exists() and not folder.is_dir():
         raise ExportError(f"{folder} is a file; give a folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    _copy(PAGE / "assets", folder / "assets", "*")
-    _copy(RECORDED, folder / "recorded", "*.json")
-    (folder / "engine").mkdir(exist_ok=True)
-    for name in _engine_files():
-        shutil.copyfile(ENGINE / name, folder / "engine" / name)
-    (folder / "icon.svg").write_text(ICON, "utf-8")
-    (folder / "manifest.webmanifest").write_text(json.dumps(MANIFEST, indent=1), "utf-8")
+    index, single = folder / "index.html", folder / "lesson.html"
+    for page in (index, single):
+        if page.exists() and MARK not in page.read_text("utf-8", "replace"):
+            raise ExportError(f"{page} is another page, which would be lost; give another folder")
+    before = _kept_offline(folder)
+    copied = [(PAGE / "assets", "assets"), (RECORDED, "recorded")]
+    wanted = [(path, f"{part}/{path.name}") for source, part in copied for path in source.iterdir()]
+    wanted += [(ENGINE / name, f"engine/{name}") for name in _engine_files()]
+    for path, name in wanted:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
     page = (PAGE / "index.html").read_text("utf-8")
     head = (
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />\n'
-        '    <meta name="evenbatch" content="device" />\n'
+        f"    {MARK}\n"
         '    <link rel="manifest" href="manifest.webmanifest" />'
     )
-    index, single = folder / "index.html", folder / "lesson.html"
     index.write_text(headed(page, head), "utf-8")
-    _keep_offline(folder)
+    (folder / "icon.svg").write_text(ICON, "utf-8")
+    (folder / "manifest.webmanifest").write_text(json.dumps(MANIFEST, indent=1), "utf-8")
+    own = ["index.html", "icon.svg", "manifest.webmanifest", *sorted(name for _, name in wanted)]
+    for old in before - set(own):
+        (folder / old).unlink(missing_ok=True)
+    _keep_offline(folder, own)
     single.write_text(one_file(), "utf-8")
     return [index, single]
 
@@ -104,18 +115,21 @@ def _engine_files() -> list[str]:
 
 
 def one_file() -> str:
-    """The whole lesson as one page, its data sets but MNIST-1D and its recorded runs inside."""
+    """The whole lesson as one page, with its recorded runs and all data sets but MNIST-1D."""
     script = (PAGE / "single" / "lesson.js").read_text("utf-8")
     style = (PAGE / "single" / "lesson.css").read_text("utf-8")
-    files = {f"engine/{MODULE}": _inside(ENGINE / MODULE, "application/wasm")}
+    files = {f"engine/{MODULE}": _inside((ENGINE / MODULE).read_bytes(), "application/wasm")}
     for data in IN_THE_FILE:
         packed = ENGINE / f"{data}.bin.gz"
-        files[f"engine/{packed.name}"] = _inside(packed, "application/gzip")
+        files[f"engine/{packed.name}"] = _inside(packed.read_bytes(), "application/gzip")
+    for path in sorted(RECORDED.glob("*.json")):
+        packed_run = gzip.compress(path.read_bytes(), 9, mtime=0)
+        files[f"recorded/{path.name}"] = _inside(packed_run, "application/gzip")
     page = (PAGE / "single" / "index.html").read_text("utf-8")
     page = re.sub(r'\s*<link rel="stylesheet"[^>]*>', "", page)
     page = re.sub(r"\s*<script [^>]*></script>", "", page)
     head = (
-        '<meta name="evenbatch" content="device" />\n'
+        f"{MARK}\n"
         f"    <style>{style}</style>\n"
         f"    <script>globalThis.evenbatchFiles = {json.dumps(files)};</script>"
     )
@@ -128,31 +142,26 @@ def _safe(script: str) -> str:
     return re.sub(r"</(?=script)", r"<\\/", script, flags=re.IGNORECASE)
 
 
-def _inside(path: Path, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+def _inside(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _copy(source: Path, target: Path, pattern: str) -> None:
-    """Copy files; of an earlier export, those that are not there any more go."""
-    target.mkdir(exist_ok=True)
-    wanted = {path.name for path in source.glob(pattern)}
-    for old in target.iterdir():
-        if old.is_file() and old.name not in wanted:
-            old.unlink()
-    for name in wanted:
-        shutil.copyfile(source / name, target / name)
+def _kept_offline(folder: Path) -> set[str]:
+    """What an earlier export wrote, by its own list."""
+    script = folder / "sw.js"
+    found = (
+        re.search(r"^const FILES = (\[.*\]);$", script.read_text("utf-8"), re.M)
+        if script.is_file()
+        else None
+    )
+    names = json.loads(found.group(1)) if found else []
+    return {name for name in names if re.fullmatch(r"(assets|engine|recorded)/[\w.-]+", name)}
 
 
-def _keep_offline(folder: Path) -> None:
+def _keep_offline(folder: Path, files: list[str]) -> None:
     digest = hashlib.sha256()
-    files = ["./"]
-    own = [folder / name for name in ("index.html", "icon.svg", "manifest.webmanifest")]
-    own += [
-        p for part in ("assets", "engine", "recorded") for p in sorted((folder / part).iterdir())
-    ]
-    for path in own:
-        digest.update(path.read_bytes())
-        files.append(path.relative_to(folder).as_posix())
+    for name in files:
+        digest.update(name.encode() + b"\0" + (folder / name).read_bytes())
     script = OFFLINE.read_text("utf-8").replace("VERSION", digest.hexdigest()[:12])
-    script = script.replace("FILES = []", f"FILES = {json.dumps(files)}")
+    script = script.replace("FILES = []", f"FILES = {json.dumps(['./', *files])}")
     (folder / "sw.js").write_text(script, "utf-8")

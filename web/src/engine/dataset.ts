@@ -40,11 +40,14 @@ export function parsed(file: ArrayBuffer): Dataset {
   return { ...facts, ...Object.fromEntries(found) } as Dataset;
 }
 
-// The data set in a file as it was fetched: packed, unless the server said so and the browser has
-// unpacked it already.
-export async function unpacked(file: ArrayBuffer): Promise<Dataset> {
+// What is in a file as it was fetched: packed, unless the server said so and the browser has unpacked
+// it already.
+export async function plain(file: ArrayBuffer): Promise<ArrayBuffer> {
   const [first, second] = new Uint8Array(file);
-  if (first !== 0x1f || second !== 0x8b) return parsed(file);
-  const stream = new Blob([file]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return parsed(await new Response(stream).arrayBuffer());
+  if (first !== 0x1f || second !== 0x8b) return file;
+  return new Response(new Blob([file]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
+
+export async function unpacked(file: ArrayBuffer): Promise<Dataset> {
+  return parsed(await plain(file));
 }

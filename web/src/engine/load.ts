@@ -1,9 +1,11 @@
 // Modules and data sets from where the page lies: files beside it, or data URLs within it.
 
-import { type Dataset, unpacked } from "./dataset";
+import { type Dataset, plain, unpacked } from "./dataset";
 
 async function fetched(url: string, what: string): Promise<Response> {
-  const answer = await fetch(url).catch((error: unknown) => {
+  // Asked anew each time (a server answers "not modified"): an old module with a new page would learn
+  // something else.
+  const answer = await fetch(url, { cache: "no-cache" }).catch((error: unknown) => {
     throw new Error(`${what} cannot be fetched: ${String(error)}`);
   });
   if (!answer.ok) throw new Error(`${what} cannot be fetched: ${answer.status} ${answer.statusText}`);
@@ -27,4 +29,10 @@ export async function loadDataset(url: string): Promise<Dataset> {
   } catch (error) {
     throw new Error(`the data set is damaged: ${String(error)}`, { cause: error });
   }
+}
+
+// A recorded run.
+export async function loadJson(url: string): Promise<unknown> {
+  const answer = await fetched(url, "the recorded run");
+  return JSON.parse(new TextDecoder().decode(await plain(await answer.arrayBuffer())));
 }

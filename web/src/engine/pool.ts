@@ -59,8 +59,8 @@ export class Pool {
 
   constructor(
     private readonly modules: Modules<WebAssembly.Module>,
-    private readonly size = workers(),
-    private readonly hire: () => Worker = () => new Worker(new URL("./worker.ts", import.meta.url), { type: "module" }),
+    private readonly size: number,
+    private readonly hire: () => Worker,
   ) {}
 
   // Train every trial to its end and return their curves, in order. Stopped by the signal, those not

@@ -16,7 +16,7 @@ import type { Study, Timed } from "../protocol/study";
 
 const FRAMES = 40; // of a film of the layers, as in `lesson/factory.py`
 const SAMPLE = 400; // rows
-const KEPT = 3000; // curves: the search for learning rates is the same when a race is run again
+const KEPT = 1000; // curves, for a run that was stopped, and for a knob that is turned back
 
 export interface Hears {
   read(message: ToPage): void;
@@ -30,6 +30,7 @@ export class Device {
   private readonly curves = new Map<string, Curve>();
   private readonly stops = new Map<number, AbortController>(); // by what was asked
   private runs = 0;
+  private turn: Promise<void> = Promise.resolve(); // one run after the other: they are timed, too
 
   constructor(
     private readonly hears: Hears,
@@ -49,13 +50,17 @@ export class Device {
   }
 
   take(message: FromPage): void {
-    if (message.type === "start") void this.start(message.ask, message.chapter, message.settings as Settings);
+    if (message.type === "start") {
+      const stop = new AbortController();
+      this.stops.set(message.ask, stop);
+      this.turn = this.turn.then(() => this.start(message.ask, message.chapter, message.settings as Settings, stop));
+    }
     if (message.type === "stop") this.stops.get(message.ask)?.abort();
   }
 
   close(): void {
     for (const stop of this.stops.values()) stop.abort();
-    void this.pool?.then((pool) => pool.close());
+    void this.pool?.then((pool) => pool.close(), () => undefined);
   }
 
   private hands(): Promise<Pool> {
@@ -70,9 +75,7 @@ export class Device {
     return found;
   }
 
-  private async start(ask: number, chapter: string, settings: Settings): Promise<void> {
-    const stop = new AbortController();
-    this.stops.set(ask, stop);
+  private async start(ask: number, chapter: string, settings: Settings, stop: AbortController): Promise<void> {
     const run = this.runs++;
     this.hears.read({ type: "joined", ask, run, settings: { seeds: 5, seed: 0, ...settings } });
     try {
@@ -198,7 +201,8 @@ class Film {
   ) {}
 
   add(arm: string, { step, layers }: Shown): void {
-    const parts = [...(this.parts.get(step) ?? []), { arm, layers }];
+    // A worker that died is replaced, and its pictures come again.
+    const parts = [...(this.parts.get(step) ?? []).filter((part) => part.arm !== arm), { arm, layers }];
     this.parts.set(step, parts);
     if (parts.length < this.arms) return;
     this.show({ step, arms: parts.sort((a, b) => Number(b.arm === "none") - Number(a.arm === "none")) });

@@ -29,7 +29,7 @@ export function records(frame: ArrayBuffer): Record[] {
   return found;
 }
 
-// A curve that grows; its arrays are replaced, so that what was handed out stays as it was.
+// A curve that grows.
 export class Growing {
   step: number[] = [];
   metric: number[] = [];

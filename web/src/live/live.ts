@@ -1,6 +1,5 @@
 // The one connection to the server: asks for runs, keeps what comes, and mends itself.
 
-import type { Curve } from "../engine/curve";
 import type { FromPage, State as Training, ToPage, Trusted } from "../made/messages";
 import { Device } from "./device";
 import { fileAt } from "./files";
@@ -28,32 +27,57 @@ export class Live {
   private drawn = -Infinity;
   private retry = 300;
   private address = "";
+  private again: ReturnType<typeof setTimeout> | undefined; // to connect again
 
   // Connect, and stay connected.
   open(address: string): void {
+    this.leave();
     this.where = "computer";
-    this.device?.close();
-    this.device = null;
     this.address = address;
     this.connect();
   }
 
   // Train in this browser, from now on.
   train(): void {
+    this.leave();
     this.where = "device";
-    this.address = "";
-    this.socket?.close();
-    const hears = {
-      read: (message: ToPage) => this.read(message),
-      points: (number: number, trial: number, first: number, points: Curve) => this.add(number, trial, (curve) => curve.put(first, points)),
-      unable: (why: string) => {
-        this.why = why;
-        this.setState("unable");
-      },
+    const still = (act: () => void): void => {
+      if (this.device === device) act(); // what was left has nothing more to say
     };
-    this.device = new Device(hears, (name) => fileAt(`engine/${name}`));
+    const device = new Device(
+      {
+        read: (message) => still(() => this.read(message)),
+        points: (number, trial, first, points) => still(() => this.add(number, trial, (curve) => curve.put(first, points))),
+        unable: (why) => still(() => {
+          this.why = why;
+          this.setState("unable");
+        }),
+      },
+      (name) => fileAt(`engine/${name}`),
+    );
+    this.device = device;
     this.setState("fetching");
-    void this.device.begin();
+    void device.begin();
+    this.askAgain();
+  }
+
+  // Have nothing more to do with who trained so far.
+  private leave(): void {
+    clearTimeout(this.again);
+    this.device?.close();
+    this.device = null;
+    const { socket } = this;
+    this.socket = null;
+    socket?.close();
+  }
+
+  // Whatever was under way is asked for anew.
+  private askAgain(): void {
+    this.running.clear();
+    for (const run of this.asked.values()) {
+      run.clear();
+      this.send({ type: "start", ask: run.ask, chapter: run.chapter, settings: run.settings });
+    }
   }
 
   listen(listener: () => void): () => void {
@@ -106,24 +130,20 @@ export class Live {
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     socket.onopen = () => {
+      if (this.socket !== socket) return;
       this.retry = 300;
-      // Whatever was under way is asked for again; the server joins us to it.
-      this.running.clear();
-      for (const run of this.asked.values()) {
-        run.clear();
-        this.send({ type: "start", ask: run.ask, chapter: run.chapter, settings: run.settings });
-      }
+      this.askAgain(); // the server joins us to what it has
       for (const ask of this.trusts.keys()) this.send({ type: "trust", ask });
     };
     socket.onmessage = (event) => {
-      if (this.socket !== socket || this.device) return;
+      if (this.socket !== socket) return;
       if (typeof event.data === "string") this.read(JSON.parse(event.data) as ToPage);
       else this.grow(event.data as ArrayBuffer);
     };
     socket.onclose = () => {
-      if (this.socket !== socket || this.device) return; // it was left
+      if (this.socket !== socket) return; // it was left
       this.setState("lost");
-      setTimeout(() => this.connect(), this.retry);
+      this.again = setTimeout(() => this.connect(), this.retry);
       this.retry = Math.min(5000, this.retry * 1.7);
     };
   }

@@ -5,7 +5,7 @@ import { useId, useRef, useState } from "preact/hooks";
 import type { Result } from "../made/messages";
 import { memory, useMemory } from "../memory";
 import { t, tt } from "../words";
-import { PREDICTIONS } from "./predictions";
+import { PREDICTIONS, rightOf } from "./predictions";
 import { inline } from "./prose";
 
 // What the learner expects of an experiment. The names of its words and of what is kept are its own.
@@ -49,14 +49,15 @@ export function usePredicted(id: string): boolean {
 
 // Whether a result bears out what was expected of it: "open" if it settles nothing.
 export function judge(id: string, expected: string, result: Result): "right" | "wrong" | "open" {
-  const right = PREDICTIONS[id]!.right(result);
-  return right.length === 0 ? "open" : right.includes(expected) ? "right" : "wrong";
+  const right = rightOf(id, result);
+  // Another version of the page had other options.
+  return right.length === 0 || !PREDICTIONS[id]!.options.includes(expected) ? "open" : right.includes(expected) ? "right" : "wrong";
 }
 
 // What was expected, what it was, and whether they agree; nothing if nothing was expected.
 export function Judged({ id, result }: { id: string; result: Result }) {
   const expected = useMemory().get("predictions")[id];
-  const { options, right } = PREDICTIONS[id]!;
+  const { options } = PREDICTIONS[id]!;
   if (!expected || !options.includes(expected)) return null;
   const says = (option: string) => inline(tt(`${id}.predict.${option}`));
   const judged = judge(id, expected, result);
@@ -64,7 +65,7 @@ export function Judged({ id, result }: { id: string; result: Result }) {
     <dl class={`predicted ${judged}`}>
       <dt>{t("verdict.predicted")}</dt>
       <dd>{says(expected)} <strong>{tt(`verdict.${judged}`)}</strong></dd>
-      {judged === "wrong" && <><dt>{t("verdict.was")}</dt><dd>{says(right(result)[0]!)}</dd></>}
+      {judged === "wrong" && <><dt>{t("verdict.was")}</dt><dd>{says(rightOf(id, result)[0]!)}</dd></>}
     </dl>
   );
 }

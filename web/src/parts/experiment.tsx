@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Figure } from "../charts/figure";
 import { digits } from "../charts/scale";
+import { loadJson } from "../engine/load";
 import { fileAt } from "../live/files";
 import { live } from "../live/live";
 import { Run, type Settings } from "../live/run";
@@ -77,9 +78,7 @@ export function useExperiment(name: string, settings: Settings, chapter = name):
     run,
     stale: run !== null && !belongs(run, settings),
     async replay() {
-      const answer = await fetch(fileAt(`recorded/${name}.json`));
-      if (!answer.ok) return;
-      const { machine, ...file } = (await answer.json()) as Recorded;
+      const { machine, ...file } = (await loadJson(fileAt(`recorded/${name}.json`))) as Recorded;
       show(Run.of(name, file, { of: "recorded", when: file.when, machine }));
     },
     start() {
@@ -119,6 +118,7 @@ export function Controls(props: { experiment: Experiment; locked?: boolean; labe
   const box = useRef<HTMLDivElement>(null);
   const progress = run?.progress;
   const slow = useSlow(waiting) && name !== "bench";
+  const [lost, setLost] = useState(""); // why a recorded run cannot be shown
   const off = props.locked || waiting || connection === "unable";
   const focusStart = () => button.current?.focus();
   const begin = () => {
@@ -141,7 +141,7 @@ export function Controls(props: { experiment: Experiment; locked?: boolean; labe
         {run && !waiting && !stale ? t("run.again") : (props.label ?? t("run.start"))}
       </button>
       {!props.locked && (!run || waiting) && slow && (
-        <button type="button" class="quiet-button" onClick={() => void replay().then(focusStart)}>
+        <button type="button" class="quiet-button" onClick={() => void replay().then(focusStart, (error: unknown) => setLost(String(error)))}>
           {t("run.recorded")}
         </button>
       )}
@@ -160,6 +160,7 @@ export function Controls(props: { experiment: Experiment; locked?: boolean; labe
             <span class="quiet">{t("run.done", { done: progress.done, total: progress.total })}</span>
           </>
         )}
+        {lost && <span class="failed">{t("run.failed", { why: lost })}</span>}
         {run?.status === "failed" && <span class="failed">{t("run.failed", { why: run.error })}</span>}
         {run?.status === "stopped" && <span class="quiet">{t("run.stopped")}</span>}
       </div>

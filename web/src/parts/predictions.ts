@@ -56,6 +56,17 @@ function best(first: string, ahead: { [arm: string]: string }): Question["right"
   };
 }
 
+// As `best`, where the two that are ahead are told apart by their interval.
+function clearlyBest(first: string, ahead: { [arm: string]: string }): Question["right"] {
+  const right = best(first, ahead);
+  return (result) => {
+    const [found] = right(result);
+    const id = found === undefined ? "" : (ahead[found] ?? Object.values(ahead).reduce((a, b) => ((effect(result, b)?.value ?? 0) < (effect(result, a)?.value ?? 0) ? b : a)));
+    const { low, high } = effect(result, id) ?? {};
+    return typeof low === "number" && typeof high === "number" && (low > 0 || high < 0) ? [found!] : [];
+  };
+}
+
 function placed(result: Result): string[] {
   const close = (id: string) => (effect(result, id)?.low ?? 0) <= 0 && (effect(result, id)?.high ?? 0) >= 0;
   const [after, input] = ["gain/raw/best/before/after", "gain/raw/best/before/input"];
@@ -76,6 +87,11 @@ function towers(result: Result): string[] {
   return [found.path >= FIFTY ? "both" : "fails"];
 }
 
+// What of the options a result bears out; nothing where the runs settle nothing.
+export function rightOf(experiment: string, result: Result): string[] {
+  return result.verdict.answer === "cannot tell" ? [] : PREDICTIONS[experiment]!.right(result);
+}
+
 export const PREDICTIONS: { [experiment: string]: Question } = {
   factory: { options: ["still", "drift", "only-first", "more"], right: bySign("drift", ["drift", "only-first", "more"], 1) },
   race: byNumber("race", { same: 1.25, two: 3, four: 5, ten: Infinity }),
@@ -87,7 +103,7 @@ export const PREDICTIONS: { [experiment: string]: Question } = {
   layer: { options: ["batch", "layer", "same"], right: bySign("trained", ["layer", "same", "batch"]) },
   "layer.stories": {
     options: ["none", "batch", "layer"],
-    right: best("layer", { batch: "gain/arms/best/layer/batch", none: "gain/arms/best/layer/none" }),
+    right: clearlyBest("layer", { batch: "gain/arms/best/layer/batch", none: "gain/arms/best/layer/none" }),
   },
   "break.eps": byAnswer("all", "some", "none"),
   "break.knobs": byNumber("break.knobs", { none: 1, bit: 10, much: Infinity }),

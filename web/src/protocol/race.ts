@@ -93,7 +93,7 @@ export class RaceStudy implements Study {
     const weights = sizes.slice(1).reduce((total, size, i) => total + size * sizes[i]!, 0);
     const steps = Math.min(plan.steps, Math.max(20, Math.min(200, Math.floor(5e8 / (6 * weights * batch)))));
     const pair = arms.map((arm) => this.field.trial(arm, lowest, plan.first ?? 0, 0, steps));
-    return Array.from({ length: TIMED_PAIRS }, (_, i) => (i % 2 ? pair : pair.toReversed())).flat();
+    return Array.from({ length: TIMED_PAIRS }, (_, i) => (i % 2 ? pair : [...pair].reverse())).flat();
   }
 
   private arm(trial: Trial): string {

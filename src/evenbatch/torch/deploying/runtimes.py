@@ -166,7 +166,7 @@ def _openvino(model: nn.Module, tensors: Tensors, opset: int | None, folder: Pat
     converted = openvino.convert_model(model, example_input=tuple(tensors))
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.compile_model(converted, "CPU", exact)
-    return lambda xs: _arrays(compiled([x.numpy() for x in xs]).values())
+    return lambda xs: _arrays(compiled([x.cpu().numpy() for x in xs]).values())
 
 
 def _torchscript(model: nn.Module, tensors: Tensors, opset: int | None, folder: Path) -> Carried:
@@ -180,7 +180,7 @@ def _torchscript(model: nn.Module, tensors: Tensors, opset: int | None, folder: 
 
 
 def _fed(wanted: Sequence[str], xs: Tensors) -> dict[str, Any]:
-    return {name: x.numpy() for name, x in zip(_names(xs), xs, strict=True) if name in wanted}
+    return {name: x.cpu().numpy() for name, x in zip(_names(xs), xs, strict=True) if name in wanted}
 
 
 def _arrays(outputs: Any) -> list[torch.Tensor]:

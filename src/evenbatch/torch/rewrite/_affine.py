@@ -26,6 +26,10 @@ class Affine:
     rest: nn.Module
 
 
+SIZES = ((1, 1.0), (2, 50.0), (3, 1e5))
+"""Seeds and sizes of the inputs tried: a layer that cuts off what is large is no such map."""
+
+
 def affine(norm: Norm) -> Affine | str:
     """What the layer does in evaluation, or why it is no such map."""
     if norm.does.channel != 1 or norm.template is None:
@@ -38,7 +42,7 @@ def affine(norm: Norm) -> Affine | str:
         shift = _by_channel(probe(zero, False, _without_parts))
         scale = _by_channel(probe(zero + 1, False, _without_parts)) - shift
         found = Affine(scale, shift, rest)
-        gap = max(_off(probe, found, size * probe.random(seed)) for seed, size in ((1, 1), (2, 50)))
+        gap = max(_off(probe, found, size * probe.random(seed)) for seed, size in SIZES)
     except Unfit as error:
         return f"{norm.class_name} could not be called by itself in float64: {error}"
     if not gap <= EXACT:
