@@ -149,19 +149,23 @@ export class Live {
   }
 
   // Drawn with every frame, charts took an eighth of two cores that were training. The first points
-  // are drawn at once.
+  // are drawn at once, and so is an end.
   private mark(run: Run): void {
     this.dirty.add(run);
-    if (this.waiting) return;
-    this.waiting = true;
-    setTimeout(() => requestAnimationFrame((now) => {
-      this.waiting = false;
-      this.drawn = now;
-      const runs = [...this.dirty];
-      this.dirty.clear();
-      runs.forEach((one) => one.tell());
-    }), run.ended.size ? this.drawn + PAUSE_MS - performance.now() : 0);
+    if (!run.busy || !run.ended.size) requestAnimationFrame(this.draw);
+    else if (!this.waiting) {
+      this.waiting = true;
+      setTimeout(() => requestAnimationFrame(this.draw), this.drawn + PAUSE_MS - performance.now());
+    }
   }
+
+  private readonly draw = (now: number): void => {
+    this.waiting = false;
+    this.drawn = now;
+    const runs = [...this.dirty];
+    this.dirty.clear();
+    runs.forEach((one) => one.tell());
+  };
 
   private grow(frame: ArrayBuffer): void {
     for (const record of records(frame)) this.add(record.run, record.trial, (curve) => curve.add(record));
