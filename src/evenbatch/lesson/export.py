@@ -70,9 +70,9 @@ def export(folder: Path) -> list[Path]:
     if folder.exists() and not folder.is_dir():
         raise ExportError(f"{folder} is a file; give a folder")
     index, single = folder / "index.html", folder / "lesson.html"
-    for page in (index, single):
-        if page.exists() and MARK not in page.read_text("utf-8", "replace"):
-            raise ExportError(f"{page} is another page, which would be lost; give another folder")
+    for one in (index, single):
+        if one.exists() and MARK not in one.read_text("utf-8", "replace"):
+            raise ExportError(f"{one} is another page, which would be lost; give another folder")
     before = _kept_offline(folder)
     copied = [(PAGE / "assets", "assets"), (RECORDED, "recorded")]
     wanted = [(path, f"{part}/{path.name}") for source, part in copied for path in source.iterdir()]
