@@ -224,7 +224,7 @@ SEEN = """() => {
 
 def test_a_run_shows_that_it_is_on(browser: Browser, server: Server) -> None:
     """How fast the first points come is measured in bench/."""
-    state = json.dumps({"steps": 3000, "seeds": 4, "seed": 4242})
+    state = json.dumps({"steps": 3000, "seeds": 10, "seed": 4242})
     with opened(browser) as page:
         go(page, server, f"bench?state={state}")
         page.evaluate(SEEN)  # a fast run is over before anybody asks
