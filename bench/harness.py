@@ -7,6 +7,7 @@ and step, of wall time: with all cores at work on all trials.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import platform
@@ -26,6 +27,16 @@ from bench.peers.work import Workload
 
 ROOT = Path(__file__).resolve().parent.parent
 PAUSE = 0.05  # between two contestants: idle threads of the last one stop spinning meanwhile
+
+
+def script(name: str, root: Path = ROOT) -> Any:
+    """A module of web/, which is no package."""
+    spec = importlib.util.spec_from_file_location(f"web_{name}", root / "web" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ That they compute what they should is in tests/engine/test_engine_wasm.py.
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -15,21 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).parent.parent
-
-
-def script(root: Path, name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"web_{name}", root / "web" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from bench.harness import ROOT, script
 
 
 def test_missing_tools_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernels = script(ROOT, "kernels")
+    kernels = script("kernels")
     monkeypatch.setattr(kernels, "PINNED", {"numba": "0.1", "no-such-linker": "2"})
     with pytest.raises(kernels.BuildError, match=r"pip install numba==0\.1 no-such-linker==2"):
         kernels.build(tmp_path / "made")
@@ -39,7 +28,7 @@ def test_missing_tools_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_tools_are_those_that_make_installs() -> None:
     """Numba and llvmlite are in everyone's environment; another version there would miss."""
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
-    for package, version in script(ROOT, "kernels").PINNED.items():
+    for package, version in script("kernels").PINNED.items():
         assert f"{package}=={version}" in lines
 
 
@@ -54,7 +43,7 @@ def clone(tmp_path: Path) -> Path:
         shutil.copy(ROOT / file, root / file)
     for file in ("CHANGELOG.md", "CITATION.cff", ".gitignore"):
         shutil.copy(ROOT / file, root / file)
-    build, kernels = script(root, "build"), script(root, "kernels")
+    build, kernels = script("build", root), script("kernels", root)
     for folder, names in ((build.PAGE, ["index.html"]), (kernels.SHIPPED, kernels.FILES)):
         folder.mkdir()
         for name in names:
@@ -74,7 +63,7 @@ def test_modules_are_shipped_in_wheel_and_source_archive(clone: Path) -> None:
         done = package(clone, kind)
         assert done.returncode == 0, done.stderr
     (wheel,), (archive,) = (clone / "dist").glob("*.whl"), (clone / "dist").glob("*.tar.gz")
-    wanted = {f"evenbatch/lesson/wasm/{name}" for name in script(ROOT, "kernels").FILES}
+    wanted = {f"evenbatch/lesson/wasm/{name}" for name in script("kernels").FILES}
     assert wanted <= set(zipfile.ZipFile(wheel).namelist())
     with tarfile.open(archive) as source:
         names = {"/".join(name.split("/")[2:]) for name in source.getnames()}

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from evenbatch.data import Dataset, load
-from evenbatch.lesson import bench, chapters
+from evenbatch.lesson import bench, chapters, factory
 from evenbatch.lesson.recorded import EXPERIMENTS
 from evenbatch.protocol import (
     cells,
@@ -40,6 +40,7 @@ TAKEN = {
     bench: ("POINTS",),
     cells: ("TUNING_SEED",),
     effects: ("PENALTY",),
+    factory: ("FRAMES", "SAMPLE"),
     goals: ("SHARE", "NOTHING"),
     intervals: ("RESAMPLES",),
     measures: ("FALL", "CAP"),

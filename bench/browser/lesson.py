@@ -11,7 +11,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
-from bench.browser.pages import megabytes, opened, script, served, slowed
+from bench.browser.pages import megabytes, opened, served, slowed
+from bench.harness import script
 from evenbatch.lesson.app import MODULE
 from evenbatch.lesson.export import export
 from evenbatch.lesson.recorded import EXPERIMENTS

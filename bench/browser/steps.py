@@ -14,8 +14,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
-from bench.browser.pages import opened, script, served
-from bench.harness import ROOT
+from bench.browser.pages import opened, served
+from bench.harness import ROOT, script
 from bench.peers.evenbatch_session import ENDLESS, Advance, bench_data, bench_trials
 from bench.peers.work import MEDIUM, SMALL, Workload
 from evenbatch.lesson.app import ENGINE, MODULE

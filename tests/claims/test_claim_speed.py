@@ -13,6 +13,7 @@ from evenbatch.engine import Network, SettingError
 from evenbatch.protocol.carry_out import carry_out
 from evenbatch.protocol.goals import chance
 from evenbatch.protocol.networks import RaceStudy
+from evenbatch.protocol.picked import balanced
 from evenbatch.protocol.verdict import CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect, Verdict
 from support.curves import tea
 from support.races import LOST, Arm, arms, curves_of, race_of, raced, timed_of
@@ -225,3 +226,14 @@ def test_where_most_rows_are_of_one_class_as_many_of_each_are_tested() -> None:
     study = race_study(rare(0.05), seeds=5, tuning=1, steps=60)
     sentence = carry_out(study, threads=1).verdict(study).sentence
     assert sentence.startswith("fraud, 40 balanced test rows of 400: ")
+
+
+def test_a_class_of_a_few_rows_does_not_set_the_number_of_the_others() -> None:
+    labels = np.repeat([0, 1, 2], [180, 18, 2])
+    kept = balanced(labels, 1000, seed=0)
+    assert kept is not None
+    assert np.bincount(labels[kept]).tolist() == [18, 18, 2]
+    assert kept == sorted(set(kept))
+    few = balanced(labels, 30, seed=0)
+    assert few is not None
+    assert np.bincount(labels[few]).tolist() == [10, 10, 2]

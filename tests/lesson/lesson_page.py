@@ -93,9 +93,13 @@ def predict(page: Page, keyboard: bool = False) -> None:
 
 def show(page: Page, server: Server, name: str) -> None:
     """Open the chapter of an experiment, and the experiment in it."""
-    chapter = name.split(".")[0]
-    go(page, server, chapter)
-    tabs = [each for each in EXPERIMENTS if each.split(".")[0] == chapter]
+    go(page, server, name.split(".")[0])
+    choose(page, name)
+
+
+def choose(page: Page, name: str) -> None:
+    """In its chapter, turn to an experiment and lock a prediction in."""
+    tabs = [each for each in EXPERIMENTS if each.split(".")[0] == name.split(".")[0]]
     if len(tabs) > 1:
         page.locator(".experiment .steps button").nth(tabs.index(name)).click()
     predict(page)

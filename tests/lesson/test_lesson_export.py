@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import gzip
-import http.server
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.browser.lesson import OVER, READY, START
+from bench.browser.pages import served
 from lesson_client import Server
 from lesson_page import (
     DESKTOP,
     LONGEST,
     PHONE,
     ROOT,
+    choose,
     opened,
     predict,
     press,
@@ -36,8 +36,6 @@ from evenbatch.lesson import app
 from evenbatch.lesson import export as exporting
 from evenbatch.lesson.export import ExportError, export
 from evenbatch.lesson.recorded import EXPERIMENTS
-
-START = ".experiment .controls .primary"
 
 
 @pytest.fixture(scope="module")
@@ -57,24 +55,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def files(folder: Path) -> Iterator[str]:
     """Address of the folder on a server."""
-    with serving(folder) as address:
+    with served(folder) as address:
         yield address
-
-
-@contextlib.contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Address of a server that knows files and nothing else."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_said: object) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_address[1]}"
-        running.shutdown()
 
 
 # ---- what is written -----------------------------------------------------------------------------
@@ -169,7 +151,7 @@ def test_the_command_says_what_it_wrote(folder: Path, tmp_path: Path) -> None:
 
 def ready(page: Page, address: str) -> None:
     page.goto(address)
-    page.wait_for_function("() => window.evenbatch?.live.state === 'ready'")
+    page.wait_for_function(READY)
 
 
 def tab(page: Page, name: str) -> None:
@@ -177,22 +159,13 @@ def tab(page: Page, name: str) -> None:
     chapter = name.split(".")[0]
     page.evaluate("(place) => { location.hash = `#/${place}`; }", chapter)
     page.wait_for_selector(START)
-    tabs = [each for each in EXPERIMENTS if each.split(".")[0] == chapter]
-    if len(tabs) > 1:
-        page.locator(".experiment .steps button").nth(tabs.index(name)).click()
-    predict(page)
+    choose(page, name)
 
 
 def run(page: Page) -> str:
     """Press the button and wait for the verdict; what it says."""
     page.locator(START).click()
-    page.wait_for_function(
-        """() => document.querySelectorAll(".controls progress").length === 0
-            && document.querySelector(".verdict, .controls .failed")
-            && ![...document.querySelectorAll(".controls button")].some((button) =>
-                button.textContent === "Stop")""",
-        timeout=LONGEST,
-    )
+    page.wait_for_function(OVER, timeout=LONGEST)
     assert page.locator(".controls .failed").count() == 0, page.locator(".controls").inner_text()
     return page.locator(".verdict h3").inner_text()
 
@@ -243,7 +216,7 @@ def test_it_works_without_a_network_after_the_first_visit(browser: Browser, file
         page.wait_for_function("() => navigator.serviceWorker.controller !== null")
         page.context.set_offline(True)
         page.reload()
-        page.wait_for_function("() => window.evenbatch?.live.state === 'ready'")
+        page.wait_for_function(READY)
         tab(page, "factory")
         assert run(page)
 
@@ -288,12 +261,13 @@ def test_a_new_version_leaves_an_open_page_its_files(
 ) -> None:
     site = tmp_path / "site"
     shutil.copytree(folder, site)
-    with serving(site) as address, alone(browser, service_workers="allow") as page:
+    with served(site) as address, alone(browser, service_workers="allow") as page:
         ready(page, address)
         page.wait_for_function("() => navigator.serviceWorker.controller !== null")
         script = (site / "sw.js").read_text("utf-8")
         new = re.sub(r"(\$\{OWN\})\w+", r"\1newer", script)
-        assert new != script
+        new = re.sub(r"FILES = \[.*\]", 'FILES = ["./"]', new)
+        assert "newer" in new
         (site / "sw.js").write_text(new, "utf-8")
         shutil.rmtree(site / "assets")
         page.evaluate("navigator.serviceWorker.getRegistration().then((found) => found.update())")
@@ -333,7 +307,7 @@ def test_stopped_and_left_a_run_does_no_harm(browser: Browser, files: str) -> No
         tab(page, "tower")
         page.locator(START).click()
         page.get_by_role("button", name="Stop").click()
-        assert "Stopped" in page.locator(".controls").inner_text()
+        page.locator(".experiment .controls", has_text="Stopped").wait_for()
         tab(page, "factory")
         page.locator(START).click()
         page.go_back()
@@ -341,7 +315,7 @@ def test_stopped_and_left_a_run_does_no_harm(browser: Browser, files: str) -> No
         page.wait_for_selector(".verdict", timeout=LONGEST)
         page.locator(START).click()
         page.reload()
-        page.wait_for_function("() => window.evenbatch?.live.state === 'ready'")
+        page.wait_for_function(READY)
         assert run(page)
 
 
@@ -353,7 +327,7 @@ def test_where_a_server_is_the_learner_chooses(
         show(page, server, "factory")
         here = page.get_by_role("button", name="trained on this device")
         here.click()
-        page.wait_for_function("() => window.evenbatch.live.state === 'ready'")
+        page.wait_for_function(READY)
         keys = "() => [...document.querySelectorAll('.live .keys code')].map((c) => c.textContent)"
 
         def keys_of_a_run() -> list[str]:
@@ -365,7 +339,7 @@ def test_where_a_server_is_the_learner_chooses(
 
         assert all(key.endswith("-wasm") for key in keys_of_a_run())
         page.get_by_role("button", name="trained by the server").click()
-        page.wait_for_function("() => window.evenbatch.live.state === 'ready'")
+        page.wait_for_function(READY)
         assert not any(key.endswith("-wasm") for key in keys_of_a_run())
 
 

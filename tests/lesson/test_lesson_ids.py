@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from bench.harness import script
 
 from evenbatch import protocol as p
 from evenbatch.claims import CLAIMS
@@ -188,10 +188,5 @@ def test_what_the_page_looks_at_does_not_hang_on_prose(name: str, settings: dict
 
 
 def test_the_page_has_the_types_and_looks_that_python_has() -> None:
-    spec = importlib.util.spec_from_file_location("web_made", WEB / "made.py")
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    for name, text in made.files().items():
+    for name, text in script("made").files().items():
         assert (WEB / name).read_text("utf-8") == text, f"{name}: run `python web/made.py`"

@@ -10,7 +10,7 @@ import re
 import shutil
 from pathlib import Path
 
-from evenbatch.lesson.app import ENGINE, MODULE, PAGE, headed
+from evenbatch.lesson.app import ENGINE, MODULE, PAGE, POLICY, headed
 from evenbatch.lesson.recorded import FOLDER as RECORDED
 
 OFFLINE = Path(__file__).parent / "offline.js"
@@ -19,12 +19,8 @@ LARGE = "mnist1d"
 """Larger than all the rest together, and there only where its generator was when it was built."""
 
 MARK = '<meta name="evenbatch" content="device" />'
-POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
-    "style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; manifest-src 'self'; "
-    "base-uri 'none'; form-action 'none'"
-)
-"""frame-ancestors cannot be set by a page itself."""
+MORE = "manifest-src 'self'"
+"""To be installed. What a server adds besides (frame-ancestors) a page cannot set for itself."""
 
 ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">
 <rect width="64" height="64" rx="14" fill="#8a4b0f"/>
@@ -82,7 +78,7 @@ def export(folder: Path) -> list[Path]:
         shutil.copyfile(path, folder / name)
     page = (PAGE / "index.html").read_text("utf-8")
     head = (
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}; {MORE}" />\n'
         f"    {MARK}\n"
         '    <link rel="manifest" href="manifest.webmanifest" />'
     )
@@ -149,11 +145,8 @@ def _inside(content: bytes, kind: str) -> str:
 def _kept_offline(folder: Path) -> set[str]:
     """What an earlier export wrote, by its own list."""
     script = folder / "sw.js"
-    found = (
-        re.search(r"^const FILES = (\[.*\]);$", script.read_text("utf-8"), re.M)
-        if script.is_file()
-        else None
-    )
+    text = script.read_text("utf-8") if script.is_file() else ""
+    found = re.search(r"^const FILES = (\[.*\]);$", text, re.M)
     names = json.loads(found.group(1)) if found else []
     return {name for name in names if re.fullmatch(r"(assets|engine|recorded)/[\w.-]+", name)}
 

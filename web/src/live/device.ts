@@ -7,15 +7,14 @@ import { hire } from "../engine/hire";
 import type { Shown, Watched } from "../engine/layers";
 import { loadDataset, loadModule } from "../engine/load";
 import { Pool, workers } from "../engine/pool";
-import { keyOf, type Trial } from "../engine/trial";
+import type { Trial } from "../engine/trial";
 import type { FromPage, Layers, Result, ToPage } from "../made/messages";
-import type { Curves } from "../protocol/cells";
+import { FRAMES, SAMPLE } from "../made/protocol";
+import { type Curves, key } from "../protocol/cells";
 import { families, type Settings, studyOf } from "../protocol/experiments";
 import { datasetsOf } from "../protocol/recipes";
 import type { Study, Timed } from "../protocol/study";
 
-const FRAMES = 40; // of a film of the layers, as in `lesson/factory.py`
-const SAMPLE = 400; // rows
 const KEPT = 1000; // curves, for a run that was stopped, and for a knob that is turned back
 
 export interface Hears {
@@ -134,10 +133,10 @@ class Carried {
   }
 
   private name(trials: Trial[]): void {
-    const fresh = trials.filter((trial) => !this.places.has(keyOf(trial)));
+    const fresh = trials.filter((trial) => !this.places.has(key(trial)));
     if (!fresh.length) return;
     const first = this.places.size;
-    for (const trial of fresh) this.places.set(keyOf(trial), this.places.size);
+    for (const trial of fresh) this.places.set(key(trial), this.places.size);
     const shown = this.study.shown(this.curves, fresh);
     this.hears.read({ type: "trials", run: this.run, first, trials: shown.map((trial) => ({ ...trial, key: named(trial.key) })) });
   }
@@ -147,31 +146,33 @@ class Carried {
     const total = trials.length;
     let done = 0;
     const progress = (): void => hears.read({ type: "progress", run, phase, done, total });
-    const keep = (curve: Curve): void => {
+    const placeOf = (trial: Trial): number => this.places.get(key(trial))!;
+    const keep = (trial: Trial, curve: Curve): void => {
       if (curve.ended === "stopped") return;
-      const key = keyOf(curve.trial);
-      this.curves.set(key, curve);
-      this.known.delete(key);
-      this.known.set(key, curve); // the newest are kept longest
-      hears.read({ type: "ended", run, trial: this.places.get(key)!, how: curve.ended === "diverged" ? "diverged" : "finished", at: curve.ended_at });
+      const name = key(trial);
+      this.curves.set(name, curve);
+      this.known.delete(name);
+      this.known.set(name, curve); // the newest are kept longest
+      hears.read({ type: "ended", run, trial: placeOf(trial), how: curve.ended === "diverged" ? "diverged" : "finished", at: curve.ended_at });
       done++;
       progress();
     };
     progress();
     const watched = watching ? pictured(trials) : new Map<number, Watched>();
-    const wanted = trials.filter((trial, place) => watched.has(place) || !this.known.has(keyOf(trial)));
-    for (const trial of trials.filter((one) => !wanted.includes(one))) {
-      const curve = this.known.get(keyOf(trial))!;
-      hears.points(run, this.places.get(keyOf(trial))!, 0, curve);
-      keep(curve);
-    }
+    const wanted: Trial[] = [];
+    trials.forEach((trial, place) => {
+      const curve = watched.has(place) ? undefined : this.known.get(key(trial));
+      if (!curve) return void wanted.push(trial);
+      hears.points(run, placeOf(trial), 0, curve);
+      keep(trial, curve);
+    });
     const film = new Film(watched.size, (layers) => hears.read({ type: "looked", run, layers }));
     await this.pool.train(wanted, data, {
       signal: this.signal,
       watched: new Map([...watched].map(([place, how]) => [wanted.indexOf(trials[place]!), how])),
-      onPoints: (place, first, points) => hears.points(run, this.places.get(keyOf(wanted[place]!))!, first, points),
+      onPoints: (place, first, points) => hears.points(run, placeOf(wanted[place]!), first, points),
       onShown: (place, shown) => film.add(wanted[place]!.network.norm, shown),
-      onCurve: (_place, curve) => keep(rounded(curve)),
+      onCurve: (place, curve) => keep(wanted[place]!, rounded(curve)),
     });
     return !this.signal.aborted;
   }

@@ -23,7 +23,7 @@ export class Live {
   private readonly trusts = new Map<number, (found: Trusted) => void>();
   private readonly listeners = new Set<() => void>();
   private readonly dirty = new Set<Run>();
-  private waiting = false; // for the next drawing
+  private waiting: "" | "frame" | "pause" = ""; // for the next drawing
   private drawn = -Infinity;
   private retry = 300;
   private address = "";
@@ -152,15 +152,15 @@ export class Live {
   // are drawn at once, and so is an end.
   private mark(run: Run): void {
     this.dirty.add(run);
-    if (!run.busy || !run.ended.size) requestAnimationFrame(this.draw);
-    else if (!this.waiting) {
-      this.waiting = true;
-      setTimeout(() => requestAnimationFrame(this.draw), this.drawn + PAUSE_MS - performance.now());
-    }
+    const soon = !run.busy || !run.ended.size;
+    if (this.waiting === "frame" || (this.waiting && !soon)) return;
+    this.waiting = soon ? "frame" : "pause";
+    if (soon) requestAnimationFrame(this.draw);
+    else setTimeout(() => requestAnimationFrame(this.draw), this.drawn + PAUSE_MS - performance.now());
   }
 
   private readonly draw = (now: number): void => {
-    this.waiting = false;
+    this.waiting = "";
     this.drawn = now;
     const runs = [...this.dirty];
     this.dirty.clear();

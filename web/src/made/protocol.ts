@@ -3,6 +3,8 @@
 export const POINTS = 50;
 export const TUNING_SEED = 1000000;
 export const PENALTY = 10;
+export const FRAMES = 40;
+export const SAMPLE = 400;
 export const SHARE = 0.9;
 export const NOTHING = 0.1;
 export const RESAMPLES = 20000;

@@ -46,34 +46,32 @@ function bySign(id: string, [above, level, below]: [string, string, string], zer
   };
 }
 
-// The best of a few arms, from how far the first is ahead of each other one.
-function best(first: string, ahead: { [arm: string]: string }): Question["right"] {
-  return (result) => {
-    const leads = Object.entries(ahead).map(([arm, id]) => [arm, effect(result, id)?.value] as const);
-    if (leads.some(([, value]) => typeof value !== "number")) return [];
-    const [arm, lead] = leads.reduce((a, b) => (b[1]! < a[1]! ? b : a));
-    return [lead! < 0 ? arm : first];
-  };
+// The best of a few arms, from how far the first is ahead of each other one; and of those leads the
+// least, which says by how much.
+function best(result: Result, first: string, ahead: { [arm: string]: string }): { arm: string; lead: Effect } | null {
+  const leads = Object.entries(ahead).map(([arm, id]) => ({ arm, lead: effect(result, id) }));
+  const known = leads.filter((one): one is { arm: string; lead: Effect & { value: number } } => typeof one.lead?.value === "number");
+  if (known.length < leads.length) return null;
+  const least = known.reduce((a, b) => (b.lead.value < a.lead.value ? b : a));
+  return least.lead.value < 0 ? least : { ...least, arm: first };
 }
 
-// As `best`, where the two that are ahead are told apart by their interval.
-function clearlyBest(first: string, ahead: { [arm: string]: string }): Question["right"] {
-  const right = best(first, ahead);
-  return (result) => {
-    const [found] = right(result);
-    const id = found === undefined ? "" : (ahead[found] ?? Object.values(ahead).reduce((a, b) => ((effect(result, b)?.value ?? 0) < (effect(result, a)?.value ?? 0) ? b : a)));
-    const { low, high } = effect(result, id) ?? {};
-    return typeof low === "number" && typeof high === "number" && (low > 0 || high < 0) ? [found!] : [];
-  };
+function even({ low, high }: Effect): boolean {
+  return (low ?? 0) <= 0 && (high ?? 0) >= 0;
+}
+
+function reading(result: Result): string[] {
+  const found = best(result, "layer", { batch: "gain/arms/best/layer/batch", none: "gain/arms/best/layer/none" });
+  return found && !even(found.lead) ? [found.arm] : [];
 }
 
 function placed(result: Result): string[] {
-  const close = (id: string) => (effect(result, id)?.low ?? 0) <= 0 && (effect(result, id)?.high ?? 0) >= 0;
-  const [after, input] = ["gain/raw/best/before/after", "gain/raw/best/before/input"];
-  const found = best("before", { after, input })(result);
-  if (!found.length) return [];
-  if (found[0] !== "input" && close(after!)) return ["same"];
-  return found[0] !== "after" && close(input!) ? ["before", "input"] : found;
+  const [after, input] = ["gain/raw/best/before/after", "gain/raw/best/before/input"] as const;
+  const found = best(result, "before", { after, input });
+  if (!found) return [];
+  const close = (id: string) => even(effect(result, id)!);
+  if (found.arm !== "input" && close(after)) return ["same"];
+  return found.arm !== "after" && close(input) ? ["before", "input"] : [found.arm];
 }
 
 const FIFTY = 50;
@@ -101,10 +99,7 @@ export const PREDICTIONS: { [experiment: string]: Question } = {
   place: { options: ["before", "after", "input", "same"], right: placed },
   "place.door": byAnswer("nothing", "part", "all"),
   layer: { options: ["batch", "layer", "same"], right: bySign("trained", ["layer", "same", "batch"]) },
-  "layer.stories": {
-    options: ["none", "batch", "layer"],
-    right: clearlyBest("layer", { batch: "gain/arms/best/layer/batch", none: "gain/arms/best/layer/none" }),
-  },
+  "layer.stories": { options: ["none", "batch", "layer"], right: reading },
   "break.eps": byAnswer("all", "some", "none"),
   "break.knobs": byNumber("break.knobs", { none: 1, bit: 10, much: Infinity }),
   "break.eval": byNumber("break.eval", { none: 1, bit: 20, much: Infinity }),

@@ -25,6 +25,11 @@ class Affine:
     shift: torch.Tensor
     rest: nn.Module
 
+    def of(self, z: torch.Tensor) -> torch.Tensor:
+        """``scale z + shift``."""
+        shape = (1, -1, *(1,) * (z.dim() - 2))
+        return self.scale.view(shape) * z + self.shift.view(shape)
+
 
 SIZES = ((1, 1.0), (2, 50.0), (3, 1e5))
 """Seeds and sizes of the inputs tried: a layer that cuts off what is large is no such map."""
@@ -75,9 +80,8 @@ def _without_parts(layer: nn.Module) -> None:
 
 
 def _off(probe: Probe, found: Affine, x: torch.Tensor) -> float:
-    shape = (1, -1, *(1,) * (x.dim() - 2))
     rest: Any = copied(found.rest).to(torch.float64)
     set_mode(rest, False)
     with torch.no_grad():
-        right = rest(found.scale.view(shape) * x + found.shift.view(shape))
+        right = rest(found.of(x))
     return difference([probe(x, False)], [right])

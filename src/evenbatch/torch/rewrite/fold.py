@@ -287,8 +287,7 @@ def _local_error(pair: _Pair, folded: tuple[torch.Tensor, torch.Tensor]) -> floa
 def _evaluated(pair: _Pair, z: torch.Tensor) -> torch.Tensor:
     """The norm's own output, without the activation that it may hold."""
     if not _plain_forward(pair.norm):  # `affine` has compared it already
-        shape = (1, -1, *(1,) * (z.dim() - 2))
-        return pair.does.scale.view(shape) * z + pair.does.shift.view(shape)
+        return pair.does.of(z)
     norm = nn.BatchNorm1d(pair.norm.num_features, pair.norm.eps, affine=True).double()
     norm = norm.to(z.device).eval()
     norm.load_state_dict({n: t.detach() for n, t in pair.norm.state_dict().items()}, strict=False)
