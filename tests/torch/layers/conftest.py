@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-import torch
 
 from evenbatch.torch.layers import _base
 
@@ -15,14 +14,6 @@ def kernels_for_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small inputs go to PyTorch otherwise, and the tests' inputs are small; so do most bfloat16
     ones, but with a mask."""
     monkeypatch.setattr(_base, "FEWEST", dict.fromkeys(_base.FEWEST, 0))
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> Iterator[None]:
-    """The same numbers in any order of the tests, and the generator as it was found."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
 
 
 @pytest.fixture
