@@ -19,6 +19,7 @@ import sys
 import tempfile
 import venv
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -266,10 +267,15 @@ def render(content: dict[str, Any]) -> str:
     names = ["package", "layer", "kind", "eps", "keeps", "one value", "mean 1e4", "float16",
              "audit", *VERBS]  # fmt: skip
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    alike = Counter((row["package"], row["layer"]) for row in rows)
     for row in rows:
+        file = row["module"].rpartition(".")[2]
+        layer = (
+            row["layer"] if alike[row["package"], row["layer"]] == 1 else f"{file}.{row['layer']}"
+        )
         verbs = [{"changed": "yes", "": ""}.get(row["verbs"][v], "no") for v in VERBS]
         keeps = ", ".join(row["keeps"]) if isinstance(row["keeps"], list) else row["keeps"]
-        cells = [f"{row['package']} {row['version']}", f"`{row['layer']}`", row["kind"],
+        cells = [f"{row['package']} {row['version']}", f"`{layer}`", row["kind"],
                  "" if row["eps"] is None else row["eps"], keeps, row["one value"],
                  row["mean 1e4"], row["float16"], ", ".join(row["audit"]), *verbs]  # fmt: skip
         lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
