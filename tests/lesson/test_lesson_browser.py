@@ -189,8 +189,36 @@ def test_the_python_lines_repeat_what_the_workbench_showed(
     with opened(browser) as page:
         page.goto(link)
         page.wait_for_selector(".arm")
-        assert page.locator(".arm").count() == 1
+        assert page.locator(".arms button").all_inner_texts() == ["1. layer norm", "Add an arm"]
         assert page.locator(".arm select").first.input_value() == "layer"
+
+
+def test_the_workbench_compares_all_arms_with_the_first(browser: Browser, server: Server) -> None:
+    slow, fast = {"norm": "batch", "learning_rate": 0.001}, {"norm": "batch", "learning_rate": 0.1}
+    state = json.dumps({"steps": 150, "seeds": 3, "arms": [slow, fast, fast]})
+    with opened(browser, accept_downloads=True) as page:
+        go(page, server, "bench")
+        page.get_by_label("A link or settings").fill("http://elsewhere.example/x")
+        page.keyboard.press("Enter")
+        page.get_by_text("That is no link to a workbench.").wait_for()
+        # The address of another computer's lesson stands before the settings.
+        page.get_by_label("A link or settings").fill(f"http://10.0.0.7:8000/#/bench?state={state}")
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="3. learning rate 0.1").click()
+        page.get_by_label("batch size").fill("7")
+        press(page, ".controls .primary", keyboard=False)
+        page.wait_for_selector(".ends", timeout=LONGEST)
+        rows = page.locator(".ends tbody tr").all_inner_texts()
+        names = [row.split("\t")[0] for row in rows]
+        assert names[0] == "1. learning rate 0.001, batch size 32"
+        assert names[2] == "3. learning rate 0.1, batch size 128"
+        assert "–" in rows[0]
+        for row in rows[1:]:
+            assert re.search(r"\+\d+(\.\d)? points \(\+\d+(\.\d)? to \+\d+(\.\d)?\)", row), row
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="PNG").click()
+        content = Path(saved.value.path()).read_bytes()
+        assert int.from_bytes(content[16:20]) == 1200  # a width for a report, whatever the window
 
 
 def test_a_reload_and_a_lost_connection_keep_what_is_finished(

@@ -2,6 +2,7 @@
 
 import type { Run } from "../live/run";
 import type { Arm, BenchSettings, TrialShown } from "../made/messages";
+import { t, tt, written, type Key } from "../words";
 
 export const PLAIN: Arm = { norm: "none", placement: "before", depth: 3, width: 64, activation: "relu", init: "torch", residual: 0, dropout: 0, eps: 1e-5, momentum: 0.1, optimizer: "sgd", learning_rate: 0.1, batch_size: 32, weight_decay: 0 };
 export const START: BenchSettings = { data: "digits", arms: [PLAIN, { ...PLAIN, norm: "batch" }], steps: 500, seeds: 5, seed: 0 };
@@ -61,6 +62,26 @@ export function idOf(arms: Arm[], place: number): string {
   return `${arms[place]?.norm ?? "none"}/${place + 1}`;
 }
 
+// Words before a knob's value; without, the value says enough.
+const KNOBS: { [key in keyof Arm]?: Key } = {
+  depth: "knob.depth", width: "knob.width", residual: "knob.residual", dropout: "knob.dropout",
+  momentum: "knob.momentum", learning_rate: "knob.rate", batch_size: "knob.batch", weight_decay: "knob.decay",
+};
+
+// Each arm's name: its number, and of all its knobs those that differ among the arms.
+export function namesOf(arms: Arm[]): string[] {
+  const keys = (Object.keys(PLAIN) as (keyof Arm)[]).filter((key) => arms.some((arm) => arm[key] !== arms[0]![key]));
+  const named = keys.length ? keys : (["norm"] as const);
+  const word = (arm: Arm, key: keyof Arm) => {
+    if (key === "norm") return tt(`arm.${arm.norm}`);
+    if (key === "placement") return tt(`placement.${arm.placement}`);
+    if (key === "eps") return `ε ${written(arm.eps)}`;
+    const name = KNOBS[key];
+    return name ? `${t(name)} ${written(arm[key] as number)}` : `${arm[key]}`;
+  };
+  return arms.map((arm, i) => `${i + 1}. ${named.map((key) => word(arm, key)).join(", ")}`);
+}
+
 // The Python lines that train the very same trials.
 export function python(bench: BenchSettings): string {
   const network = (arm: Arm) => {
@@ -93,14 +114,18 @@ export function python(bench: BenchSettings): string {
   ].join("\n");
 }
 
+// Every line has the settings of its arm, so that a file says by itself what it holds.
 export function csv(run: Run): string {
-  const lines = ["arm,seed,key,step,test_metric,test_loss,train_loss"];
+  const { arms, data } = run.settings as unknown as BenchSettings;
+  const knobs = Object.keys(PLAIN) as (keyof Arm)[];
+  const lines = [["arm,seed,key,step,test_metric,test_loss,train_loss,data", ...knobs].join(",")];
   run.trials.forEach((trial, at) => {
     const curve = run.curves[at];
     for (const place of trial.places) {
       curve?.step.forEach((step, i) => {
         const cells = [curve.metric[i]!, curve.testLoss[i]!, curve.trainLoss[i]!].map((v) => (Number.isFinite(v) ? `${v}` : ""));
-        lines.push([place.cell.arm, trial.seed, trial.key, step, ...cells].join(","));
+        const arm = arms[+place.cell.arm! - 1]!;
+        lines.push([place.cell.arm, trial.seed, trial.key, step, ...cells, data, ...knobs.map((key) => arm[key])].join(","));
       });
     }
   });

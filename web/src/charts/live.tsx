@@ -68,7 +68,7 @@ export function armCurves(run: Run, quantity: Quantity, of: (trial: TrialShown) 
   });
 }
 
-function aligned(arms: ArmCurve[]): uPlot.AlignedData {
+export function aligned(arms: ArmCurve[]): uPlot.AlignedData {
   const steps = [...new Set(arms.flatMap((arm) => arm.step))].sort((a, b) => a - b);
   const data: (number | null)[][] = [];
   for (const arm of arms) {
@@ -83,7 +83,7 @@ function highFor(box: HTMLElement): number {
   return box.clientWidth < 420 ? 230 : Math.round(290 * enlarged());
 }
 
-function options(box: HTMLElement, arms: Arm[], percent: boolean, most: number): uPlot.Options {
+export function options(box: HTMLElement, arms: Arm[], percent: boolean, most: number): uPlot.Options {
   const ink = getComputedStyle(box).getPropertyValue("--faint-ink").trim();
   const rule = getComputedStyle(box).getPropertyValue("--rule").trim();
   const series: uPlot.Series[] = [{}];
