@@ -170,16 +170,14 @@ def run(page: Page) -> str:
     return page.locator(".verdict h3").inner_text()
 
 
-def test_the_one_file_teaches_every_chapter(browser: Browser, folder: Path) -> None:
-    answers = []
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_one_file_teaches_every_chapter(browser: Browser, folder: Path, name: str) -> None:
     with opened(browser, viewport=DESKTOP) as page:
         ready(page, (folder / "lesson.html").as_uri())
-        for name in EXPERIMENTS:
-            tab(page, name)
-            answers.append(run(page))
-            assert page.locator(".verdict .predicted").count() == 1
-            assert page.locator(".verdict svg").count() >= 1
-    assert all(re.search(r"holds|does not hold|cannot tell", answer) for answer in answers)
+        tab(page, name)
+        assert re.search(r"holds|does not hold|cannot tell", run(page))
+        assert page.locator(".verdict .predicted").count() == 1
+        assert page.locator(".verdict svg").count() >= 1
 
 
 def test_pressed_again_the_device_takes_new_seeds(browser: Browser, files: str) -> None:
@@ -207,7 +205,7 @@ def test_the_workbench_trains_on_the_device(browser: Browser, files: str) -> Non
         ready(page, f"{files}/#/bench?state={state}")
         press(page, ".controls .primary", keyboard=True)
         page.wait_for_selector(".verdict", timeout=LONGEST)
-        assert "points of accuracy" in page.locator(".verdict").inner_text()
+        assert " points (" in page.locator(".verdict").inner_text()
 
 
 def test_it_works_without_a_network_after_the_first_visit(browser: Browser, files: str) -> None:

@@ -4,8 +4,10 @@
 import { afterEach, expect, test, vi } from "vitest";
 
 import { type Curve, rounded, stepsTo } from "../src/engine/curve";
+import type { Dataset } from "../src/engine/dataset";
 import { network } from "../src/engine/network";
-import { workers } from "../src/engine/pool";
+import { Pool, workers } from "../src/engine/pool";
+import type { ToWorker } from "../src/engine/session";
 import { evaluationSteps, keyOf, probeSteps, surveySteps, trial } from "../src/engine/trial";
 
 const TRIAL = trial({ network: network({ inputs: 1, hidden: [1], outputs: 2 }), steps: 100 });
@@ -55,4 +57,29 @@ test("what is measured is rounded to float32, all else stays", () => {
 test.each([[undefined, 2], [1, 1], [2, 2], [4, 3], [5, 4], [64, 4]])("a device of %s cores trains with %i workers", (hardwareConcurrency, count) => {
   vi.stubGlobal("navigator", { hardwareConcurrency });
   expect(workers()).toBe(count);
+});
+
+test("a worker makes place for a new one before it has left much behind", async () => {
+  const hired: { over: boolean }[] = [];
+  const hire = () => {
+    const worker = {
+      over: false,
+      onmessage: (_event: object) => {},
+      terminate: () => { worker.over = true; },
+      postMessage: (message: ToWorker) => {
+        if (message.type !== "train") return;
+        const { id } = message.order;
+        queueMicrotask(() => worker.onmessage({ data: { type: "curve", id, curve: { ...curve([], []), ended_at: id } } }));
+      },
+    };
+    hired.push(worker);
+    return worker as unknown as Worker;
+  };
+  const pool = new Pool({ float32: {} as WebAssembly.Module }, 2, hire);
+  const data = { name: TRIAL.data, features: ["x"], n_train: 1e6, task: "classification", classes: ["a", "b"], time_steps: TRIAL.network.time_steps } as unknown as Dataset;
+  const curves = await pool.train(Array(220).fill(TRIAL), { [TRIAL.data]: data });
+  expect(curves.map((one) => one.ended_at)).toEqual([...Array(220).keys()]);
+  expect(hired.length).toBeGreaterThan(4);
+  expect(hired.filter((worker) => !worker.over).length).toBe(2);
+  pool.close();
 });

@@ -10,6 +10,9 @@ import type { Trial } from "./trial";
 const TRIES = 3; // of a trial whose worker dies
 const SILENCE_MS = 30_000; // a worker that says nothing for so long is dead; browsers do not say so
 const LOOK_MS = 1000;
+// Trials after which a worker makes place for a new one. Browsers collect what a worker leaves behind
+// only at some 64 MB a worker: a tab grew by 3 MB with every run of the factory.
+const MOST = 50;
 
 export interface Watching {
   // The points since the place `first`, as they come. If a worker died they come again from 0 on.
@@ -42,6 +45,7 @@ interface Hand {
   task: Task | null;
   id: number;
   heard: number;
+  trials: number; // given to it so far
 }
 
 // Workers this device has cores for, one left for the page where there are more than two: it has
@@ -121,7 +125,7 @@ export class Pool {
   }
 
   private hired(): Hand {
-    const hand: Hand = { worker: this.hire(), knows: new Map(), task: null, id: -1, heard: 0 };
+    const hand: Hand = { worker: this.hire(), knows: new Map(), task: null, id: -1, heard: 0, trials: 0 };
     hand.worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.hear(hand, data);
     hand.worker.onerror = (event) => {
       event.preventDefault?.();
@@ -136,6 +140,7 @@ export class Pool {
     const { trial, data, place, job } = task;
     Object.assign(hand, { task, id: this.ids++, heard: Date.now() });
     task.tries++;
+    hand.trials++;
     if (hand.knows.get(trial.data) !== data) {
       hand.knows.set(trial.data, data);
       send(hand.worker, { type: "data", name: trial.data, data });
@@ -152,9 +157,16 @@ export class Pool {
     if (message.type === "shown" && !job.over) job.onShown?.(place, message.shown);
     if (message.type !== "curve" && message.type !== "failed") return;
     hand.task = null;
+    if (hand.trials >= MOST) this.replace(hand);
     if (message.type === "curve") finish(task, message.curve);
     else task.failed(new Error(message.why));
     this.assign();
+  }
+
+  private replace(hand: Hand): void {
+    this.hands.splice(this.hands.indexOf(hand), 1);
+    hand.worker.terminate();
+    this.hired();
   }
 
   // A worker is dead: another takes its trial, from the beginning.
