@@ -1,6 +1,6 @@
 // The workbench's arms: a row for each, the knobs of the one that is being dialled, and how all ended.
 
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 
 import { digits, shown } from "../charts/scale";
 import type { Run } from "../live/run";
@@ -46,6 +46,7 @@ function ArmKnobs({ arm, change }: { arm: Arm; change: (arm: Arm) => void }) {
 // One row for each arm; pressed, its knobs are below.
 export function Arms({ arms, change }: { arms: Arm[]; change: (arms: Arm[]) => void }) {
   const [asked, setAsked] = useState(0);
+  const adding = useRef<HTMLButtonElement>(null);
   const at = Math.min(asked, arms.length - 1);
   const names = namesOf(arms);
   const add = () => {
@@ -56,6 +57,7 @@ export function Arms({ arms, change }: { arms: Arm[]; change: (arms: Arm[]) => v
   const remove = () => {
     change(arms.filter((_, i) => i !== at));
     setAsked(Math.max(0, at - 1));
+    requestAnimationFrame(() => adding.current?.focus()); // the last one takes its button with it
   };
   return (
     <>
@@ -63,7 +65,7 @@ export function Arms({ arms, change }: { arms: Arm[]; change: (arms: Arm[]) => v
         {names.map((name, i) => (
           <button type="button" key={i} aria-pressed={i === at} onClick={() => setAsked(i)}>{name}</button>
         ))}
-        <button type="button" aria-disabled={arms.length >= MOST_ARMS} onClick={add}>{t("bench.add")}</button>
+        <button type="button" ref={adding} aria-disabled={arms.length >= MOST_ARMS} onClick={add}>{t("bench.add")}</button>
       </div>
       <fieldset class="arm">
         <legend>{names[at]}</legend>

@@ -22,7 +22,7 @@ function kept(): BenchSettings {
 export function Workbench() {
   const [bench, setBench] = useState<BenchSettings>(kept);
   const [quantity, setQuantity] = useState<Quantity>("metric");
-  const [copied, setCopied] = useState("");
+  const [said, setSaid] = useState(""); // of what was copied or pasted
   const experiment = useExperiment("bench", { ...bench });
   const { run } = experiment;
   const change = (next: Partial<BenchSettings>) => setBench({ ...bench, ...next });
@@ -45,7 +45,7 @@ export function Workbench() {
   const most = (run?.settings as BenchSettings | undefined)?.steps ?? bench.steps;
   const copy = async (what: string, text: string) => {
     await navigator.clipboard.writeText(text);
-    setCopied(what);
+    setSaid(what);
   };
   const save = async (shown: Run) => {
     const { data, seeds, seed } = shown.settings as unknown as BenchSettings;
@@ -55,7 +55,7 @@ export function Workbench() {
   const paste = (text: string) => {
     const linked = fromLink(text.slice(Math.max(0, text.indexOf("#"))));
     if (linked) setBench(linked);
-    setCopied(linked ? "pasted" : "none");
+    setSaid(linked ? "pasted" : "none");
   };
   return (
     <article class="chapter">
@@ -86,7 +86,7 @@ export function Workbench() {
         </Shown>
         <p class="controls">
           <label>{t("bench.paste")} <input class="field" type="text" value="" onChange={(event) => { paste(event.currentTarget.value); event.currentTarget.value = ""; }} /></label>
-          <span role="status" class="quiet">{copied && tt(`bench.copied.${copied}`)}</span>
+          <span role="status" class="quiet">{said && tt(`bench.said.${said}`)}</span>
         </p>
         <details>
           <summary>{t("bench.python")}</summary>

@@ -68,6 +68,12 @@ export function armCurves(run: Run, quantity: Quantity, of: (trial: TrialShown) 
   });
 }
 
+// The curves of a chart's arms in their order; an arm that has none yet has an empty one.
+export function curvesOf(run: Run | null, quantity: Quantity, arms: Arm[], of: (trial: TrialShown) => string[]): ArmCurve[] {
+  const found = run ? armCurves(run, quantity, of) : [];
+  return arms.map(({ id }) => found.find((arm) => arm.id === id) ?? { id, step: [], low: [], middle: [], high: [], runs: 0, diverged: 0 });
+}
+
 export function aligned(arms: ArmCurve[]): uPlot.AlignedData {
   const steps = [...new Set(arms.flatMap((arm) => arm.step))].sort((a, b) => a - b);
   const data: (number | null)[][] = [];
@@ -124,8 +130,7 @@ export function LiveChart(props: {
   useRun(run);
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
-  const found = run ? armCurves(run, props.quantity, props.of) : [];
-  const ordered = arms.map(({ id }) => found.find((arm) => arm.id === id) ?? { id, step: [], low: [], middle: [], high: [], runs: 0, diverged: 0 });
+  const ordered = curvesOf(run, props.quantity, arms, props.of);
   const drawn = looks(arms.map((arm) => arm.id));
   // The lines are made anew only where they change; their names are those of the key below.
   const signature = arms.map((arm) => arm.id).join("|") + most + percent;

@@ -5,7 +5,7 @@ import uPlot from "uplot";
 import type { Run } from "../live/run";
 import type { TrialShown } from "../made/messages";
 import { t } from "../words";
-import { armCurves, aligned, options, type Arm, type Quantity } from "./live";
+import { aligned, curvesOf, options, type Arm, type Quantity } from "./live";
 import { colorOf, looks, shapeOf } from "./looks";
 
 const WIDE = 1200;
@@ -19,12 +19,10 @@ export async function pictured(run: Run, quantity: Quantity, title: string, note
   box.style.width = `${WIDE}px`;
   document.body.append(box);
   const percent = quantity === "metric";
-  const found = armCurves(run, quantity, of);
-  const ordered = arms.map(({ id }) => found.find((arm) => arm.id === id) ?? { id, step: [], low: [], middle: [], high: [], runs: 0, diverged: 0 });
   const shown = options(box, arms, percent, most);
   const names = [t("chart.step"), title];
   shown.axes!.forEach((axis, i) => Object.assign(axis, { label: names[i], labelSize: 24, labelFont: "14px system-ui, sans-serif", font: "14px system-ui, sans-serif" }));
-  const plot = new uPlot({ ...shown, width: WIDE, height: HIGH }, aligned(ordered), box);
+  const plot = new uPlot({ ...shown, width: WIDE, height: HIGH }, aligned(curvesOf(run, quantity, arms, of)), box);
   await new Promise((drawn) => setTimeout(drawn)); // uPlot draws in a microtask of its own
   const canvas = onPaper(plot, box, title, note, arms);
   plot.destroy();

@@ -157,24 +157,24 @@ export class Pool {
     if (message.type === "shown" && !job.over) job.onShown?.(place, message.shown);
     if (message.type !== "curve" && message.type !== "failed") return;
     hand.task = null;
-    if (hand.trials >= MOST) this.replace(hand);
+    if (hand.trials >= MOST && this.dismiss(hand)) this.hired();
     if (message.type === "curve") finish(task, message.curve);
     else task.failed(new Error(message.why));
     this.assign();
   }
 
-  private replace(hand: Hand): void {
-    this.hands.splice(this.hands.indexOf(hand), 1);
+  // Let a worker go; false if it was let go before.
+  private dismiss(hand: Hand): boolean {
+    const place = this.hands.indexOf(hand);
+    if (place < 0) return false;
+    this.hands.splice(place, 1);
     hand.worker.terminate();
-    this.hired();
+    return true;
   }
 
   // A worker is dead: another takes its trial, from the beginning.
   private bury(hand: Hand, why: string): void {
-    const place = this.hands.indexOf(hand);
-    if (place < 0) return;
-    this.hands.splice(place, 1);
-    hand.worker.terminate();
+    if (!this.dismiss(hand)) return;
     const { task } = hand;
     if (task?.job.stopped) finish(task, notBegun(task.trial));
     else if (task && task.tries < TRIES) this.queue.unshift(task);

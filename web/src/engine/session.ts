@@ -35,13 +35,15 @@ interface Port {
   postMessage(message: FromWorker): void;
 }
 
-const { port1: here, port2: there } = new MessageChannel();
-
 // Let what has arrived be handled; a timer would wait 4 ms.
 function turn(): Promise<void> {
   return new Promise((resolve) => {
-    here.onmessage = () => resolve();
-    there.postMessage(null);
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
   });
 }
 
