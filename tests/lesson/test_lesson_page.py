@@ -209,16 +209,19 @@ def test_two_tabs_lose_nothing_of_each_other(browser: Browser, server: Server) -
         assert one.locator(".locked").count() == 1
 
 
+ARMS = ".arms button[aria-pressed]"
+
+
 def test_a_link_followed_in_the_workbench_is_taken(browser: Browser, server: Server) -> None:
     with opened(browser) as page:
         go(page, server, "bench")
-        assert page.locator(".arm").count() == 2
+        assert page.locator(ARMS).count() == 2
         page.evaluate("(state) => { location.hash = '#/bench?state=' + state; }", '{"arms":[{}]}')
-        page.wait_for_function("() => document.querySelectorAll('.arm').length === 1")
+        page.wait_for_function(f"() => document.querySelectorAll('{ARMS}').length === 1")
         page.goto("about:blank")
         page.goto(f"{server.address}/#/bench")
-        page.wait_for_selector(".arm")
-        assert page.locator(".arm").count() == 1  # as it was left
+        page.wait_for_selector(ARMS)
+        assert page.locator(ARMS).count() == 1  # as it was left
 
 
 @pytest.mark.parametrize(
@@ -227,7 +230,7 @@ def test_a_link_followed_in_the_workbench_is_taken(browser: Browser, server: Ser
 def test_a_broken_link_opens_a_workbench(browser: Browser, server: Server, state: str) -> None:
     with opened(browser) as page:
         go(page, server, f"bench?state={state}")
-        assert page.locator(".arm").count() >= 1
+        assert page.locator(ARMS).count() >= 1
         assert "Network(" in (page.locator("pre code").text_content() or "")
 
 
