@@ -1,0 +1,211 @@
+"""Convolutions on the tape.
+
+What leaves a convolution has a row for each position of each example, so that all operations after
+it work on that many rows, and are none of its business. Its own three are given examples:
+
+    CONVOLVE   patches of the input, some at a time, each times the weights; and it says how many
+               rows the operations after it have
+    POOL       mean or largest of a channel over some positions, or over all; and says the same
+    PLANE      layer, RMS or group norm over an example's channels and positions
+
+The data's rows hold an example's positions side by side, (height, width, channels); behind the
+first convolution every position is a row of its own, padded like all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from evenbatch.engine.conv import flattened, over_all
+from evenbatch.engine.layout import Field as F
+from evenbatch.engine.layout import Op
+from evenbatch.engine.network import Network
+from evenbatch.engine.operations import Builder, LinearSlot
+from evenbatch.kernels._jit import kernel
+from evenbatch.kernels._lanes import PAD, padded
+from evenbatch.kernels.engine import convolution, matmul, planes
+from evenbatch.kernels.engine.convolution import Window
+
+GATHERED = 16_384
+"""Numbers of all patches that are gathered for one product."""
+FEWEST = 32
+"""Patches for one product at least: each adds to all weights' gradients."""
+
+
+def widest_example(network: Network) -> int:
+    """The most numbers that an example has in a layer behind a convolution, padding too."""
+    return max(
+        (stage.between * padded(stage.conv.channels) for stage in network.stages), default=0
+    )
+
+
+def _patches(slot: LinearSlot) -> int:
+    return max(FEWEST, GATHERED // padded(slot.inputs) // 8 * 8)
+
+
+def room_for_patches(build: Builder, linears: Iterable[LinearSlot]) -> int:
+    """Where all convolutions gather their patches, and the gradient of their weights by some of
+    them."""
+    return build.take(
+        max(
+            (
+                _patches(slot) * padded(slot.inputs) + PAD + slot.size
+                for slot in linears
+                if slot.places > 1 or slot.kernel
+            ),
+            default=0,
+        )
+    )
+
+
+def linear(
+    build: Builder, slot: LinearSlot, src: int, layer: int, need_dx: bool
+) -> tuple[int, int]:
+    """The product of any layer but a recurrent one; returns where its input and the product lie."""
+    net, plane = build.network, build.plane
+    if layer < len(net.stages):
+        stage = net.stages[layer]
+        row, pixel = padded(net.inputs), stage.channels
+        if plane:
+            pixel = padded(stage.channels)
+            row = stage.before * pixel
+        build.plane = (stage.window.out_height, stage.window.out_width)
+        return src, _convolve(build, slot, stage.window, src, row, pixel, need_dx)
+    if not plane:
+        return src, build.product(src, slot, need_dx)
+    # The first layer without positions.
+    last = net.stages[-1]
+    if net.flatten:
+        build.plane, pixel = None, padded(last.conv.channels)
+        window = flattened(last).window
+        z = _convolve(build, slot, window, src, last.positions * pixel, pixel, need_dx)
+        build.count_at = -1
+        return src, z
+    src = _pool(build, src, last.conv.channels, over_all(plane), largest=False)
+    build.plane, build.count_at = None, -1
+    return src, build.product(src, slot, need_dx)
+
+
+def pooled(build: Builder, src: int, layer: int) -> int:
+    """What leaves a layer: where it is a convolution with a pool, what the pool makes of it."""
+    stages = build.network.stages
+    if layer >= len(stages) or stages[layer].pool is None:
+        return src
+    conv, window = stages[layer].conv, stages[layer].pool
+    assert window is not None
+    return _pool(build, src, conv.channels, window, largest=conv.pool == "max")
+
+
+def _convolve(
+    build: Builder, slot: LinearSlot, window: Window, src: int, row: int, pixel: int, need_dx: bool
+) -> int:
+    count = build.take(1)
+    dst = build.matrix(slot.outputs)
+    build.emit(
+        Op.CONVOLVE, src, dst, slot.outputs, stride_in=row, a=slot.weight, b=slot.inputs,
+        c=build.patches, e=count, need_dx=need_dx, count=-1, pixel=pixel,
+        channels=slot.inputs // slot.places, patches=_patches(slot), **window._asdict(),
+    )  # fmt: skip
+    build.count_at = count
+    return dst
+
+
+def _pool(build: Builder, src: int, columns: int, window: Window, largest: bool) -> int:
+    count = build.take(1)
+    build.plane = (window.out_height, window.out_width)
+    dst = build.matrix(columns)
+    build.emit(
+        Op.POOL, src, dst, columns, e=count, code=largest, count=-1, **window._asdict()
+    )
+    build.count_at = count
+    return dst
+
+
+@kernel
+def _window(ops, i):
+    return Window(
+        ops[i, F.HEIGHT], ops[i, F.WIDTH], ops[i, F.KERNEL_HEIGHT], ops[i, F.KERNEL_WIDTH],
+        ops[i, F.GAP], ops[i, F.TOP], ops[i, F.LEFT], ops[i, F.OUT_HEIGHT], ops[i, F.OUT_WIDTH],
+    )  # fmt: skip
+
+
+@kernel
+def forward(ops, slopes, i, theta, ws, examples, eps):
+    """One of the three operations."""
+    op, src, dst, stride = ops[i, F.OP], ops[i, F.SRC], ops[i, F.DST], ops[i, F.STRIDE]
+    a, b, c, e = ops[i, F.A], ops[i, F.B], ops[i, F.C], ops[i, F.E]
+    window = _window(ops, i)
+    if op == Op.PLANE:
+        planes.plane_normalize(
+            ws, src, dst, examples, window.height * window.width, stride, ops[i, F.COLUMNS],
+            ops[i, F.CODE], e, theta, a, b, c, eps, slopes[i],
+        )  # fmt: skip
+        return
+    rows = examples * window.out_height * window.out_width
+    ws[e] = rows
+    if op == Op.POOL:
+        convolution.pool(ws, src, dst, examples, stride, window, ops[i, F.CODE])
+        return
+    wide = (b + PAD - 1) // PAD * PAD
+    for first in range(0, rows, ops[i, F.PATCHES]):
+        last = min(first + ops[i, F.PATCHES], rows)
+        convolution.gather_patches(
+            ws, src, ops[i, F.STRIDE_IN], ops[i, F.PIXEL], ops[i, F.CHANNELS], window, first, last,
+            c, wide,
+        )  # fmt: skip
+        matmul.product(ws, c, wide, theta, a, ws, dst + first * stride, last - first, stride, b)
+
+
+@kernel
+def backward(ops, slopes, i, theta, grad, ws, examples, d, dx, scratch):
+    """The same on the way back: the gradient by the output lies at d. Returns whether that by the
+    input lies at dx; else it has taken d's place, or nobody wants it."""
+    op, src, dst, stride = ops[i, F.OP], ops[i, F.SRC], ops[i, F.DST], ops[i, F.STRIDE]
+    window = _window(ops, i)
+    if op == Op.PLANE:
+        planes.plane_backward(
+            ws, d, src, examples, window.height * window.width, stride, ops[i, F.COLUMNS],
+            ops[i, F.CODE], ops[i, F.E], theta, ops[i, F.A], ops[i, F.B], grad, ops[i, F.C],
+            slopes[i],
+        )  # fmt: skip
+        return False
+    if op == Op.POOL:
+        convolution.pool_backward(ws, d, src, dst, dx, examples, stride, window, ops[i, F.CODE])
+        return True
+    _convolve_backward(ops, i, theta, grad, ws, examples, d, dx, scratch, window)
+    return ops[i, F.NEED_DX] > 0
+
+
+@kernel
+def _convolve_backward(ops, i, theta, grad, ws, examples, d, dx, scratch, window):
+    src, row, pixel = ops[i, F.SRC], ops[i, F.STRIDE_IN], ops[i, F.PIXEL]
+    weight, depth, patches = ops[i, F.A], ops[i, F.B], ops[i, F.C]
+    stride, columns, channels = ops[i, F.STRIDE], ops[i, F.COLUMNS], ops[i, F.CHANNELS]
+    wide = (depth + PAD - 1) // PAD * PAD
+    part = patches + ops[i, F.PATCHES] * wide + PAD
+    rows = examples * window.out_height * window.out_width
+    if ops[i, F.NEED_DX]:
+        matmul.transpose(theta, weight, stride, ws, scratch, wide, depth, columns)
+        convolution.clear(ws, dx, examples * row)
+    for first in range(0, rows, ops[i, F.PATCHES]):
+        last = min(first + ops[i, F.PATCHES], rows)
+        here = d + first * stride
+        convolution.gather_patches(
+            ws, src, row, pixel, channels, window, first, last, patches, wide
+        )
+        if first == 0:
+            matmul.product_transposed(
+                ws, patches, wide, ws, here, grad, weight, depth, stride, last - first
+            )
+        else:
+            matmul.product_transposed(
+                ws, patches, wide, ws, here, ws, part, depth, stride, last - first
+            )
+            convolution.add_to(grad, weight, ws, part, depth * stride)
+        if ops[i, F.NEED_DX]:
+            matmul.product(ws, here, stride, ws, scratch, ws, patches, last - first, wide, columns)
+            convolution.add_patches(
+                ws, dx, row, pixel, channels, window, first, last, patches, wide
+            )
+    if ops[i, F.NEED_DX]:
+        convolution.clear_padding(ws, dx, examples * row // pixel, pixel, channels)
