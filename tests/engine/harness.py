@@ -71,7 +71,7 @@ def sequences(
 
 
 def planes(data: Dataset, *shape: int) -> Dataset:
-    """The same examples, their columns taken for positions (the last number is that of channels)."""
+    """The same examples, their columns taken for positions; the last number is the channels'."""
     return replace(data, name=f"{data.name}-{'x'.join(map(str, shape))}", shape=shape)
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
+from evenbatch.data.dataset import Dataset
 from evenbatch.engine.settings import SettingError, choose, plain, whole
 from evenbatch.kernels.engine.convolution import Window
 
@@ -102,6 +103,23 @@ def layers(given: Any) -> tuple[Conv, ...]:
     return tuple(found)
 
 
+def of_positions(settings: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
+    """What settings of a `Network` with convolutions take from the data: its shape.
+
+    Raises:
+        SettingError: the data's columns are not positions.
+    """
+    if not settings.get("conv"):
+        return {}
+    if not data.shape:
+        raise SettingError(
+            f"conv is given, but the columns of {data.name!r} are not positions: leave it out, or "
+            "use digits, mnist1d or mnist, or say how they lie with Dataset(…, shape=(height, "
+            "width, channels))"
+        )
+    return {"shape": data.shape}
+
+
 def as_dicts(conv: tuple[Conv, ...]) -> list[dict[str, Any]]:
     """Convolutions as plain values; `layers` is the way back."""
     return [asdict(layer) for layer in conv]
@@ -172,7 +190,9 @@ def stages(conv: tuple[Conv, ...], shape: tuple[int, ...]) -> tuple[Stage, ...]:
     channels = shape[-1]
     for i, layer in enumerate(conv):
         assert layer.padding is not None
-        window = _window(f"conv[{i}]", "kernel", plane, flat, layer.kernel, layer.stride, layer.padding)
+        window = _window(
+            f"conv[{i}]", "kernel", plane, flat, layer.kernel, layer.stride, layer.padding
+        )
         pool = None
         if layer.pool != "none":
             out = window.out_height, window.out_width
@@ -207,4 +227,6 @@ def over_all(plane: tuple[int, int]) -> Window:
 def flattened(stage: Stage) -> Stage:
     """The linear layer behind a convolution that gets all its positions, as a convolution."""
     window = over_all(stage.plane)
-    return replace(stage, channels=stage.conv.channels, places=stage.plane, window=window, pool=None)
+    return replace(
+        stage, channels=stage.conv.channels, places=stage.plane, window=window, pool=None
+    )

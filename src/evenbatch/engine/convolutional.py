@@ -34,9 +34,7 @@ FEWEST = 32
 
 def widest_example(network: Network) -> int:
     """The most numbers that an example has in a layer behind a convolution, padding too."""
-    return max(
-        (stage.between * padded(stage.conv.channels) for stage in network.stages), default=0
-    )
+    return max((stage.between * padded(stage.conv.channels) for stage in network.stages), default=0)
 
 
 def _patches(slot: LinearSlot) -> int:
@@ -114,9 +112,7 @@ def _pool(build: Builder, src: int, columns: int, window: Window, largest: bool)
     count = build.take(1)
     build.plane = (window.out_height, window.out_width)
     dst = build.matrix(columns)
-    build.emit(
-        Op.POOL, src, dst, columns, e=count, code=largest, count=-1, **window._asdict()
-    )
+    build.emit(Op.POOL, src, dst, columns, e=count, code=largest, count=-1, **window._asdict())
     build.count_at = count
     return dst
 

@@ -190,9 +190,9 @@ class Mode(IntEnum):
 
 
 class Op(IntEnum):
-    """Operations of a tape. What those from ORDER to SHARE do, which belong to a layer that runs over
-    time, is said in `evenbatch.engine.recurrent`; what the three after them do, on examples that
-    have positions, in `evenbatch.engine.convolutional`."""
+    """Operations of a tape. What those from ORDER to SHARE do, which belong to a layer that runs
+    over time, is said in `evenbatch.engine.recurrent`; what the three after them do, on examples
+    that have positions, in `evenbatch.engine.convolutional`."""
 
     PRODUCT = 0
     ACTIVATE = 1

@@ -93,7 +93,8 @@ class Network:
 
     >>> Network(inputs=64, hidden=(32, 32), outputs=10, norm="batch").depth
     2
-    >>> Network(inputs=64, hidden=(), outputs=10, conv=(16, Conv(32, stride=2)), shape=(8, 8, 1)).depth
+    >>> conv = (16, Conv(32, stride=2))
+    >>> Network(inputs=64, hidden=(), outputs=10, conv=conv, shape=(8, 8, 1)).depth
     2
     >>> Network(inputs=64, hidden=(32,), outputs=10, norm="bach")
     Traceback (most recent call last):
@@ -215,7 +216,7 @@ class Network:
 
     @property
     def multiplications(self) -> int:
-        """What a forward pass over one example multiplies, in its convolutions and linear layers."""
+        """Multiplications of a forward pass over one example, in convolutions and linear layers."""
         found, widths = 0, (self.inputs, *self.hidden, self.outputs)
         for stage in self.stages:
             found += stage.between * stage.inputs * stage.conv.channels

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import initialize, loop
+from evenbatch.engine.conv import of_positions
 from evenbatch.engine.curve import PROBE_FIELDS, Curve, Probes, Weights
 from evenbatch.engine.feed import Feed
 from evenbatch.engine.landscape import LANDSCAPE_STEPS, landscape
@@ -35,8 +36,8 @@ from evenbatch.kernels import _clock
 from evenbatch.kernels._lanes import padded
 
 EVALUATION_ROWS = 128
-"""Test rows evaluated at a time, where the batch is not larger; of a network with convolutions, whose
-rows have many positions, an eighth."""
+"""Test rows evaluated at a time, where the batch is not larger; of a network with convolutions,
+whose rows have many positions, an eighth."""
 MOST_ROWS = 1 << 24
 """A number of rows lies in the workspace as a float32 where examples have positions."""
 
@@ -93,16 +94,10 @@ def check_fit(trial: Trial, data: Dataset) -> None:
             f"the network has time_steps={net.time_steps} but data set {data.name!r} {found}; use "
             f"Network(time_steps={data.time_steps}, …)"
         )
+    of_positions({"conv": net.conv}, data)
     if net.conv and net.shape != data.shape:
         found = f"has shape={data.shape}; use Network(shape={data.shape}, …)"
-        if not data.shape:
-            found = (
-                "has no shape: its columns are not positions. Leave conv out, or use digits, "
-                "mnist1d or mnist, or Dataset(…, shape=(height, width, channels))"
-            )
-        raise SettingError(
-            f"the network has shape={net.shape} but data set {data.name!r} {found}"
-        )
+        raise SettingError(f"the network has shape={net.shape} but data set {data.name!r} {found}")
     if net.outputs != data.n_outputs:
         what = "classes" if data.task == "classification" else "targets"
         raise SettingError(
