@@ -72,6 +72,7 @@ GOALS = {
     "medium": Goals(8, 2.7, 0.85),
     "deep": Goals(None, 5, 0.85),
     "conv": Goals(15, 2, None),
+    "wide-conv": Goals(15, 2, None),
 }
 
 

@@ -80,10 +80,16 @@ SMALL = Workload("16-32-32-32-4, batch 32", 16, (32, 32, 32), 4, 32)
 MEDIUM = Workload("40-100-100-100-10, batch 100", 40, (100, 100, 100), 10, 100)
 DEEP = Workload("50 layers x 64, batch 100", 64, (64,) * 50, 10, 100, trials=16)
 CONV = Workload(
-    "8 x 8, convolutions of 16, 32, 32 channels, batch 32", 64, (), 10, 32, trials=32,
+    "8 x 8, convolutions 16, 16/2, 32/2, batch 32", 64, (), 10, 32, trials=32,
+    conv=((16, 1), (16, 2), (32, 2)), side=8,
+)  # fmt: skip
+WIDE_CONV = Workload(
+    "8 x 8, convolutions 16, 32/2, 32, batch 32", 64, (), 10, 32, trials=32,
     conv=((16, 1), (32, 2), (32, 1)), side=8,
 )  # fmt: skip
-WORKLOADS = {"small": SMALL, "medium": MEDIUM, "deep": DEEP, "conv": CONV}
+WORKLOADS = {
+    "small": SMALL, "medium": MEDIUM, "deep": DEEP, "conv": CONV, "wide-conv": WIDE_CONV,
+}  # fmt: skip
 
 
 class Runner(Protocol):

@@ -153,7 +153,8 @@ def test_norms_over_positions(channels: int, groups: int, center: bool, offset: 
     rstd = 1 / np.sqrt(((parts - mean) ** 2).mean(axis=(1, 3), keepdims=True) + np.float32(eps))
     naive = ((parts - mean) * rstd).reshape(z.shape) * gamma + beta
     naive = np.where(naive > 0, naive, np.float32(slope) * naive)
-    assert np.abs(found[0] - exact[0]).max() <= 2 * np.abs(naive - exact[0]).max() + FLOOR
+    floor = FLOOR + 6e-8 * offset  # half a unit in the last place of the mean
+    assert np.abs(found[0] - exact[0]).max() <= 2 * np.abs(naive - exact[0]).max() + floor
     if offset == 0:
         for value, truth in zip(found[1:], exact[1:], strict=True):
             assert np.abs(value - truth).max() <= 1e-5 * max(1.0, np.abs(truth).max())

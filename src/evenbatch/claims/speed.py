@@ -74,11 +74,9 @@ def race_study(
     Args:
         data: the data set.
         norm: normalizer of the second arm: "batch", "layer", "rms" or "group".
-        depth, width: hidden layers and the width of each; 3 of them if left out, or with
-            convolutions none.
+        depth, width: hidden layers (3; behind convolutions none) and the width of each.
         steps: budget of a run, in minibatches.
-        seeds, tuning: measurement and tuning seeds.
-        seed: the first measurement seed.
+        seeds, tuning, seed: measurement and tuning seeds; and the first measurement seed.
         rates: learning rates to try; if left out, half decades from 0.001 to 1, continued until
             each arm's best lies inside, then quarter decades around it.
         goal: the metric to reach; if left out, chosen by a rule that does not know the arms.
@@ -101,14 +99,9 @@ def race_study(
     if norm == "none":
         raise SettingError("norm is 'none', as the other arm's; use batch, layer, rms or group")
     least = 0 if settings.get("conv") else 1
-    if depth is None:
-        depth = 3 * least
-    limits = {
-        "seeds": (seeds, 1, MOST_SEEDS),
-        "tuning": (tuning, 1, MOST_SEEDS),
-        "depth": (depth, least, 200),
-    }
-    for name, (value, low, most) in limits.items():
+    depth = 3 * least if depth is None else depth
+    limits = {"seeds": (seeds, 1, MOST_SEEDS), "tuning": (tuning, 1, MOST_SEEDS)}
+    for name, (value, low, most) in (limits | {"depth": (depth, least, 200)}).items():
         if not low <= value <= most:
             raise SettingError(f"{name} is {value}; it must be from {low} to {most}")
     for rate in rates:
