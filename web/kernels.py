@@ -143,7 +143,7 @@ def without_copies() -> None:
 
 def without_convolutions() -> None:
     """A page has no networks with convolutions, so their operations do nothing."""
-    from evenbatch.engine import convolutional
+    from evenbatch.engine import convolving
     from evenbatch.kernels._jit import kernel
 
     @kernel
@@ -154,7 +154,7 @@ def without_convolutions() -> None:
     def backward(ops, slopes, i, theta, grad, ws, examples, d, dx, scratch):
         return False
 
-    convolutional.forward, convolutional.backward = forward, backward
+    convolving.forward, convolving.backward = forward, backward
 
 
 def entries(name: str) -> dict[str, tuple[Any, list[Any], list[str]]]:

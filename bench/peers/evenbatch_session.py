@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.peers.work import Floats, Workload, dataset
 from evenbatch.data.dataset import Dataset
-from evenbatch.engine import Network, Session, Trial, cores
+from evenbatch.engine import Conv, Network, Session, Trial, cores
 
 ENDLESS = 10_000_000
 
@@ -25,7 +25,7 @@ def bench_trials(work: Workload, trials: range, seed: int, steps: int) -> list[T
     network = Network(
         inputs=work.inputs, hidden=work.hidden, outputs=work.outputs, activation="relu",
         norm="batch", placement="before", init="torch",
-        conv=[{"channels": channels, "stride": stride} for channels, stride in work.conv],
+        conv=tuple(Conv(channels, stride=stride) for channels, stride in work.conv),
         shape=(work.side, work.side, 1) if work.conv else (),
     )  # fmt: skip
     return [

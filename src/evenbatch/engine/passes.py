@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from evenbatch.engine import convolutional
+from evenbatch.engine import convolving
 from evenbatch.engine.layout import Field as F
 from evenbatch.engine.layout import Hyper, Mode, Op, Plan
 from evenbatch.kernels._jit import kernel
@@ -77,7 +77,7 @@ def forward(program, theta, running, ws, rows, mode, step):
             on = np.int64(ws[ops[i, F.COUNT] + 1])
             recurrence.move_rows(ws, src, dst, on, n, stride, a, False)
         elif op >= Op.CONVOLVE:
-            convolutional.forward(ops, slopes, i, theta, ws, n, eps)
+            convolving.forward(ops, slopes, i, theta, ws, n, eps)
 
 
 @kernel
@@ -132,7 +132,7 @@ def backward(program, theta, grad, ws, rows):
             recurrence.move_rows(ws, d, b, on, n, stride, a, True)
         elif op == Op.SHARE:
             recurrence.share_gradient(grad, a, b, ws, c, code)
-        elif op >= Op.CONVOLVE and convolutional.backward(
+        elif op >= Op.CONVOLVE and convolving.backward(
             ops, slopes, i, theta, grad, ws, n, d, other, plan[Plan.TRANSPOSE]
         ):
             d, other = other, d

@@ -36,7 +36,7 @@ from evenbatch.data import (
 from evenbatch.data.errors import did_you_mean, listed
 from evenbatch.data.table.options import make
 from evenbatch.engine import Network, SettingError, Trial
-from evenbatch.engine.conv import layers
+from evenbatch.engine.conv import Conv, layers
 from evenbatch.engine.state import check_fit
 from evenbatch.protocol.verdict import ExperimentError
 from evenbatch.sweeps.grid import Axes, Grid
@@ -58,7 +58,7 @@ _ELSEWHERE = {
     ("trial", "seed"): "write seeds = … at the top of the file, before any [table]",
 }
 _NETWORK = Network(inputs=4, hidden=(4,), outputs=2)
-_WITH_CONV = replace(_NETWORK, conv=(1,), shape=(4, 1))
+_WITH_CONV = replace(_NETWORK, conv=(Conv(1),), shape=(4, 1))
 _BASE: dict[str, Any] = {"network": _NETWORK, "trial": Trial(_NETWORK)}
 
 
@@ -102,15 +102,15 @@ class _Reader:
     def grid(self) -> Grid:
         """Everything read and checked."""
         self.check_names((), self.content, _TOP)
-        tables = {name: self.table(name) for name in ("network", "trial")}
-        if "conv" in tables["network"]:
-            tables["network"].setdefault("hidden", ((),))
-        if "hidden" not in tables["network"]:
+        network, trial = (self.table(name) for name in ("network", "trial"))
+        if "conv" in network:
+            network = {"hidden": ((),), **network}
+        if "hidden" not in network:
             raise self.error(
                 "[network] needs hidden, the width of each hidden layer: hidden = [64, 64]",
                 *(["network"] if "network" in self.content else []),
             )
-        grid = Grid(self.datasets(), tables["network"], tables["trial"], self.seeds())
+        grid = Grid(self.datasets(), network, trial, self.seeds())
         if len(grid) > MOST:
             raise self.error(f"these are {len(grid):,} trials; at most {MOST:,} fit one sweep")
         self.check_combinations(grid)
