@@ -54,8 +54,8 @@ def test_a_race_of_convolutions(tmp_path: Path) -> None:
         "convolutions (4 of kernel 3, max pool 2; 4 of kernel 3, max pool 2) relu units"
         in plain(result.stdout)
     )
-    trials = json.loads(file.read_text())["trials"].values()
-    assert {len(trial["network"]["conv"]) for trial in trials} == {2}
+    [found] = json.loads(file.read_text())["experiments"]
+    assert [one["channels"] for one in found["shared"]["network"]["conv"]] == [4, 4]
 
 
 @pytest.mark.parametrize(
