@@ -82,6 +82,9 @@ def unusual() -> dict[str, tuple[Trial, Dataset]]:
         "pool with rest": trial(IMAGE, {"conv": (Conv(5, pool="max", window=4), 6)}),
         "average with rest": trial(LINE, {"conv": (Conv(5, pool="average", window=3), 6)}),
         "one position": trial(point, batch | {"conv": (6, 6)}),
+        "one position, flattened": trial(
+            point, {"conv": (Conv(70, kernel=1),), "flatten": True, "hidden": (70,)}
+        ),
         "taller than wide": trial(tall, batch | {"conv": (6, Conv(6, pool="max"), 6)}),
         "residual": trial(IMAGE, batch | {"conv": (8, 8, 8, 8, 8), "residual": 2}),
         "residual, flat": trial(

@@ -122,6 +122,19 @@ def test_pool(name: str, channels: int, largest: bool) -> None:
     np.testing.assert_allclose(given, wanted, rtol=1e-6)
 
 
+@pytest.mark.parametrize("largest", [True, False])
+def test_a_pool_hides_no_nan(largest: bool) -> None:
+    """A run that diverges must be seen to."""
+    window = POOLS["2 by 2"]
+    x = np.zeros((1, 24, 16), np.float32)
+    x[0, (0, 3, 12, 17), 5] = np.nan  # in each corner of some window
+    ws = np.concatenate([x.ravel(), np.zeros(6 * 16, np.float32)])
+    cached(convolution.pool)(ws, 0, x.size, 1, 16, window, largest)
+    found = ws[x.size :].reshape(6, 16)
+    assert np.isnan(found[:, 5]).tolist() == [True, True, True, False, True, False]
+    assert not np.isnan(found[:, :5]).any()
+
+
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize(("channels", "groups"), [(5, 1), (6, 3), (20, 20), (32, 4)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -222,11 +222,3 @@ def _window(
 def over_all(plane: tuple[int, int]) -> Window:
     """One window over all positions: of a global pool, and of a linear layer behind positions."""
     return Window(*plane, *plane, 1, 0, 0, 1, 1)
-
-
-def flattened(stage: Stage) -> Stage:
-    """The linear layer behind a convolution that gets all its positions, as a convolution."""
-    window = over_all(stage.plane)
-    return replace(
-        stage, channels=stage.conv.channels, places=stage.plane, window=window, pool=None
-    )

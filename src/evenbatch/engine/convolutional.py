@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evenbatch.engine.conv import flattened, over_all
+from evenbatch.engine.conv import over_all
 from evenbatch.engine.layout import Op
 from evenbatch.engine.network import Network
 from evenbatch.engine.operations import Builder, LinearSlot
@@ -66,18 +66,15 @@ def linear(
             row = stage.before * pixel
         build.plane = (stage.window.out_height, stage.window.out_width)
         return src, _convolve(build, slot, stage.window, src, row, pixel, need_dx)
-    if not plane:
-        return src, build.product(src, slot, need_dx)
-    # The first layer without positions.
-    last = net.stages[-1]
-    if net.flatten:
-        build.plane, pixel = None, padded(last.conv.channels)
-        window = flattened(last).window
-        z = _convolve(build, slot, window, src, last.positions * pixel, pixel, need_dx)
+    if plane and slot.places > 1:  # all positions flattened: a window over all of them
+        build.plane, pixel = None, padded(slot.inputs // slot.places)
+        z = _convolve(build, slot, over_all(plane), src, slot.places * pixel, pixel, need_dx)
         build.count_at = -1
         return src, z
-    src = _pool(build, src, last.conv.channels, over_all(plane), largest=False)
-    build.plane, build.count_at = None, -1
+    if plane:
+        if plane != (1, 1):
+            src = _pool(build, src, slot.inputs, over_all(plane), largest=False)
+        build.plane, build.count_at = None, -1
     return src, build.product(src, slot, need_dx)
 
 

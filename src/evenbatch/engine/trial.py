@@ -59,7 +59,7 @@ class Trial:
             trial's `batch_size`. The test set is cut into batches in its own order. What is left
             over is a smaller batch of its own; in a batch of one the variance is 0, so every
             normalized value is beta.
-        probe_every: steps between probes of the layers; 0 for none.
+        probe_every: steps between probes of the layers; 0 for none, as with convolutions.
         landscape_every: steps between surveys of the loss along the gradient (`Curve.landscape`); 0
             for none. Each costs about as much as ten steps.
         dtype: precision of weights, activations and data: "float32", or "float64" (for checking;

@@ -194,7 +194,8 @@ def pool(ws, src, dst, examples, stride, window, largest):
                         for kx in range(window.kernel_width):
                             value = load(ws, at)
                             if largest:
-                                found = positive(value - found, value, found)
+                                # The difference is NaN, or 0: what is no number stays none.
+                                found = positive(value - found, value, found + (value - value))
                             elif ky + kx > 0:
                                 found = found + value
                             at += stride
