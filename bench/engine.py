@@ -71,6 +71,8 @@ GOALS = {
     "small": Goals(80, 4, None),
     "medium": Goals(8, 2.7, 0.85),
     "deep": Goals(None, 5, 0.85),
+    "conv": Goals(15, 2, None),
+    "wide-conv": Goals(15, 2, None),
 }
 
 

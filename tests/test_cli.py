@@ -45,6 +45,35 @@ def plain(text: str) -> str:
 # What it does.
 
 
+def test_a_race_of_convolutions(tmp_path: Path) -> None:
+    quick = ("--steps", "40", "--lr-grid", "0.1,1", "--seeds", "5", "--store", "off")
+    file = tmp_path / "r.json"
+    result = evenbatch("race", "--conv", "4,4", "--pool", "max", *quick, "--json", file)
+    assert result.exit_code == 0, result.output
+    assert (
+        "convolutions (4 of kernel 3, max pool 2; 4 of kernel 3, max pool 2) relu units"
+        in plain(result.stdout)
+    )
+    [found] = json.loads(file.read_text())["experiments"]
+    assert [one["channels"] for one in found["shared"]["network"]["conv"]] == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (("--conv", "16,x"), "--conv: 'x' is no number of channels; write it like --conv 16,32"),
+        (("--conv", "16", "--data", "cookies"), "the columns of 'cookies' are not positions"),
+        (("--conv", "8", "--kernel", "9", "--stride", "9", "--data", "stories"), "not positions"),
+        (("--conv", "8,8,8,8,8", "--pool", "max"), "conv[3]: window is 2, but only 1 × 1"),
+    ],
+)
+def test_convolutions_that_cannot_be(options: tuple[str, ...], wanted: str) -> None:
+    result = evenbatch("race", *options, "--store", "off")
+    assert result.exit_code != 0
+    assert wanted in plain(result.output)
+    assert "Traceback" not in result.output
+
+
 def test_version() -> None:
     result = evenbatch("--version")
     assert (result.exit_code, result.stdout) == (0, f"evenbatch {__version__}\n")

@@ -141,6 +141,22 @@ def without_copies() -> None:
     matmul._packed = by_tiles
 
 
+def without_convolutions() -> None:
+    """A page has no networks with convolutions, so their operations do nothing."""
+    from evenbatch.engine import convolving
+    from evenbatch.kernels._jit import kernel
+
+    @kernel
+    def forward(ops, slopes, i, theta, ws, examples, eps):
+        pass
+
+    @kernel
+    def backward(ops, slopes, i, theta, grad, ws, examples, d, dx, scratch):
+        return False
+
+    convolving.forward, convolving.backward = forward, backward
+
+
 def entries(name: str) -> dict[str, tuple[Any, list[Any], list[str]]]:
     """By export: its kernel, the types of its arguments and their names."""
     import draws
@@ -385,6 +401,7 @@ def build_here(folder: Path) -> None:
     llvm.initialize_all_asmprinters()
     capture()
     without_copies()
+    without_convolutions()
     for name in TYPES:
         code = compiled(name)
         link(code, folder / f"kernels-{name}.wasm", list(entries(name)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.peers.work import Floats, Workload, dataset
 from evenbatch.data.dataset import Dataset
-from evenbatch.engine import Network, Session, Trial, cores
+from evenbatch.engine import Conv, Network, Session, Trial, cores
 
 ENDLESS = 10_000_000
 
@@ -25,6 +25,8 @@ def bench_trials(work: Workload, trials: range, seed: int, steps: int) -> list[T
     network = Network(
         inputs=work.inputs, hidden=work.hidden, outputs=work.outputs, activation="relu",
         norm="batch", placement="before", init="torch",
+        conv=tuple(Conv(channels, stride=stride) for channels, stride in work.conv),
+        shape=(work.side, work.side, 1) if work.conv else (),
     )  # fmt: skip
     return [
         Trial(
@@ -41,8 +43,9 @@ def bench_data(work: Workload) -> Dataset:
     features = tuple(f"x{column}" for column in range(work.inputs))
     classes = tuple(f"class {label}" for label in range(work.outputs))
     return Dataset(
-        "bench", "classification", rows, labels, rows[:100], labels[:100], features, classes
-    )
+        "bench", "classification", rows, labels, rows[:100], labels[:100], features, classes,
+        shape=(work.side, work.side, 1) if work.conv else (),
+    )  # fmt: skip
 
 
 class Advance:

@@ -28,20 +28,49 @@ Layers = list[dict[str, Array]]
 Statistics = list[tuple[Array, Array]]
 
 
-def setup(work: Workload, trials: range, seed: int, *, chunk: int = 0, unroll: int = 1) -> Scan:
+def setup(
+    work: Workload, trials: range, seed: int, *, chunk: int = 0, unroll: int = 1,
+    patches: bool = False,
+) -> Scan:  # fmt: skip
     """Prepare `trials`; each new number of steps compiles once."""
-    return Scan(work, trials, seed, chunk, unroll)
+    return Scan(work, trials, seed, chunk, unroll, patches)
 
 
-def loss_of(layers: Layers, x: Array, label: Array) -> tuple[Array, Statistics]:
+def convolved(x: Array, weight: Array, stride: int, patches: bool) -> Array:
+    """A convolution of x (rows, height, width, channels): XLA's own, or nine shifted copies side by
+    side and one product."""
+    if not patches:
+        return lax.conv_general_dilated(
+            x, weight.reshape(3, 3, x.shape[-1], -1), (stride, stride), ((1, 1), (1, 1)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )  # fmt: skip
+    height, width = x.shape[1:3]
+    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    shifted = [
+        x[:, ky : ky + height : stride, kx : kx + width : stride]
+        for ky in range(3)
+        for kx in range(3)
+    ]
+    return jnp.concatenate(shifted, -1) @ weight
+
+
+def loss_of(
+    layers: Layers, x: Array, label: Array, work: Workload, patches: bool
+) -> tuple[Array, Statistics]:
     """Mean cross-entropy of one minibatch and each norm's batch mean and biased variance."""
     statistics = []
-    for layer in layers[:-1]:
-        x = x @ layer["weight"]
-        mean = x.mean(0)
-        variance = jnp.square(x - mean).mean(0)
+    if work.conv:
+        x = x.reshape(-1, work.side, work.side, 1)
+    for at, layer in enumerate(layers[:-1]):
+        weight = layer["weight"]
+        x = convolved(x, weight, work.conv[at][1], patches) if work.conv else x @ weight
+        rows = tuple(range(x.ndim - 1))
+        mean = x.mean(rows)
+        variance = jnp.square(x - mean).mean(rows)
         x = nn.relu((x - mean) * (lax.rsqrt(variance + EPS) * layer["gamma"]) + layer["beta"])
         statistics.append((mean, variance))
+    if work.conv:
+        x = x.mean((1, 2))
     scores = nn.log_softmax(x @ layers[-1]["weight"] + layers[-1]["bias"])
     return -(scores * nn.one_hot(label, scores.shape[1])).sum(1).mean(), statistics
 
@@ -49,13 +78,15 @@ def loss_of(layers: Layers, x: Array, label: Array) -> tuple[Array, Statistics]:
 class Scan:
     """Steps of all trials in one compiled call."""
 
-    def __init__(self, work: Workload, trials: range, seed: int, chunk: int, unroll: int) -> None:
-        self.work, self.done = work, 0
+    def __init__(
+        self, work: Workload, trials: range, seed: int, chunk: int, unroll: int, patches: bool
+    ) -> None:
+        self.work, self.done, self.patches = work, 0, patches
         rows, labels = dataset(work)
         self.rows, self.labels = jnp.asarray(rows), jnp.asarray(labels, jnp.int32)
         self.order = jnp.asarray(orders(work, trials, seed), jnp.int32)
         layers = jax.tree.map(jnp.asarray, initial(work, trials, seed))
-        widths = [(len(trials), width) for width in work.hidden]
+        widths = [(len(trials), width) for _, width in work.layers[:-1]]
         running = [(jnp.zeros(shape), jnp.ones(shape)) for shape in widths]
         self.state: tuple[Layers, Statistics] = (layers, running)
         self.unroll = unroll
@@ -78,12 +109,15 @@ class Scan:
         index = order[place]
         x = self.rows.at[index].get(mode="promise_in_bounds")
         label = self.labels.at[index].get(mode="promise_in_bounds")
-        (loss, batch), slope = jax.value_and_grad(loss_of, has_aux=True)(layers, x, label)
+        (loss, batch), slope = jax.value_and_grad(loss_of, has_aux=True)(
+            layers, x, label, self.work, self.patches
+        )
         layers = jax.tree.map(lambda p, g: p - self.work.learning_rate * g, layers, slope)
-        keep, unbiased = 1 - MOMENTUM, self.work.batch / (self.work.batch - 1)
+        counts = [self.work.batch * positions for positions in self.work.positions[:-1]]
+        keep = 1 - MOMENTUM
         running = [
-            (keep * mean + MOMENTUM * new_mean, keep * var + MOMENTUM * unbiased * new_var)
-            for (mean, var), (new_mean, new_var) in zip(running, batch, strict=True)
+            (keep * mean + MOMENTUM * new_mean, keep * var + MOMENTUM * n / (n - 1) * new_var)
+            for n, (mean, var), (new_mean, new_var) in zip(counts, running, batch, strict=True)
         ]
         return (layers, running), loss
 

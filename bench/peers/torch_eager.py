@@ -54,23 +54,37 @@ class EagerLoop:
         return torch.stack(losses).numpy()
 
     def running(self) -> tuple[list[Floats], list[Floats]]:
-        norms = [[m for m in model if isinstance(m, nn.BatchNorm1d)] for model in self.models]
+        norms = [[m for m in model if isinstance(m, NORMS)] for model in self.models]
         layers = list(zip(*norms, strict=True))
         means = [np.stack([norm.running_mean.numpy() for norm in layer]) for layer in layers]
         variances = [np.stack([norm.running_var.numpy() for norm in layer]) for layer in layers]
         return means, variances
 
 
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+
 def network(work: Workload, weights: list[dict[str, Floats]], place: int) -> nn.Sequential:
     """The workload's network as modules, with the initial weights of one trial."""
     modules: list[nn.Module] = []
-    for (fan_in, fan_out), layer in zip(work.layers, weights, strict=True):
-        linear = nn.Linear(fan_in, fan_out, bias="bias" in layer)
+    if work.conv:
+        modules.append(nn.Unflatten(1, (1, work.side, work.side)))
+    for at, ((fan_in, fan_out), layer) in enumerate(zip(work.layers, weights, strict=True)):
+        weight = torch.from_numpy(layer["weight"][place].T)
+        if at < len(work.conv):
+            stride = work.conv[at][1]
+            linear: nn.Module = nn.Conv2d(fan_in // 9, fan_out, 3, stride, padding=1, bias=False)
+            weight = weight.reshape(fan_out, 3, 3, -1).movedim(-1, 1)
+        else:
+            linear = nn.Linear(fan_in, fan_out, bias="bias" in layer)
         with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(layer["weight"][place].T))
+            linear.weight.copy_(weight)
             if "bias" in layer:
                 linear.bias.copy_(torch.from_numpy(layer["bias"][place]))
         modules.append(linear)
         if "gamma" in layer:
-            modules += [nn.BatchNorm1d(fan_out, eps=EPS, momentum=MOMENTUM), nn.ReLU(inplace=True)]
+            norm = nn.BatchNorm2d if work.conv else nn.BatchNorm1d
+            modules += [norm(fan_out, eps=EPS, momentum=MOMENTUM), nn.ReLU(inplace=True)]
+        if at == len(work.conv) - 1:
+            modules += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     return nn.Sequential(*modules)

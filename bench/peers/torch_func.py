@@ -16,11 +16,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 from torch.nn import functional as F
 
-from bench.peers.torch_eager import network
+from bench.peers.torch_eager import NORMS, network
 from bench.peers.work import Floats, Workload, dataset, initial, orders
 
 
@@ -44,7 +44,7 @@ class Ensemble:
         weights = initial(work, trials, seed)
         models = [network(work, weights, place) for place in range(len(trials))]
         for norm in (module for model in models for module in model.modules()):
-            if isinstance(norm, nn.BatchNorm1d):
+            if isinstance(norm, NORMS):
                 norm.num_batches_tracked = None
         parameters, self.buffers = stack_module_state(models)
         self.parameters = {name: tensor.detach() for name, tensor in parameters.items()}

@@ -37,7 +37,8 @@ def cores() -> int:
 def candidates(work: str, quick: bool) -> list[list[Variant]]:
     """For each peer, the ways to run it on this workload."""
     every = cores()
-    peers = [_eager(), _eager_shared(every), *_batched(every), *_jax(work, every)]
+    batched = _batched(every)["conv" in work :]  # nobody writes convolutions by hand
+    peers = [_eager(), _eager_shared(every), *batched, *_jax(work, every)]
     if quick:
         return [peer[:1] for peer in peers]
     return [*peers, *_compiled(work, every)]
@@ -87,7 +88,9 @@ def _compiled(work: str, every: int) -> list[list[Variant]]:
 
     Fifty layers take two minutes to compile by hand-batched step, and were not tried with vmap.
     """
-    peers = [("PyTorch batched (bmm), compiled", "torch_batched")]
+    peers = []
+    if "conv" not in work:
+        peers.append(("PyTorch batched (bmm), compiled", "torch_batched"))
     if work != "deep":
         peers.append(("torch.func vmap, compiled", "torch_func"))
     wrapper = {"TORCHINDUCTOR_CPP_WRAPPER": "1"}
@@ -104,6 +107,9 @@ def _jax(work: str, every: int) -> list[list[Variant]]:
         "medium": [{"chunk": 4}, {"chunk": 2}, {"chunk": 8}],
         "deep": [{"chunk": 4}, {"chunk": 2}, {"chunk": 8}],
     }
+    tuned["conv"] = tuned["wide-conv"] = [
+        {"chunk": chunk, "patches": patches} for patches in (1, 0) for chunk in (1, 2, 4)
+    ]
     name = "JAX jit(vmap(scan))"
     return [
         [Variant(name, "jax_scan")],

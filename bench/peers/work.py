@@ -23,7 +23,11 @@ SHUFFLES = 4  # epochs of order drawn ahead, then cycled
 
 @dataclass(frozen=True)
 class Workload:
-    """Linear, batch norm, relu per hidden layer, then linear; softmax cross-entropy; SGD."""
+    """Linear, batch norm, relu per hidden layer, then linear; softmax cross-entropy; SGD.
+
+    Or, with `conv`, 3 × 3 convolutions instead of the hidden layers, padded by one, over a square
+    of side² positions, and then the mean over what positions are left.
+    """
 
     name: str
     inputs: int
@@ -33,21 +37,38 @@ class Workload:
     trials: int = 64
     learning_rate: float = 0.05
     rows: int = 1500
+    conv: tuple[tuple[int, int], ...] = ()  # channels and stride of each
+    side: int = 0
 
     @property
     def layers(self) -> list[tuple[int, int]]:
         """(fan in, fan out) of every linear layer, the last one included."""
+        if self.conv:
+            channels = [1, *(channels for channels, _ in self.conv)]
+            found = [(9 * a, b) for a, b in itertools.pairwise(channels)]
+            return [*found, (channels[-1], self.outputs)]
         sizes = (self.inputs, *self.hidden, self.outputs)
         return list(itertools.pairwise(sizes))
+
+    @property
+    def positions(self) -> list[int]:
+        """Of what leaves each linear layer."""
+        sides = [self.side]
+        for _, stride in self.conv:
+            sides.append((sides[-1] - 1) // stride + 1)
+        return [side**2 for side in sides[1:]] + [1] * (len(self.layers) - len(self.conv))
 
     def products(self) -> list[tuple[str, int, int, int]]:
         """(kind, m, k, n) of every matrix product of one step."""
         found = []
-        for layer, (fan_in, fan_out) in enumerate(self.layers):
-            found.append(("forward", self.batch, fan_in, fan_out))
-            found.append(("weight gradient", fan_in, self.batch, fan_out))
+        for layer, ((fan_in, fan_out), positions) in enumerate(
+            zip(self.layers, self.positions, strict=True)
+        ):
+            rows = self.batch * positions
+            found.append(("forward", rows, fan_in, fan_out))
+            found.append(("weight gradient", fan_in, rows, fan_out))
             if layer > 0:  # nobody needs the gradient of the data
-                found.append(("input gradient", self.batch, fan_out, fan_in))
+                found.append(("input gradient", rows, fan_out, fan_in))
         return found
 
     def flops(self) -> int:
@@ -58,7 +79,17 @@ class Workload:
 SMALL = Workload("16-32-32-32-4, batch 32", 16, (32, 32, 32), 4, 32)
 MEDIUM = Workload("40-100-100-100-10, batch 100", 40, (100, 100, 100), 10, 100)
 DEEP = Workload("50 layers x 64, batch 100", 64, (64,) * 50, 10, 100, trials=16)
-WORKLOADS = {"small": SMALL, "medium": MEDIUM, "deep": DEEP}
+CONV = Workload(
+    "8 x 8, convolutions 16, 16/2, 32/2, batch 32", 64, (), 10, 32, trials=32,
+    conv=((16, 1), (16, 2), (32, 2)), side=8,
+)  # fmt: skip
+WIDE_CONV = Workload(
+    "8 x 8, convolutions 16, 32/2, 32, batch 32", 64, (), 10, 32, trials=32,
+    conv=((16, 1), (32, 2), (32, 1)), side=8,
+)  # fmt: skip
+WORKLOADS = {
+    "small": SMALL, "medium": MEDIUM, "deep": DEEP, "conv": CONV, "wide-conv": WIDE_CONV,
+}  # fmt: skip
 
 
 class Runner(Protocol):

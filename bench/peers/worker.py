@@ -37,7 +37,9 @@ def main() -> None:
 
 def prepare(job: dict[str, Any]) -> list[Runner]:
     """One runner for each group of trials; groups are trained one after another."""
-    work = Workload(**{**job["work"], "hidden": tuple(job["work"]["hidden"])})
+    given = job["work"]
+    conv = tuple(map(tuple, given["conv"]))
+    work = Workload(**given | {"hidden": tuple(given["hidden"]), "conv": conv})
     module = importlib.import_module(f"bench.peers.{job['module']}")
     first, last = job["trials"]
     count = min(job["groups"], last - first)

@@ -59,6 +59,9 @@ def test_a_peer_that_trains_something_else_is_not_timed(opening: Any, step: int)
 def test_flops_count_every_product_once() -> None:
     one = Workload("one", 3, (5,), 2, batch=7)
     assert one.flops() == 2 * 7 * (3 * 5 + 5 * 2) * 2 + 2 * 7 * 5 * 2
+    line = Workload("conv", 25, (), 4, batch=7, conv=((5, 1), (3, 2)), side=5)
+    first, second, last = 25 * 9 * 5, 9 * 45 * 3, 3 * 4  # multiplications of an example
+    assert line.flops() == 2 * 7 * (2 * first + 3 * second + 3 * last)
     assert [work.flops() for work in (SMALL, MEDIUM, DEEP)] == [483_328, 14_200_000, 122_444_800]
 
 

@@ -15,6 +15,9 @@ from bench.peers import work as floor
 from bench.peers.work import EPS, Workload
 
 SIZES = Workload("tiny", 5, (7, 11, 3), 4, batch=13, trials=3, learning_rate=0.2, rows=97)
+CONVOLVED = Workload(
+    "tiny", 25, (), 4, batch=13, trials=3, learning_rate=0.2, rows=97, conv=((5, 1), (7, 2)), side=5
+)  # fmt: skip
 STEPS = 20
 # Losses differed by at most 3e-7 of their value in these steps; tolerances are ten times that.
 PEERS: list[tuple[str, dict[str, Any]]] = [
@@ -28,10 +31,17 @@ PEERS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def trajectory(module: str, options: dict[str, Any]) -> tuple[Any, Any]:
+CONVOLVING: list[tuple[str, dict[str, Any]]] = [
+    ("torch_func", {}),
+    ("jax_scan", {}),
+    ("jax_scan", {"chunk": 2, "patches": True}),
+]
+
+
+def trajectory(module: str, options: dict[str, Any], sizes: Workload = SIZES) -> tuple[Any, Any]:
     """Losses (steps, trials), and running means and variances, layers side by side."""
     setup = importlib.import_module(f"bench.peers.{module}").setup
-    runner = setup(SIZES, range(SIZES.trials), 5, **options)
+    runner = setup(sizes, range(sizes.trials), 5, **options)
     losses = np.stack([runner(1) for _ in range(STEPS)])
     means, variances = runner.running()
     return losses, np.concatenate([*means, *variances], axis=1)
@@ -50,6 +60,14 @@ def test_a_peer_follows_the_eager_loop(
     assert losses.shape == (STEPS, SIZES.trials)
     np.testing.assert_allclose(losses, eager[0], rtol=3e-6, atol=1e-6)
     np.testing.assert_allclose(running, eager[1], rtol=3e-6, atol=1e-6)
+
+
+def test_peers_convolve_as_the_eager_loop() -> None:
+    losses, running = trajectory("torch_eager", {}, CONVOLVED)
+    for module, options in CONVOLVING:
+        found = trajectory(module, options, CONVOLVED)
+        np.testing.assert_allclose(found[0], losses, rtol=3e-6, atol=1e-6, err_msg=module)
+        np.testing.assert_allclose(found[1], running, rtol=3e-6, atol=1e-6, err_msg=module)
 
 
 @pytest.mark.parametrize("module", ["torch_eager", "torch_batched", "torch_func", "jax_scan"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,11 @@ def sequences(
         data.y_test, tuple(f"f{i}" for i in range(features)), data.classes,
         time_steps=time_steps, lengths_train=parts[1], lengths_test=parts[3],
     )  # fmt: skip
+
+
+def planes(data: Dataset, *shape: int) -> Dataset:
+    """The same examples, their columns taken for positions; the last number is the channels'."""
+    return replace(data, name=f"{data.name}-{'x'.join(map(str, shape))}", shape=shape)
 
 
 def random_weights(network: Network, seed: int, dtype: Any) -> Weights:

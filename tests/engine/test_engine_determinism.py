@@ -19,6 +19,7 @@ import pytest
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import (
+    Conv,
     Curve,
     Network,
     Session,
@@ -30,12 +31,12 @@ from evenbatch.engine import (
 )
 from evenbatch.engine.network import ACTIVATIONS, AFFINE, NORMALIZERS, PLACEMENTS
 from evenbatch.engine.trial import DTYPES, STATISTICS
-from harness import arrays, assert_same_curves, classification, regression, same_bits
+from harness import arrays, assert_same_curves, classification, planes, regression, same_bits
 
-DATA: dict[str, Dataset] = {
-    d.name: d for d in (classification(9, 4), classification(21, 3, n_train=150), regression(7, 2))
-}
-CLASSES, WIDE, TARGETS = DATA
+IMAGES = planes(classification(64, 3), 8, 8, 1)
+TABLES = (classification(9, 4), classification(21, 3, n_train=150), regression(7, 2))
+DATA: dict[str, Dataset] = {d.name: d for d in (*TABLES, IMAGES)}
+CLASSES, WIDE, TARGETS, _ = DATA
 
 
 @cache
@@ -43,7 +44,7 @@ def trials() -> tuple[Trial, ...]:
     """Small and large, of every normalizer and optimizer, with probes and evaluations between."""
     found = []
     for i, norm in enumerate(NORMALIZERS):
-        for data in DATA.values():
+        for data in TABLES:
             network = Network(
                 data.n_features,
                 ((24, 24, 24), (40,), (12, 36, 12))[i % 3],
@@ -73,6 +74,18 @@ def trials() -> tuple[Trial, ...]:
                     dtype=DTYPES[len(found) % 5 == 4],
                 )
             )
+    for n, norm in enumerate(NORMALIZERS):
+        network = Network(
+            64, (12,) * (n % 2), 3, norm=norm, conv=(8, Conv(24, pool="max"), 24), residual=n % 2,
+            shape=IMAGES.shape, flatten=n % 3 == 1, dropout=0.2 * (n % 2),
+        )  # fmt: skip
+        found.append(
+            Trial(
+                network, IMAGES.name, steps=60 + n, batch_size=(7, 33)[n % 2], seed=n,
+                evaluate_every=25, landscape_every=20, learning_rate=0.02,
+                statistics=STATISTICS[n % 3], dtype=DTYPES[n == 1],
+            )
+        )  # fmt: skip
     large = Network(21, (300, 310), 3, norm="batch")  # its products go to BLAS
     found.append(Trial(large, WIDE, batch_size=100, steps=20, learning_rate=0.01))
     return tuple(found)

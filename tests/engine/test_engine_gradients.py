@@ -7,6 +7,8 @@ about 1e-10 of the gradient's size here; 1e-7 is allowed, and a gradient wrong b
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ import torch
 from direct import Direct
 from torch_twin import inputs_of
 
-from evenbatch.engine import Network, Trial
+from evenbatch.engine import Conv, Network, Trial
 from evenbatch.engine.network import ACTIVATIONS
 from harness import random_weights, regression, sequences
 
@@ -74,6 +76,28 @@ CASES = {
     for norm in ("none", "batch", "layer")
     for placement in ("before", "after")
     if norm != "none" or placement == "before"
+} | {
+    f"convolution, {norm} {placement}": {
+        "conv": (6, Conv(9, kernel=2, stride=2)), "norm": norm, "placement": placement,
+        "activation": "tanh", "hidden": (), "groups": 3, "shape": (4, 3, 1),
+    }
+    for norm in ("none", "batch", "layer", "rms", "group")
+    for placement in ("before", "after")
+    if norm != "none" or placement == "before"
+} | {
+    # A finite difference must not change which is largest, as gelu near its minimum does.
+    "convolution, flat": {
+        "conv": (Conv(17, kernel=5), Conv(5, pool="max")), "hidden": (6,), "shape": (8, 1),
+        "activation": "tanh",
+    },
+    "convolution, flattened": {
+        "conv": (Conv(5, pool="average", window=3),), "hidden": (), "shape": (4, 4, 2),
+        "flatten": True, "activation": "gelu", "norm": "layer",
+    },
+    "convolution, residual, dropout": {
+        "conv": (6, 6, 6), "hidden": (7,), "shape": (3, 3, 1), "residual": 1, "dropout": 0.3,
+        "norm": "batch", "activation": "sigmoid",
+    },
 }  # fmt: skip
 
 
@@ -92,8 +116,11 @@ class Probe:
         # Few columns and a small eps make a normalized row bend too sharply for differences.
         defaults = {"hidden": (12, 10), "groups": groups, "eps": 0.01}
         settings = defaults | settings
-        network = Network(INPUTS, outputs=OUTPUTS, **settings)
-        data = regression(INPUTS, OUTPUTS, n_train=ROWS, seed=4)
+        inputs = prod(settings.get("shape", (INPUTS,)))
+        network = Network(inputs, outputs=OUTPUTS, **settings)
+        data = replace(
+            regression(inputs, OUTPUTS, n_train=ROWS, seed=4), shape=settings.get("shape", ())
+        )
         if network.time_steps:
             # Of 5 steps the last three are reached by one example alone.
             data = sequences(data, network.time_steps, INPUTS, seed=OF_LENGTHS)
@@ -137,9 +164,10 @@ def test_gradient_is_the_finite_difference(name: str) -> None:
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "layer", "rms", "group"])
-def test_a_gradient_wrong_by_a_thousandth_is_caught(norm: str) -> None:
+@pytest.mark.parametrize("conv", [{}, CASES["convolution, none before"]], ids=["dense", "conv"])
+def test_a_gradient_wrong_by_a_thousandth_is_caught(norm: str, conv: dict[str, Any]) -> None:
     """Plant 0.1 % in each parameter in turn, in all of it and in its largest element alone."""
-    probe = Probe({"norm": norm, "activation": "tanh"})
+    probe = Probe(conv | {"norm": norm, "activation": "tanh"})
     analytic = probe.analytic()
     for block, places in probe.direct.blocks().items():
         numeric = probe.numeric(places)

@@ -13,7 +13,16 @@ import numpy as np
 import pytest
 
 from evenbatch.data.dataset import Dataset
-from evenbatch.engine import LayerWeights, Network, Session, SettingError, Trial, Weights, train
+from evenbatch.engine import (
+    Conv,
+    LayerWeights,
+    Network,
+    Session,
+    SettingError,
+    Trial,
+    Weights,
+    train,
+)
 from evenbatch.engine.trial import ENGINE_VERSION
 from harness import classification, random_weights, regression
 
@@ -80,6 +89,16 @@ BAD_NETWORK = {
     ("groups", 0): "groups is 0; it must be from 1 to 16384",
     ("time_steps", -1): "time_steps is -1; it must be from 0 to 1000",
     ("time_steps", 3.0): "time_steps is 3.0; it must be a whole number",
+    ("conv", (16,)): "shape is (); convolutions need to know how an example's features lie: "
+    "shape=(positions, channels), or (height, width, channels)",
+    ("conv", 16): "conv is 16; it must hold a convolution for each layer: (16, 32), or "
+    "(Conv(16, kernel=5), Conv(32, stride=2))",
+    ("conv", (16, "32")): "conv[1]: channels is '32'; it must be a whole number",
+    ("shape", (3, 3, 1)): "shape is (3, 3, 1), but there is no convolution: leave it out, or say "
+    "conv=(16, 32)",
+    ("flatten", True): "flatten is True, but there is no convolution: leave it out, or say "
+    "conv=(16, 32)",
+    ("flatten", "yes"): "flatten is 'yes'; it must be True or False",
 }
 
 
@@ -87,6 +106,39 @@ BAD_NETWORK = {
 def test_bad_network(setting: str, value: Any) -> None:
     with pytest.raises(SettingError, match=message(BAD_NETWORK[setting, value])):
         Network(**NETWORK | {setting: value})
+
+
+BAD_CONVOLUTIONS = {
+    "a setting of conv[0] is 'chanels'; it must be one of channels, kernel, stride, padding, pool, "
+    "window; did you mean 'channels'?": {"conv": [{"chanels": 16}]},
+    "conv[0] has no channels; say how many, as in Conv(16)": {"conv": [{"kernel": 3}]},
+    "conv[0]: padding is 3; it must be from 0 to 2": {"conv": [{"channels": 4, "padding": 3}]},
+    "conv[0]: pool is 'sum'; it must be one of none, max, average":
+    {"conv": [{"channels": 4, "pool": "sum"}]},
+    "shape is (3, 3, 2), which is 18 features, but inputs is 9": {"shape": (3, 3, 2)},
+    "shape is (9,); convolutions need to know how an example's features lie: "
+    "shape=(positions, channels), or (height, width, channels)": {"shape": (9,)},
+    "conv[1]: kernel is 5, but only 3 × 3 positions are left there: use a smaller one, or less "
+    "stride and pooling before it": {"conv": (4, Conv(4, kernel=5, padding=0))},
+    "conv[0]: window is 10, but only 9 positions are left there: use a smaller one, or less "
+    "stride and pooling before it": {"conv": (Conv(4, pool="max", window=10),), "shape": (9, 1)},
+    "time_steps is 3, which a network with convolutions cannot have: use time_steps=0, or leave "
+    "conv out": {"time_steps": 3},
+    "drift is 1.0, which a network with convolutions cannot have: use drift=0, or leave conv out":
+    {"drift": 1.0},
+    "placement is 'input', which a network with convolutions cannot have: use "
+    "placement='before', or leave conv out": {"norm": "batch", "placement": "input"},
+    "groups is 4, which does not divide the width 6; choose a divisor of every normalized width":
+    {"conv": (6,), "norm": "group"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("error", BAD_CONVOLUTIONS)
+def test_convolutions_that_do_not_fit(error: str) -> None:
+    given = {"inputs": 9, "hidden": (), "outputs": 4, "conv": (8,), "shape": (3, 3, 1)}
+    with pytest.raises(SettingError, match=message(error)):
+        Network(**given | BAD_CONVOLUTIONS[error])
+    Network(**given)
 
 
 def test_every_setting_of_a_network_is_checked() -> None:
@@ -321,7 +373,10 @@ OTHER_NETWORK = {
     "inputs": 63, "hidden": (32,), "outputs": 11, "activation": "tanh", "norm": "layer",
     "placement": "after", "affine": "gamma", "init": "he", "sigma": 0.1, "residual": 1,
     "dropout": 0.1, "drift": 0.5, "groups": 2, "eps": 1e-3, "momentum": 0.2, "time_steps": 3,
+    "conv": (16,), "shape": (64, 1), "flatten": True,
 }  # fmt: skip
+CONVOLUTIONAL = {"conv": (8,), "shape": (8, 8, 1), "flatten": False}
+NO_CONVOLUTION: dict[str, Any] = {"conv": (), "shape": (), "flatten": False}
 
 
 def test_every_setting_changes_the_key() -> None:
@@ -332,7 +387,11 @@ def test_every_setting_changes_the_key() -> None:
         needed = {"statistics": "batch"} if name == "evaluation_batch" else {}
         keys.append(replace(KEYED, **needed | {name: value}).key)
     for name, value in OTHER_NETWORK.items():
-        keys.append(replace(KEYED, network=replace(KEYED.network, **{name: value})).key)
+        needed = CONVOLUTIONAL if name in ("conv", "shape", "flatten") else {}
+        keys.append(replace(KEYED, network=replace(KEYED.network, **needed | {name: value})).key)
+    for other in ({"kernel": 5}, {"stride": 2}, {"padding": 0}, {"pool": "max"}):
+        network = replace(KEYED.network, **CONVOLUTIONAL | {"conv": (Conv(8, **other),)})
+        keys.append(replace(KEYED, network=network).key)
     assert len({KEYED.key, *keys}) == 1 + len(keys)
 
 
@@ -356,7 +415,10 @@ def test_a_key_kept_changes_nothing_else() -> None:
     assert used == fresh
     assert hash(used) == hash(fresh)
     assert repr(used) == repr(fresh)
-    assert used.as_dict() == asdict(used) == asdict(fresh)
+    assert asdict(used) == asdict(fresh)
+    every = asdict(used)
+    every["network"] = {n: v for n, v in every["network"].items() if n not in CONVOLUTIONAL}
+    assert used.as_dict() == every
     assert pickle.dumps(used) == pickle.dumps(fresh), "another version's key must not travel along"
     for copied in (pickle.loads(pickle.dumps(used)), copy.deepcopy(used)):
         assert copied == used
@@ -376,8 +438,16 @@ def test_a_trial_is_frozen() -> None:
 
 def test_from_dict_is_the_way_back() -> None:
     changed = [
-        Trial(Network(**OTHER_NETWORK | without), **OTHER)  # type: ignore[arg-type]
-        for without in ({"drift": 0.0}, {"time_steps": 0})  # no network has both
+        Trial(
+            Network(**OTHER_NETWORK | without),
+            **OTHER | ({} if "conv" in without else {"probe_every": 0}),
+        )  # type: ignore[arg-type]
+        # No network has two of these.
+        for without in (
+            NO_CONVOLUTION | {"drift": 0.0},
+            NO_CONVOLUTION | {"time_steps": 0},
+            {"drift": 0.0, "time_steps": 0, "inputs": 64},
+        )
     ]
     for made in (KEYED, *changed):
         assert Trial.from_dict(made.as_dict()) == made

@@ -262,7 +262,8 @@ def by_own_statistics(model: Twin, x: torch.Tensor, at_once: int) -> torch.Tenso
     PyTorch refuses a batch of one; the same row twice has the same mean and a variance of 0 too.
     """
     model = copy_of(model)
-    plain = [norm for norm in model.norms if isinstance(norm, nn.BatchNorm1d)]
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d)
+    plain = [norm for norm in model.norms if isinstance(norm, kinds)]
     for norm in model.norms:
         if norm in plain:
             norm.running_mean = norm.running_var = None

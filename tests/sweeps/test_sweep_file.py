@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evenbatch.data import load
-from evenbatch.engine import Network, Trial
+from evenbatch.engine import Conv, Network, Trial
 from evenbatch.protocol.verdict import ExperimentError
 from evenbatch.sweeps.grid import Grid, Picked
 from evenbatch.sweeps.sweep_file import read_sweep
@@ -69,6 +70,39 @@ def test_one_list_of_widths_is_one_network(tmp_path: Path) -> None:
     grid = read('data = "digits"\n[network]\nhidden = [8, 4]\n', tmp_path)
     assert [trial.network.hidden for trial in grid] == [(8, 4)] * 5
     assert [trial.seed for trial in grid] == [0, 1, 2, 3, 4], "five seeds if nothing is said"
+
+
+def test_convolutions_are_numbers_or_fields(tmp_path: Path) -> None:
+    """A list of lists is a grid, of networks without any too; the shape is the data's."""
+    text = GOOD.replace(', "cookies"', "").replace("hidden = [[8], [8, 8]]", "%s")
+    grid = read(text % 'conv = [[8], [{channels = 4, kernel = 5, pool = "max"}, 8]]', tmp_path)
+    assert {trial.network.conv for trial in grid} == {(Conv(8),), (Conv(4, 5, pool="max"), Conv(8))}
+    assert {(t.network.shape, t.network.hidden) for t in grid} == {((8, 8, 1), ())}
+    assert [grid.place(trial) for trial in grid] == list(range(len(grid)))
+    grid = read(text % "conv = [[], [8]]\nhidden = [8]", tmp_path)
+    assert {(t.network.conv, t.network.shape) for t in grid} == {((), ()), ((Conv(8),), (8, 8, 1))}
+    assert len({trial.key for trial in grid}) == len(grid)
+
+
+@pytest.mark.parametrize(
+    ("conv", "wanted"),
+    [
+        ("[{chanels = 8}]", "line 5: a setting of conv[0] is 'chanels'; "),
+        ("8", "line 5: conv is 8; it must hold a convolution for each layer"),
+        ("[]", "depth (number of hidden layers) is 0"),
+        ("[{channels = 8, kernel = 11, padding = 0}]",
+         "line 5: a combination of the grid cannot be trained: conv[0]: kernel is 11, but only"),
+        ("[8]\nshape = [8, 8, 1]", "shape cannot be set in [network]; it follows from the data"),
+    ],
+)  # fmt: skip
+def test_convolutions_that_cannot_be(conv: str, wanted: str, tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match=re.escape(wanted)):
+        read(f'data = "digits"\n\n[network]\n\nconv = {conv}', tmp_path)
+
+
+def test_convolutions_need_positions(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match=r"line 3: .* columns of 'cookies' are not positions"):
+        read('data = "cookies"\n[network]\nconv = [8]\nhidden = [4]\n', tmp_path)
 
 
 def test_tables_lie_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

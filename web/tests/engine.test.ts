@@ -8,6 +8,7 @@ import type { Dataset } from "../src/engine/dataset";
 import { network } from "../src/engine/network";
 import { Pool, workers } from "../src/engine/pool";
 import type { ToWorker } from "../src/engine/session";
+import { compileTape } from "../src/engine/tape";
 import { evaluationSteps, keyOf, probeSteps, surveySteps, trial } from "../src/engine/trial";
 
 const TRIAL = trial({ network: network({ inputs: 1, hidden: [1], outputs: 2 }), steps: 100 });
@@ -28,6 +29,12 @@ test("a trial's key is its settings, in whatever order they are given", () => {
   expect(keyOf({ ...TRIAL, seed: 1 })).not.toBe(keyOf(TRIAL));
   expect(keyOf({ ...TRIAL, network: { ...TRIAL.network, hidden: [1, 1] } })).not.toBe(keyOf(TRIAL));
   expect(JSON.parse(keyOf(TRIAL))).toEqual(TRIAL);
+});
+
+test("a network with convolutions is refused", () => {
+  const plain = network({ inputs: 4, hidden: [3], outputs: 2 });
+  expect(() => compileTape({ ...plain, ...{ conv: [{ channels: 8 }], shape: [4, 1] } }, 2)).toThrow("a page trains no convolutions");
+  expect(compileTape({ ...plain, ...{ conv: [] } }, 2).linears).toHaveLength(2);
 });
 
 test("steps of evaluations, probes and surveys", () => {

@@ -58,7 +58,7 @@ def race_study(
     data: Dataset,
     norm: str = "batch",
     *,
-    depth: int = 3,
+    depth: int | None = None,
     width: int = 64,
     steps: int = 1000,
     seeds: int = 10,
@@ -74,17 +74,16 @@ def race_study(
     Args:
         data: the data set.
         norm: normalizer of the second arm: "batch", "layer", "rms" or "group".
-        depth, width: hidden layers and the width of each.
+        depth, width: hidden layers (3; behind convolutions none) and the width of each.
         steps: budget of a run, in minibatches.
-        seeds, tuning: measurement and tuning seeds.
-        seed: the first measurement seed.
+        seeds, tuning, seed: measurement and tuning seeds; and the first measurement seed.
         rates: learning rates to try; if left out, half decades from 0.001 to 1, continued until
             each arm's best lies inside, then quarter decades around it.
         goal: the metric to reach; if left out, chosen by a rule that does not know the arms.
         raw_target: leave a regression's target as it is. Else one whose size is far from 1 is
             standardized: R² stays what it is, and usual learning rates fit.
-        settings: further fields of `Network` and `Trial`: placement, init, activation, optimizer,
-            batch_size.
+        settings: further fields of `Network` and `Trial`: placement, init, activation, conv,
+            optimizer, batch_size.
 
     Raises:
         SettingError: a setting cannot be trained; the message names it.
@@ -99,10 +98,12 @@ def race_study(
     data = prepared.data
     if norm == "none":
         raise SettingError("norm is 'none', as the other arm's; use batch, layer, rms or group")
-    limits = {"seeds": (seeds, MOST_SEEDS), "tuning": (tuning, MOST_SEEDS), "depth": (depth, 200)}
-    for name, (value, most) in limits.items():
-        if not 1 <= value <= most:
-            raise SettingError(f"{name} is {value}; it must be from 1 to {most}")
+    least = 0 if settings.get("conv") else 1
+    depth = 3 * least if depth is None else depth
+    limits = {"seeds": (seeds, 1, MOST_SEEDS), "tuning": (tuning, 1, MOST_SEEDS)}
+    for name, (value, low, most) in (limits | {"depth": (depth, least, 200)}).items():
+        if not low <= value <= most:
+            raise SettingError(f"{name} is {value}; it must be from {low} to {most}")
     for rate in rates:
         if not rate > 0:
             raise SettingError(f"the learning rate {rate:g} must be above 0")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -135,3 +135,19 @@ def parse_rates(text: str) -> tuple[float, ...]:
                 f"--rates: {word.strip()!r} is not a number; write it like --rates 0.01,0.1,1"
             ) from None
     return tuple(rates)
+
+
+def parse_conv(text: str, **each: Any) -> dict[str, Any]:
+    """Convolutions of so many channels, written with commas, all with the same further settings.
+
+    >>> parse_conv("16, 32", kernel=5)
+    {'conv': [{'channels': 16, 'kernel': 5}, {'channels': 32, 'kernel': 5}]}
+    """
+    found = []
+    for word in text.split(",") if text.strip() else []:
+        if not word.strip().isdigit():
+            raise UserError(
+                f"--conv: {word.strip()!r} is no number of channels; write it like --conv 16,32"
+            )
+        found.append({"channels": int(word), **each})
+    return {"conv": found} if found else {}

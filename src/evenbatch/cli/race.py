@@ -19,6 +19,7 @@ from evenbatch.cli.options import (
     StoreFile,
     Target,
     Threads,
+    parse_conv,
     parse_rates,
 )
 from evenbatch.cli.table_options import with_table_options
@@ -40,8 +41,33 @@ def race(
         Literal["before", "after", "input"],
         typer.Option(help="Where: before or after the activation.", rich_help_panel=NET),
     ] = "before",
-    depth: Annotated[int, typer.Option(help="Hidden layers.", rich_help_panel=NET)] = 3,
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            help="Hidden layers that are no convolutions. (default: 3; with --conv 0)",
+            show_default=False,
+            rich_help_panel=NET,
+        ),
+    ] = None,
     width: Annotated[int, typer.Option(help="Units in each layer.", rich_help_panel=NET)] = 64,
+    conv: Annotated[
+        str,
+        typer.Option(
+            metavar="N,N,…",
+            help="Convolutions before them, by their channels: --conv 16,32; on digits, mnist1d "
+            "and mnist. (default: none)",
+            show_default=False,
+            rich_help_panel=NET,
+        ),
+    ] = "",
+    kernel: Annotated[
+        int, typer.Option(help="Width of each convolution's window.", rich_help_panel=NET)
+    ] = 3,
+    stride: Annotated[int, typer.Option(help="Its stride.", rich_help_panel=NET)] = 1,
+    pool: Annotated[
+        Literal["none", "max", "average"],
+        typer.Option(help="Pool of 2 behind each convolution.", rich_help_panel=NET),
+    ] = "none",
     activation: Annotated[
         Literal["relu", "leaky_relu", "tanh", "sigmoid", "gelu", "identity"],
         typer.Option(help="Activation function.", rich_help_panel=NET),
@@ -116,6 +142,7 @@ def race(
             depth=depth,
             width=width,
             activation=activation,
+            **parse_conv(conv, kernel=kernel, stride=stride, pool=pool),
             optimizer=optimizer,
             batch_size=batch_size,
             steps=steps,

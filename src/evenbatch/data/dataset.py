@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ class Dataset:
         time_steps: steps of the longest sequence there is room for; 0 where rows are no sequences.
         lengths_train: (N,) int64, time steps of each sequence, from 1 to `time_steps`.
         lengths_test: as `lengths_train`, M rows.
+        shape: where the columns are positions, for convolutions: (positions, channels), or (height,
+            width, channels), the last varying fastest; () where they are not.
 
     Raises:
         DataError: for arrays that do not fit together, other number types, NaN or infinity, and for
@@ -69,6 +72,7 @@ class Dataset:
     time_steps: int = 0
     lengths_train: NDArray[np.int64] | None = None
     lengths_test: NDArray[np.int64] | None = None
+    shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -78,6 +82,11 @@ class Dataset:
             raise DataError(
                 f"{self.name}: time_steps is {steps!r}; it must be a whole number, 0 for rows that "
                 "are no sequences."
+            )
+        if self.shape and (len(self.shape) not in (2, 3) or prod(self.shape) != self.n_features):
+            raise DataError(
+                f"{self.name}: shape is {self.shape}; for {self.n_features} columns it must be "
+                "(positions, channels) or (height, width, channels) with that product."
             )
         for part in ("train", "test"):
             self._check_x(f"x_{part}")
@@ -251,6 +260,7 @@ def from_rows(
     source: str,
     notes: Sequence[str] = (),
     lengths: NDArray[np.int64] | None = None,
+    shape: tuple[int, ...] = (),
 ) -> Dataset:
     """A `Dataset` from all rows together, split by `split_rows` (each class by its own share).
 
@@ -275,6 +285,7 @@ def from_rows(
         time_steps=steps,
         lengths_train=None if lengths is None else lengths[train],
         lengths_test=None if lengths is None else lengths[test],
+        shape=shape,
     )
 
 

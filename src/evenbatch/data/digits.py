@@ -43,6 +43,7 @@ def load(test_share: float = 0.2, seed: int = 0) -> Dataset:
         test_share=test_share,
         seed=seed,
         source=SOURCE,
+        shape=(8, 8, 1),
     )
 
 

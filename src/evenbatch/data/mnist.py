@@ -87,6 +87,7 @@ def load(
         features=tuple(f"pixel_{r}_{c}" for r in range(rows) for c in range(columns)),
         classes=tuple(str(d) for d in range(classes)),
         source=SOURCE if check else f"Four IDX files in {folder}; not checked against MNIST.",
+        shape=(rows, columns, 1),
     )
 
 

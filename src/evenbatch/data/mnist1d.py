@@ -62,6 +62,7 @@ def _dataset(arrays: dict[str, NDArray[np.generic]]) -> Dataset:
         features=tuple(f"point_{i}" for i in range(40)),
         classes=tuple(str(d) for d in range(10)),
         source=SOURCE,
+        shape=(40, 1),
     )
 
 

@@ -18,9 +18,12 @@ from evenbatch.kernels.engine.losses import LOGIT_PADDING
 
 
 def draw_layer(
-    network: Network, layer: int, inputs: int, outputs: int, seed: int
+    network: Network, layer: int, inputs: int, outputs: int, seed: int, places: int = 1
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(weight (outputs, inputs), bias (outputs,)) of one linear layer, PyTorch's layout.
+
+    A convolution's inputs are its channels at all `places` of its kernel: its fan-in; its fan-out
+    is outputs · places.
 
     torch: weight and bias uniform in ±1/√fan-in (nn.Linear; LeCun et al. 1998 give the scale).
     he: normal, √(2/fan-in), He et al. 2015. xavier: uniform, ±√(6/(fan-in + fan-out)), Glorot &
@@ -36,7 +39,7 @@ def draw_layer(
     elif network.init == "he":
         weight = stream.normal(0.0, math.sqrt(2 / inputs), shape)
     elif network.init == "xavier":
-        bound = math.sqrt(6 / (inputs + outputs))
+        bound = math.sqrt(6 / (inputs + outputs * places))
         weight = stream.uniform(-bound, bound, shape)
     else:
         weight = stream.normal(0.0, network.sigma, shape)
@@ -47,9 +50,9 @@ def initial_parameters(tape: Tape, seed: int, dtype: Any) -> NDArray[Any]:
     """The flat parameter vector: linear layers drawn from the seed, gamma 1, beta 0."""
     theta = np.zeros(tape.n_parameters, dtype)
     for layer, slot in enumerate(tape.linears):
-        weight, bias = draw_layer(tape.network, layer, slot.inputs, slot.outputs, seed)
-        block = theta[slot.weight : slot.weight + slot.size].reshape(slot.inputs, slot.stride)
-        block[:, : slot.outputs] = weight.T
+        places = slot.places if slot.kernel else 1
+        weight, bias = draw_layer(tape.network, layer, slot.inputs, slot.outputs, seed, places)
+        slot.set_weight(theta, weight)
         if slot.bias >= 0:
             theta[slot.bias : slot.bias + slot.outputs] = bias
     for norm in tape.norms:

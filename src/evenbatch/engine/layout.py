@@ -190,8 +190,9 @@ class Mode(IntEnum):
 
 
 class Op(IntEnum):
-    """Operations of a tape. What the last five do, which belong to a layer that runs over time, is
-    said in `evenbatch.engine.recurrent`."""
+    """Operations of a tape. What those from ORDER to SHARE do, which belong to a layer that runs
+    over time, is said in `evenbatch.engine.recurrent`; what the three after them do, on examples
+    that have positions, in `evenbatch.engine.convolutional`."""
 
     PRODUCT = 0
     ACTIVATE = 1
@@ -207,6 +208,9 @@ class Op(IntEnum):
     ENDING = 11
     HOLD = 12
     SHARE = 13
+    CONVOLVE = 14
+    POOL = 15
+    PLANE = 16
 
 
 class Field(IntEnum):
@@ -225,6 +229,18 @@ class Field(IntEnum):
     CODE = 10
     NEED_DX = 11
     COUNT = 12  # where in the workspace the number of rows lies, or −1: the whole batch
+    HEIGHT = 13  # the nine numbers of a `kernels.engine.convolution.Window`
+    WIDTH = 14
+    KERNEL_HEIGHT = 15
+    KERNEL_WIDTH = 16
+    GAP = 17
+    TOP = 18
+    LEFT = 19
+    OUT_HEIGHT = 20
+    OUT_WIDTH = 21
+    CHANNELS = 22  # of a convolution's input
+    PIXEL = 23  # how far positions of the input are apart
+    PATCHES = 24  # gathered at a time
 
 
 class ProbeField(IntEnum):

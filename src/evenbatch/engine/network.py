@@ -2,65 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from math import prod
 
-import numpy as np
+from evenbatch.engine.conv import Conv, Stage, layers, stages
+from evenbatch.engine.settings import SettingError, choose, number, plain, whole
 
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "gelu", "identity")
 NORMALIZERS = ("none", "batch", "layer", "rms", "group")
 PLACEMENTS = ("before", "after", "input")
 AFFINE = ("both", "gamma", "beta", "none")
 MAX_DEPTH, MAX_WIDTH, MAX_TIME = 200, 16_384, 1000
-
-
-class SettingError(ValueError):
-    """A network or trial was described in a way that cannot be trained; the message says why."""
-
-
-def choose(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """Raise a `SettingError` that lists what is allowed, and the nearest of it, if value is not."""
-    if value in allowed:
-        return
-    from difflib import get_close_matches
-
-    near = get_close_matches(str(value), allowed, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise SettingError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}{hint}")
-
-
-def whole(name: str, value: Any, low: int, high: int) -> int:
-    """The value as an int; a `SettingError` unless it is a whole number from low to high."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise SettingError(f"{name} is {value!r}; it must be a whole number")
-    if not low <= value <= high:
-        raise SettingError(f"{name} is {value}; it must be from {low} to {high}")
-    return int(value)
-
-
-def number(name: str, value: Any, low: float, high: float, open_high: bool = False) -> float:
-    """The value as a float; a `SettingError` unless it is a finite number from low to high."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise SettingError(f"{name} is {value!r}; it must be a number")
-    if not math.isfinite(value) or not low <= value <= high or (open_high and value == high):
-        below = "below" if open_high else "at most"
-        raise SettingError(f"{name} is {value}; it must be a number from {low:g}, {below} {high:g}")
-    return float(value)
-
-
-def plain(settings: Any, **values: Any) -> None:
-    """Put checked values into a frozen dataclass: 1 and 1.0, or NumPy's numbers, are one setting,
-    and equal settings must have equal keys.
-    """
-    for name, value in values.items():
-        object.__setattr__(settings, name, value)
+CONVOLUTIONAL = {"conv": (), "shape": (), "flatten": False}
+"""What is about convolutions alone, as it is in a network without any."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A fully connected network.
+    """A fully connected network, or one of convolutions with a fully connected end.
 
     A hidden layer is linear → normalizer → activation → dropout (placement "before"), or linear →
     activation → normalizer → dropout ("after"). With "input" only the network's input is
@@ -84,9 +45,21 @@ class Network:
     and leaves them as they are. Statistics of a step that was never seen in training are those of
     the last step that was.
 
+    With `conv` the first hidden layers are convolutions over an example's positions: convolution →
+    normalizer → activation → pool → dropout, or with the normalizer after the activation. Then
+    comes the mean of each channel over all positions (Lin et al. 2014, arXiv:1312.4400, section
+    3.2), or with `flatten` all of them, and `hidden`, which may be (). Batch norm takes the
+    statistics of a channel over the minibatch and all positions (Ioffe & Szegedy 2015, section
+    3.2); layer and RMS norm those of an example over all its channels and positions; group norm
+    over each group of channels and all positions (Wu & He 2018, arXiv:1803.08494, figure 2), so
+    with as many groups as channels it is instance norm. A residual block lies among the
+    convolutions or among the others, and is one where channels and positions are the same at both
+    its ends.
+
     Args:
         inputs: features of an example; of a sequence, of one time step.
-        hidden: width of each hidden layer, e.g. ``(32, 32, 32)``; 1 to 200 layers.
+        hidden: width of each hidden layer, e.g. ``(32, 32, 32)``; 1 to 200 layers; those that are
+            no convolutions.
         outputs: classes, or targets of a regression.
         activation: "relu", "leaky_relu" (slope 0.01), "tanh", "sigmoid", "gelu" (exact form) or
             "identity" (a linear network).
@@ -110,15 +83,22 @@ class Network:
         momentum: weight of the new value in the running statistics (PyTorch's convention; ONNX and
             Keras weight the old value and call 0.9 what is 0.1 here).
         time_steps: steps of the longest sequence there is room for; 0 for data that is none.
+        conv: the convolutions, a `Conv` each; a whole number stands for that many channels.
+        shape: with `conv`, how an example's features lie: (positions, channels), or (height, width,
+            channels), the last varying fastest; that of the data set.
+        flatten: with `conv`: what comes after them gets each position's channels, not their means.
 
     Raises:
         SettingError: a field has a value that cannot be trained; the message names it.
 
     >>> Network(inputs=64, hidden=(32, 32), outputs=10, norm="batch").depth
     2
+    >>> conv = (16, Conv(32, stride=2))
+    >>> Network(inputs=64, hidden=(), outputs=10, conv=conv, shape=(8, 8, 1)).depth
+    2
     >>> Network(inputs=64, hidden=(32,), outputs=10, norm="bach")
     Traceback (most recent call last):
-    evenbatch.engine.network.SettingError: norm is 'bach'; ... did you mean 'batch'?
+    evenbatch.engine.settings.SettingError: norm is 'bach'; ... did you mean 'batch'?
     """
 
     inputs: int
@@ -137,14 +117,17 @@ class Network:
     eps: float = 1e-5
     momentum: float = 0.1
     time_steps: int = 0
+    conv: tuple[Conv, ...] = ()
+    shape: tuple[int, ...] = ()
+    flatten: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.hidden, Iterable):
             raise SettingError(
                 f"hidden is {self.hidden!r}; it must hold a width for each hidden layer: (32, 32)"
             )
-        hidden = tuple(self.hidden)
-        whole("depth (number of hidden layers)", len(hidden), 1, MAX_DEPTH)
+        hidden, conv = tuple(self.hidden), layers(self.conv)
+        whole("depth (number of hidden layers)", len(hidden) + len(conv), 1, MAX_DEPTH)
         choose("activation", self.activation, ACTIVATIONS)
         choose("norm", self.norm, NORMALIZERS)
         choose("placement", self.placement, PLACEMENTS)
@@ -163,7 +146,46 @@ class Network:
             eps=number("eps", self.eps, 0.0, 1e3),
             momentum=number("momentum", self.momentum, 0.0, 1.0),
             time_steps=whole("time_steps", self.time_steps, 0, MAX_TIME),
+            conv=conv,
+            shape=self._checked_shape(conv),
         )
+        self._check_together()
+
+    def _checked_shape(self, conv: tuple[Conv, ...]) -> tuple[int, ...]:
+        if not isinstance(self.flatten, bool):
+            raise SettingError(f"flatten is {self.flatten!r}; it must be True or False")
+        if not conv:
+            for name in ("shape", "flatten"):
+                if getattr(self, name) not in (CONVOLUTIONAL[name], []):
+                    raise SettingError(
+                        f"{name} is {getattr(self, name)!r}, but there is no convolution: leave it "
+                        "out, or say conv=(16, 32)"
+                    )
+            return ()
+        if not isinstance(self.shape, (tuple, list)) or len(self.shape) not in (2, 3):
+            raise SettingError(
+                f"shape is {self.shape!r}; convolutions need to know how an example's features "
+                "lie: shape=(positions, channels), or (height, width, channels)"
+            )
+        sizes = tuple(whole(f"shape[{i}]", n, 1, MAX_WIDTH) for i, n in enumerate(self.shape))
+        if prod(sizes) != self.inputs:
+            raise SettingError(
+                f"shape is {sizes}, which is {prod(sizes)} features, but inputs is {self.inputs}"
+            )
+        return sizes
+
+    def _check_together(self) -> None:
+        for name, value, off in (
+            ("time_steps", self.time_steps, "0"),
+            ("drift", self.drift, "0"),
+            ("placement", self.norm != "none" and self.placement == "input", "'before'"),
+        ):
+            if self.conv and value:
+                raise SettingError(
+                    f"{name} is {getattr(self, name)!r}, which a network with convolutions cannot "
+                    f"have: use {name}={off}, or leave conv out"
+                )
+        _ = self.stages  # which says what does not fit
         if self.time_steps and self.norm != "none" and self.placement == "input":
             raise SettingError(
                 f"placement is 'input' with time_steps={self.time_steps}: a recurrent network "
@@ -185,14 +207,30 @@ class Network:
     @property
     def depth(self) -> int:
         """Number of hidden layers."""
-        return len(self.hidden)
+        return len(self.conv) + len(self.hidden)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Each convolution where it stands; () without any."""
+        return stages(self.conv, self.shape) if self.conv else ()
+
+    @property
+    def multiplications(self) -> int:
+        """Multiplications of a forward pass over one example, in convolutions and linear layers."""
+        found, widths = 0, (self.inputs, *self.hidden, self.outputs)
+        for stage in self.stages:
+            found += stage.between * stage.inputs * stage.conv.channels
+            widths = (stage.features(self.flatten), *self.hidden, self.outputs)
+        return found + sum(a * b for a, b in pairwise(widths))
 
     @property
     def normalized_widths(self) -> tuple[int, ...]:
         """Widths of what the normalizer is applied to."""
         if self.norm == "none":
             return ()
-        return (self.inputs,) if self.placement == "input" else self.hidden
+        if self.placement == "input":
+            return (self.inputs,)
+        return (*(layer.channels for layer in self.conv), *self.hidden)
 
     def has_bias(self, layer: int) -> bool:
         """Whether linear layer `layer` (0 … depth, the last being the output) has a bias."""
@@ -202,11 +240,13 @@ class Network:
     def skips(self) -> dict[int, int]:
         """Residual connections: {last layer of a block: layer whose output is added to it}."""
         found = {}
+        ends = [(stage.positions, stage.conv.channels) for stage in self.stages]
+        ends += [(0, width) for width in self.hidden]
         if self.residual:
             start = 0
             while start + self.residual < self.depth:
                 end = start + self.residual
-                if self.hidden[start] == self.hidden[end]:
+                if ends[start] == ends[end]:
                     found[end] = start
                 start = end
         return found

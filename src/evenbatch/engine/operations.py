@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from evenbatch.engine.layout import Field as F
@@ -27,12 +28,18 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class LinearSlot:
-    """Where a linear layer's parameters lie. `bias` is −1 where there is none."""
+    """Where a linear layer's parameters lie. `bias` is −1 where there is none.
+
+    The inputs of a convolution, or of a layer behind one, are those of each place below its window,
+    one place after the other; `kernel` is the shape of those places in PyTorch's weight.
+    """
 
     weight: int
     bias: int
     inputs: int
     outputs: int
+    places: int = 1
+    kernel: tuple[int, ...] = ()
 
     @property
     def stride(self) -> int:
@@ -41,6 +48,26 @@ class LinearSlot:
     @property
     def size(self) -> int:
         return self.inputs * self.stride
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the weight in PyTorch's layout."""
+        return (self.outputs, self.inputs // self.places, *self.kernel) if self.kernel else (
+            self.outputs, self.inputs)  # fmt: skip
+
+    def get_weight(self, theta: NDArray[Any]) -> NDArray[Any]:
+        """The weight in PyTorch's layout, a copy."""
+        return np.ascontiguousarray(self._weight(theta)).reshape(self.shape)
+
+    def set_weight(self, theta: NDArray[Any], weight: NDArray[Any]) -> None:
+        """Write a weight in PyTorch's layout."""
+        view = self._weight(theta)
+        view[...] = weight.reshape(view.shape)
+
+    def _weight(self, theta: NDArray[Any]) -> NDArray[Any]:
+        """(outputs, channels, places): a view."""
+        block = theta[self.weight : self.weight + self.size].reshape(self.places, -1, self.stride)
+        return block[:, :, : self.outputs].transpose(2, 1, 0)
 
 
 @dataclass(frozen=True)
@@ -98,9 +125,12 @@ class Builder:
     parameters: int = 0
     frozen: int = 0  # where the next parameter that does not learn goes
     count_at: int = -1  # where the number of rows lies that operations emitted now work on
+    patches: int = -1  # where a convolution's patches are gathered
+    plane: tuple[int, int] | None = None  # height and width of an example, if each has positions
 
     def matrix(self, columns: int) -> int:
-        return self.take(self.rows * padded(columns))
+        height, width = self.plane or (1, 1)
+        return self.take(self.rows * height * width * padded(columns))
 
     def take(self, size: int) -> int:
         at, self.workspace = self.workspace, self.workspace + padded(size)
@@ -165,6 +195,14 @@ class Builder:
             self.emit(Op.BATCH, src, dst, columns, slope, c=running, e=stats, code=step, **knobs)
             return dst
         groups = net.groups if net.norm == "group" else 1
+        if self.plane:
+            height, width = self.plane
+            stats = self.take(2 * (self.rows + 1) * stride)  # means, 1/spreads; and room for sums
+            self.emit(
+                Op.PLANE, src, dst, columns, slope, c=net.norm != "rms", e=stats, code=groups,
+                count=-1, height=height, width=width, **knobs,
+            )  # fmt: skip
+            return dst
         stats = self.take(2 * self.rows * groups)  # mean, 1/spread
         if groups > 1:
             self.emit(Op.GROUP, src, dst, columns, slope, e=stats, code=groups, **knobs)

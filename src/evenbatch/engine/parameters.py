@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from evenbatch.engine import initialize
 from evenbatch.engine.curve import LayerWeights, NormWeights, Weights
-from evenbatch.engine.network import Network, SettingError
+from evenbatch.engine.network import Network
 from evenbatch.engine.operations import NormSlot
+from evenbatch.engine.settings import SettingError
 from evenbatch.engine.tape import Tape, compile_tape
 from evenbatch.kernels._lanes import PAD
 
@@ -21,9 +22,8 @@ def get_weights(tape: Tape, theta: Array, running: Array) -> Weights:
     """Parameters of the flat vectors as separate arrays."""
     linears, norms = [], []
     for slot in tape.linears:
-        block = theta[slot.weight : slot.weight + slot.size].reshape(slot.inputs, slot.stride)
         bias = theta[slot.bias : slot.bias + slot.outputs].copy() if slot.bias >= 0 else None
-        linears.append(LayerWeights(np.ascontiguousarray(block[:, : slot.outputs].T), bias))
+        linears.append(LayerWeights(slot.get_weight(theta), bias))
     for norm in tape.norms:
         n = norm.columns
         stats: list[Array] = []
@@ -47,13 +47,11 @@ def set_weights(tape: Tape, weights: Weights, theta: Array, running: Array) -> N
             f"normalizers; this network has {len(tape.linears)} and {len(tape.norms)}"
         )
     for i, (slot, layer) in enumerate(zip(tape.linears, weights.linears, strict=True)):
-        if layer.weight.shape != (slot.outputs, slot.inputs):
+        if layer.weight.shape != slot.shape:
             raise SettingError(
-                f"weight {i} has shape {layer.weight.shape}; this network needs "
-                f"{(slot.outputs, slot.inputs)}"
+                f"weight {i} has shape {layer.weight.shape}; this network needs {slot.shape}"
             )
-        block = theta[slot.weight : slot.weight + slot.size].reshape(slot.inputs, slot.stride)
-        block[:, : slot.outputs] = layer.weight.T
+        slot.set_weight(theta, layer.weight)
         if (layer.bias is not None) != (slot.bias >= 0):
             where = "right before a batch normalizer"
             if tape.network.time_steps and i == 1:

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from evenbatch.engine import convolving
 from evenbatch.engine.layout import Field as F
 from evenbatch.engine.layout import Hyper, Mode, Op, Plan
 from evenbatch.kernels._jit import kernel
@@ -75,6 +76,8 @@ def forward(program, theta, running, ws, rows, mode, step):
         elif op == Op.ENDING:
             on = np.int64(ws[ops[i, F.COUNT] + 1])
             recurrence.move_rows(ws, src, dst, on, n, stride, a, False)
+        elif op >= Op.CONVOLVE:
+            convolving.forward(ops, slopes, i, theta, ws, n, eps)
 
 
 @kernel
@@ -129,6 +132,10 @@ def backward(program, theta, grad, ws, rows):
             recurrence.move_rows(ws, d, b, on, n, stride, a, True)
         elif op == Op.SHARE:
             recurrence.share_gradient(grad, a, b, ws, c, code)
+        elif op >= Op.CONVOLVE and convolving.backward(
+            ops, slopes, i, theta, grad, ws, n, d, other, plan[Plan.TRANSPOSE]
+        ):
+            d, other = other, d
 
 
 @kernel

@@ -23,7 +23,7 @@ from evenbatch.data.dataset import Dataset
 from evenbatch.engine import loop
 from evenbatch.engine.curve import Curve, Weights
 from evenbatch.engine.feed import Feed, make_feed
-from evenbatch.engine.network import SettingError
+from evenbatch.engine.settings import SettingError
 from evenbatch.engine.state import Scratch, TrialState, check_fit
 from evenbatch.engine.trial import Trial
 from evenbatch.kernels._folder import is_cached, source_hash

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import initialize, loop
+from evenbatch.engine.conv import of_positions
 from evenbatch.engine.curve import PROBE_FIELDS, Curve, Probes, Weights
 from evenbatch.engine.feed import Feed
 from evenbatch.engine.landscape import LANDSCAPE_STEPS, landscape
@@ -27,15 +28,18 @@ from evenbatch.engine.layout import (
     Status,
     Sum,
 )
-from evenbatch.engine.network import SettingError
 from evenbatch.engine.parameters import get_weights, set_weights
+from evenbatch.engine.settings import SettingError
 from evenbatch.engine.tape import compile_tape
 from evenbatch.engine.trial import OPTIMIZERS, Trial
 from evenbatch.kernels import _clock
 from evenbatch.kernels._lanes import padded
 
 EVALUATION_ROWS = 128
-"""Test rows evaluated at a time, where the batch is not larger."""
+"""Test rows evaluated at a time, where the batch is not larger; of a network with convolutions,
+whose rows have many positions, an eighth."""
+MOST_ROWS = 1 << 24
+"""A number of rows lies in the workspace as a float32 where examples have positions."""
 
 Array = NDArray[Any]
 
@@ -90,6 +94,10 @@ def check_fit(trial: Trial, data: Dataset) -> None:
             f"the network has time_steps={net.time_steps} but data set {data.name!r} {found}; use "
             f"Network(time_steps={data.time_steps}, …)"
         )
+    of_positions({"conv": net.conv}, data)
+    if net.conv and net.shape != data.shape:
+        found = f"has shape={data.shape}; use Network(shape={data.shape}, …)"
+        raise SettingError(f"the network has shape={net.shape} but data set {data.name!r} {found}")
     if net.outputs != data.n_outputs:
         what = "classes" if data.task == "classification" else "targets"
         raise SettingError(
@@ -101,12 +109,26 @@ def check_fit(trial: Trial, data: Dataset) -> None:
             f"batch_size is {trial.batch_size} but data set {data.name!r} has only {data.n_train} "
             f"training rows; use a batch size of at most {data.n_train}"
         )
+    most = _rows(trial, data) * max((stage.between for stage in net.stages), default=1)
+    if most > MOST_ROWS:
+        raise SettingError(
+            f"batch_size is {trial.batch_size} with statistics={trial.statistics!r}: a layer would "
+            f"have {most:,} positions at once, and at most {MOST_ROWS:,} can be counted; use a "
+            "smaller batch, or statistics='running'"
+        )
+
+
+def _rows(trial: Trial, data: Dataset) -> int:
+    """Examples that are in the workspace together, at most."""
+    exact = trial.statistics == "population" and trial.network.norm == "batch"
+    return max(trial.batch_size, _evaluation_rows(trial, data), data.n_train if exact else 1)
 
 
 def _evaluation_rows(trial: Trial, data: Dataset) -> int:
     """Rows evaluated at a time. With statistics "batch" the result depends on it, else not."""
     if trial.statistics != "batch":
-        return max(trial.batch_size, min(EVALUATION_ROWS, data.n_test))
+        usual = EVALUATION_ROWS // 8 if trial.network.conv else EVALUATION_ROWS
+        return max(trial.batch_size, min(usual, data.n_test))
     most = max(data.n_test, data.n_train if trial.evaluate_train else 0)
     return min(trial.evaluation_batch or trial.batch_size, most)
 
@@ -126,7 +148,7 @@ class TrialState:
         self.trial, self.feed, self.dtype = trial, feed, np.dtype(trial.dtype)
         exact = trial.statistics == "population" and trial.network.norm == "batch"
         self.evaluation_rows = _evaluation_rows(trial, data)
-        rows = max(trial.batch_size, self.evaluation_rows, data.n_train if exact else 1)
+        rows = _rows(trial, data)
         self.tape = compile_tape(trial.network, rows, keep=trial.probe_every > 0)
         self.batches = None if batches is None else self._check_batches(batches, data)
         self.program = self._program(data, feed, exact)

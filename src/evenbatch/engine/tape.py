@@ -14,15 +14,17 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evenbatch.engine.convolutional import linear, pooled, room_for_patches, widest_example
 from evenbatch.engine.layout import Op
 from evenbatch.engine.network import Network
 from evenbatch.engine.operations import ACTIVATIONS, Builder, LinearSlot, NormSlot
 from evenbatch.engine.recurrent import recurrent_layer
-from evenbatch.kernels._lanes import padded
+from evenbatch.kernels._lanes import PAD, padded
 from evenbatch.kernels.engine import dense
 
 
@@ -56,33 +58,44 @@ def _linears(network: Network) -> tuple[tuple[LinearSlot, ...], int, int]:
 
     A recurrent layer has two, that of its input and that of its state; only the first has a bias.
     """
-    widths = (network.inputs, *network.hidden, network.outputs)
-    sizes = [(*pair, network.has_bias(i)) for i, pair in enumerate(itertools.pairwise(widths))]
+    widths = [network.inputs, *network.hidden, network.outputs]
+    sizes: list[tuple[int, int, int, tuple[int, ...]]] = []
+    for stage in network.stages:
+        sizes.append((stage.inputs, stage.conv.channels, prod(stage.places), stage.places))
+        widths[0] = stage.features(network.flatten)
+    dense = [(*pair, 1, ()) for pair in itertools.pairwise(widths)]
+    if network.flatten:
+        dense[0] = (*dense[0][:2], network.stages[-1].positions, ())
+    sizes += dense
+    biases = [network.has_bias(i) for i in range(len(sizes))]
     if network.time_steps:
-        sizes.insert(1, (network.hidden[0], network.hidden[0], False))
+        sizes.insert(1, (network.hidden[0], network.hidden[0], 1, ()))
+        biases.insert(1, False)
     weights, at = [], 0
-    for inputs, outputs, _ in sizes:
+    for inputs, outputs, *_ in sizes:
         weights.append(at)
         at += inputs * padded(outputs)
     decay_end = at
     slots = []
-    for weight, (inputs, outputs, has_bias) in zip(weights, sizes, strict=True):
+    for weight, (inputs, outputs, places, kernel), has_bias in zip(
+        weights, sizes, biases, strict=True
+    ):
         bias = -1
         if has_bias:
             bias, at = at, at + padded(outputs)
-        slots.append(LinearSlot(weight, bias, inputs, outputs))
+        slots.append(LinearSlot(weight, bias, inputs, outputs, places, kernel))
     return tuple(slots), decay_end, at
 
 
-def _hidden_layer(build: Builder, slot: LinearSlot, src: int, need_dx: bool) -> int:
+def _hidden_layer(build: Builder, slot: LinearSlot, src: int, layer: int, need_dx: bool) -> int:
     """Linear, normalizer and activation of one hidden layer; returns where it left off."""
     net = build.network
-    z = build.product(src, slot, need_dx)
+    src, z = linear(build, slot, src, layer, need_dx)
     beside = net.norm != "none" and net.placement != "input"
     norm = build.knobs(slot.outputs) if beside else None
     z, out, at = build.finish(z, slot, norm, build.shared)
     build.probe(src, out, z, slot)
-    return at
+    return pooled(build, at, layer)
 
 
 def _drop(build: Builder, at: int, columns: int, layer: int) -> int:
@@ -102,11 +115,11 @@ def _hidden_layers(build: Builder, linears: tuple[LinearSlot, ...], at: int, nee
     over_time = build.network.time_steps > 0
     for layer, slot in enumerate(linears[over_time:]):
         if layer - 1 in starts:
-            build.emit(Op.FORK, at, at, slot.inputs)
+            build.emit(Op.FORK, at, at, slot.inputs // slot.places)
         if over_time and layer == 0:
             at = recurrent_layer(build, linears[0], linears[1], at)
         else:
-            at = _hidden_layer(build, slot, at, need_dx)
+            at = _hidden_layer(build, slot, at, layer, need_dx)
         at = _drop(build, at, slot.outputs, layer)
         if layer in skips:
             dst = build.matrix(slot.outputs)
@@ -144,6 +157,7 @@ def _may_redo(network: Network, rows: int) -> bool:
     simple = network.norm == "batch" and network.placement == "before"
     simple = simple and ACTIVATIONS[network.activation][0] == dense.LINEAR
     alone = not (network.residual or network.dropout or network.drift or network.time_steps)
+    alone = alone and not network.conv
     return simple and alone and 8 * rows * sum(map(padded, network.hidden)) > KEPT_BYTES
 
 
@@ -159,6 +173,7 @@ def compile_tape(network: Network, rows: int, keep: bool = False) -> Tape:
     linears, decay_end, build.parameters = _linears(network)
     knobs = {"both": 2, "gamma": 1, "beta": 1, "none": 0}[network.affine]
     build.frozen = build.parameters + knobs * sum(map(padded, network.normalized_widths))
+    build.patches = room_for_patches(build, linears)
     steps = network.time_steps
     at = input_at = build.matrix(steps * network.inputs + 1 if steps else network.inputs)
     need_dx = False
@@ -167,15 +182,16 @@ def compile_tape(network: Network, rows: int, keep: bool = False) -> Tape:
         need_dx = True
     src = _hidden_layers(build, linears[:-1], at, need_dx)
     last = linears[-1]
-    at = build.product(src, last, True)
+    src, at = linear(build, last, src, network.depth, True)
     build.activate(at, last.outputs, last.bias, dense.LINEAR, 1.0)
     build.probe(src, at, at, last, last=True)
 
     _probe_norms(build)
-    widest = max((network.inputs, *network.hidden, network.outputs))
+    widest = max(widest_example(network), network.inputs, *network.hidden, network.outputs)
     d_at = (build.matrix(widest), build.matrix(widest))
     stash_at = build.matrix(widest) if network.skips() else 0
     transpose_at = build.take(max(slot.stride * padded(slot.inputs) for slot in linears))
+    build.take(PAD if network.conv else 0)  # a patch may be read from beyond its end
     return Tape(
         network=network,
         rows=rows,

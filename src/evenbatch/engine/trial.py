@@ -8,7 +8,9 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from typing import Any
 
-from evenbatch.engine.network import Network, SettingError, choose, number, plain, whole
+from evenbatch.engine.conv import as_dicts
+from evenbatch.engine.network import CONVOLUTIONAL, Network
+from evenbatch.engine.settings import SettingError, choose, number, plain, whole
 
 ENGINE_VERSION = 3
 """Raised whenever the same trial would give another curve."""
@@ -57,7 +59,7 @@ class Trial:
             trial's `batch_size`. The test set is cut into batches in its own order. What is left
             over is a smaller batch of its own; in a batch of one the variance is 0, so every
             normalized value is beta.
-        probe_every: steps between probes of the layers; 0 for none.
+        probe_every: steps between probes of the layers; 0 for none, as with convolutions.
         landscape_every: steps between surveys of the loss along the gradient (`Curve.landscape`); 0
             for none. Each costs about as much as ten steps.
         dtype: precision of weights, activations and data: "float32", or "float64" (for checking;
@@ -72,7 +74,7 @@ class Trial:
     >>> Trial(net, data="digits", learning_rate=-1.0)
     Traceback (most recent call last):
     ...
-    evenbatch.engine.network.SettingError: learning_rate is -1.0; it must be a number from 0, ...
+    evenbatch.engine.settings.SettingError: learning_rate is -1.0; it must be a number from 0, ...
     """
 
     network: Network
@@ -130,6 +132,11 @@ class Trial:
                 "activation would become beta; use a batch of at least 2, or norm='layer'"
             )
 
+        if self.probe_every and self.network.conv:
+            raise SettingError(
+                f"probe_every is {self.probe_every}, but the layers of a network with convolutions "
+                "are not probed: leave it at 0, or leave conv out"
+            )
         if self.evaluation_batch and self.statistics != "batch":
             raise SettingError(
                 f"evaluation_batch is {self.evaluation_batch} with "
@@ -144,7 +151,12 @@ class Trial:
     def as_dict(self) -> dict[str, Any]:
         """All settings as plain values; `Trial.from_dict` is the way back."""
         # What `asdict` gives, at a tenth of its cost: no setting needs a deep copy.
-        return _settings(self) | {"network": _settings(self.network)}
+        network = _settings(self.network)
+        if network["conv"]:
+            network["conv"] = as_dicts(self.network.conv)
+        else:  # left out, so that the key of a network without convolutions stays what it was
+            network = {name: network[name] for name in network if name not in CONVOLUTIONAL}
+        return _settings(self) | {"network": network}
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Trial:

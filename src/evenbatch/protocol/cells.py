@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve, Network, Trial
+from evenbatch.engine.conv import of_positions
 from evenbatch.protocol.block import (
     Among,
     At,
@@ -63,7 +64,8 @@ def make_trial(settings: Changes, data: Dataset, seed: int) -> Trial:
     Raises:
         ExperimentError: the data have fewer training rows than a batch.
     """
-    network = {"time_steps": data.time_steps} | settings.network
+    positions = of_positions(settings.network, data)
+    network = {"time_steps": data.time_steps} | positions | settings.network
     made = Network(inputs=data.n_features, outputs=data.n_outputs, **network)
     trial = Trial(made, data=data.name, seed=seed, **settings.trial)
     if data.n_train < trial.batch_size:

@@ -147,7 +147,8 @@ def _applied(data: Dataset, step: Step) -> dict[str, Any]:
             np.column_stack([x, np.full(len(x), step.value, np.float32)])
             for x in (data.x_train, data.x_test)
         )
-        return {"x_train": x_train, "x_test": x_test, "features": (*data.features, "constant")}
+        names = (*data.features, "constant")  # which has no place among positions
+        return {"x_train": x_train, "x_test": x_test, "features": names, "shape": ()}
     if isinstance(step, TakeRows):
         return _rows(data, "train", step.rows)
     if isinstance(step, TakeTests):

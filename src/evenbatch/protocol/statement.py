@@ -140,13 +140,17 @@ def _line(data: Dataset, trials: Sequence[Trial], seeds: int) -> str:
 
 
 def _layers(trials: Sequence[Trial]) -> str:
-    depth = _range(trial.network.depth for trial in trials)
-    width = _range(w for trial in trials for w in trial.network.hidden)
-    activations = listed(_each(trial.network.activation for trial in trials))
-    layers = "hidden layer" if depth == "1" else "hidden layers"
-    places = _each(t.network.placement for t in trials if t.network.norm != "none")
+    networks = [trial.network for trial in trials]
+    convolutions = _each("; ".join(map(str, network.conv)) for network in networks if network.conv)
+    depth = _range(len(network.hidden) for network in networks)
+    width = _range(w for network in networks for w in network.hidden)
+    activations = listed(_each(network.activation for network in networks))
+    parts = [f"convolutions ({said})" for said in convolutions]
+    if depth != "0":
+        parts.append(f"{depth} hidden layer{'' if depth == '1' else 's'} of {width}")
+    places = _each(network.placement for network in networks if network.norm != "none")
     placed = f", norm placed {places[0]}" if len(places) == 1 and places != ["before"] else ""
-    return f"{depth} {layers} of {width} {activations} units{placed}"
+    return f"{listed(parts)} {activations} units{placed}"
 
 
 def _words(trials: Sequence[Trial]) -> list[str]:
@@ -165,5 +169,5 @@ def _each(values: Iterable[Any]) -> list[Any]:
 
 
 def _range(values: Iterable[int]) -> str:
-    found = sorted(set(values))
+    found = sorted(set(values)) or [0]
     return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"

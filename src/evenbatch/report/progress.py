@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from types import TracebackType
 from typing import Protocol
 
@@ -29,11 +28,10 @@ def cost(trial: Trial) -> float:
     Multiplications of its steps, each three products, and of its evaluations on some hundred rows;
     and a little for every layer of every step.
     """
-    sizes = (trial.network.inputs, *trial.network.hidden, trial.network.outputs)
-    weights = sum(a * b for a, b in pairwise(sizes))
+    network = trial.network
     rows = 3 * trial.batch_size * trial.steps
     rows += 500 * len(trial.evaluation_steps()) * (1 + trial.evaluate_train)
-    return 14e-12 * weights * rows + 1e-6 * len(sizes) * trial.steps
+    return 14e-12 * network.multiplications * rows + 1e-6 * (network.depth + 2) * trial.steps
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def value_of(trial: Trial, name: str) -> str:
     of: Any = trial.network if name.startswith("network.") else trial
     value = getattr(of, name.removeprefix("network."))
     if isinstance(value, tuple):
-        return ", ".join(map(str, value))
+        return ("; " if name == "network.conv" else ", ").join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -11,7 +11,6 @@ first are single trials. Ray's own cost, about a millisecond a task, is then one
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import os
 import time
 from collections import deque
@@ -236,7 +235,6 @@ class Pace:
 def work(trial: Trial) -> float:
     """A trial's arithmetic, in operations or so: products, and a constant for each layer."""
     net = trial.network
-    widths = (net.inputs, *net.hidden, net.outputs)
-    weights = sum(a * b for a, b in itertools.pairwise(widths))
-    step = 6 * trial.batch_size * weights + 40_000 * len(widths)
-    return float(trial.steps * step + len(trial.evaluation_steps()) * 1000 * 2 * weights)
+    step = 6 * trial.batch_size * net.multiplications + 40_000 * (net.depth + 2)
+    evaluations = len(trial.evaluation_steps())
+    return float(trial.steps * step + evaluations * 1000 * 2 * net.multiplications)

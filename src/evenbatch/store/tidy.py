@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenbatch.engine import Curve, Network, Trial
+from evenbatch.engine.network import CONVOLUTIONAL
 from evenbatch.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def _column(curve: Mapping[str, Any], name: str) -> NDArray[Any]:
 def _once(record: Record) -> dict[str, Any]:
     """What is the same in all rows of a trial."""
     trial = record["trial"]
-    flat = {**trial, **{f"network_{name}": value for name, value in trial["network"].items()}}
+    network = CONVOLUTIONAL | trial["network"]  # which are left out where there are none
+    flat = {**trial, **{f"network_{name}": value for name, value in network.items()}}
     return {
         "key": trial_key(record),
         **{name: _plain(flat.get(name)) for name in SETTINGS},

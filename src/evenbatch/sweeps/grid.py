@@ -9,6 +9,7 @@ from typing import Any, overload
 
 from evenbatch.data import Dataset
 from evenbatch.engine import Network, Trial
+from evenbatch.engine.conv import of_positions
 
 Axes = Mapping[str, tuple[Any, ...]]
 """The values of each setting, by its name."""
@@ -78,7 +79,9 @@ class Grid(Sequence[Trial]):
         at = data * self._count(self.network) + place
         if at not in self._networks:
             dataset = list(self.datasets.values())[data]
-            settings = {"time_steps": dataset.time_steps} | _pick(self.network, place)
+            picked = _pick(self.network, place)
+            of_data = {"time_steps": dataset.time_steps} | of_positions(picked, dataset)
+            settings = of_data | picked
             self._networks[at] = Network(
                 inputs=dataset.n_features, outputs=dataset.n_outputs, **settings
             )

@@ -7,6 +7,7 @@ seeds = 5                            0 to 4; or a list
 
 [network]                            fields of `Network`; a list is a grid
 hidden = [[32], [64, 64]]            hidden is a list by itself: a list of lists is a grid
+conv = [[16], [{channels = 16, kernel = 5}]]        as is conv: channels, or fields of `Conv`
 norm = ["none", "batch"]
 
 [trial]                              fields of `Trial`
@@ -35,6 +36,7 @@ from evenbatch.data import (
 from evenbatch.data.errors import did_you_mean, listed
 from evenbatch.data.table.options import make
 from evenbatch.engine import Network, SettingError, Trial
+from evenbatch.engine.conv import Conv, layers
 from evenbatch.engine.state import check_fit
 from evenbatch.protocol.verdict import ExperimentError
 from evenbatch.sweeps.grid import Axes, Grid
@@ -50,11 +52,13 @@ _TOP = ("data", "target", "seeds", "network", "trial", *DEFAULTS)
 _ELSEWHERE = {
     ("network", "inputs"): "it follows from the data: leave it out",
     ("network", "outputs"): "it follows from the data: leave it out",
+    ("network", "shape"): "it follows from the data: leave it out",
     ("trial", "network"): "a network's fields stand under [network]",
     ("trial", "data"): "write data = … at the top of the file, before any [table]",
     ("trial", "seed"): "write seeds = … at the top of the file, before any [table]",
 }
 _NETWORK = Network(inputs=4, hidden=(4,), outputs=2)
+_WITH_CONV = replace(_NETWORK, conv=(Conv(1),), shape=(4, 1))
 _BASE: dict[str, Any] = {"network": _NETWORK, "trial": Trial(_NETWORK)}
 
 
@@ -98,13 +102,15 @@ class _Reader:
     def grid(self) -> Grid:
         """Everything read and checked."""
         self.check_names((), self.content, _TOP)
-        tables = {name: self.table(name) for name in ("network", "trial")}
-        if "hidden" not in tables["network"]:
+        network, trial = (self.table(name) for name in ("network", "trial"))
+        if "conv" in network:
+            network = {"hidden": ((),), **network}
+        if "hidden" not in network:
             raise self.error(
                 "[network] needs hidden, the width of each hidden layer: hidden = [64, 64]",
                 *(["network"] if "network" in self.content else []),
             )
-        grid = Grid(self.datasets(), tables["network"], tables["trial"], self.seeds())
+        grid = Grid(self.datasets(), network, trial, self.seeds())
         if len(grid) > MOST:
             raise self.error(f"these are {len(grid):,} trials; at most {MOST:,} fit one sweep")
         self.check_combinations(grid)
@@ -153,13 +159,22 @@ class _Reader:
         for item in many:
             try:
                 # Fields put their values in plain form: 1 becomes 1.0, a list a tuple.
-                plain = getattr(replace(_BASE[table], **{field: item}), field)
+                plain = self.plain(table, field, item)
             except SettingError as error:
                 raise self.error(str(error), table, field) from None
             if plain in found:
                 raise self.error(f"{field} holds {item!r} twice", table, field)
             found.append(plain)
         return tuple(found)
+
+    def plain(self, table: str, field: str, value: Any) -> Any:
+        """One value as the field keeps it."""
+        if field == "conv":  # whether they fit each other is a matter of the data's shape
+            return layers(value)
+        base = _BASE[table]
+        if table == "network" and "conv" in self.content["network"]:
+            base = _WITH_CONV
+        return getattr(replace(base, **{field: value}), field)
 
     # The head.
 

@@ -21,6 +21,7 @@ export interface Network {
 
 // A network of these settings, the others as they are where nobody asks for anything else.
 export function network(settings: Pick<Network, "inputs" | "hidden" | "outputs"> & Partial<Network>): Network {
+  if ("conv" in settings) throw new Error("a page trains no convolutions; evenbatch race --conv and evenbatch sweep do");
   return {
     activation: "relu", norm: "none", placement: "before", affine: "both", init: "torch", sigma: 0.01, residual: 0, dropout: 0,
     drift: 0, groups: 4, eps: 1e-5, momentum: 0.1, time_steps: 0, ...settings,

@@ -107,6 +107,7 @@ function mayRedo(net: Network, rows: number): boolean {
 // The tape of a network for up to `rows` examples at a time; `keep` keeps every activation, for
 // probes to read.
 export function compileTape(net: Network, rows: number, keep = false): Tape {
+  if ((net as { conv?: unknown[] }).conv?.length) throw new Error("a page trains no convolutions; evenbatch sweep and race do");
   const build = new Builder(net, rows);
   if (!keep && mayRedo(net, rows)) build.shared = build.matrix(Math.max(...net.hidden));
   const [linears, decayEnd, parameters] = linearSlots(net);

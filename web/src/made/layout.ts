@@ -16,9 +16,9 @@ export const Status = {"RUNNING": 0, "FINISHED": 1, "DIVERGED": 2} as const;
 
 export const Mode = {"TRAIN": 0, "EVALUATE": 1, "POPULATION": 2, "OWN": 3} as const;
 
-export const Op = {"PRODUCT": 0, "ACTIVATE": 1, "BATCH": 2, "ROW": 3, "GROUP": 4, "DROPOUT": 5, "ADD": 6, "FORK": 7, "DRIFT": 8, "ORDER": 9, "SUM": 10, "ENDING": 11, "HOLD": 12, "SHARE": 13} as const;
+export const Op = {"PRODUCT": 0, "ACTIVATE": 1, "BATCH": 2, "ROW": 3, "GROUP": 4, "DROPOUT": 5, "ADD": 6, "FORK": 7, "DRIFT": 8, "ORDER": 9, "SUM": 10, "ENDING": 11, "HOLD": 12, "SHARE": 13, "CONVOLVE": 14, "POOL": 15, "PLANE": 16} as const;
 
-export const Field = {"OP": 0, "SRC": 1, "DST": 2, "STRIDE_IN": 3, "STRIDE": 4, "COLUMNS": 5, "A": 6, "B": 7, "C": 8, "E": 9, "CODE": 10, "NEED_DX": 11, "COUNT": 12} as const;
+export const Field = {"OP": 0, "SRC": 1, "DST": 2, "STRIDE_IN": 3, "STRIDE": 4, "COLUMNS": 5, "A": 6, "B": 7, "C": 8, "E": 9, "CODE": 10, "NEED_DX": 11, "COUNT": 12, "HEIGHT": 13, "WIDTH": 14, "KERNEL_HEIGHT": 15, "KERNEL_WIDTH": 16, "GAP": 17, "TOP": 18, "LEFT": 19, "OUT_HEIGHT": 20, "OUT_WIDTH": 21, "CHANNELS": 22, "PIXEL": 23, "PATCHES": 24} as const;
 
 export const ProbeField = {"IN": 0, "IN_STRIDE": 1, "IN_COLUMNS": 2, "OUT": 3, "STRIDE": 4, "COLUMNS": 5, "Z": 6, "CODE": 7, "W": 8, "W_SIZE": 9, "STEPS": 10, "COUNT": 11, "IN_STEP": 12, "OUT_STEP": 13, "GAMMA": 14, "BETA": 15, "NORM_COLUMNS": 16} as const;
 

@@ -15,6 +15,8 @@ wherever a product reads it.
 | `columns` | batch norm: statistics down the columns, running statistics |
 | `groups` | layer, RMS and group norm: statistics along each row |
 | `dense` | bias and activation, dropout, residual sums, reading minibatches |
+| `convolution` | patches below a window and their way back, pools |
+| `planes` | layer, RMS and group norm over an example's channels and positions |
 | `recurrence` | rows in order of length, gradients shared by time steps |
 | `drift` | noise that makes a layer's distribution drift |
 | `losses` | cross-entropy and squared error, and how the test set is scored |
