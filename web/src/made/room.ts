@@ -1,11 +1,11 @@
 // Made from Python's types by web/made.py; whoever changes those runs it again.
 
-// What a pair found: the mean over its runs. `bounds` are those that are no more than one.
+// What a pair found: the mean over its runs, and whether that is no more than a bound.
 export interface Dot {
   pair: number;
   runs: number;
-  values: { [name: string]: number | null };
-  bounds: { [name: string]: string };
+  value: number | null;
+  bound: string;
 }
 
 // An effect of a verdict, by its id.
@@ -100,6 +100,7 @@ export interface Steer {
   chapter: string;
   paused: boolean;
   look: string;
+  effect: string;
   settings: string;
   shown: boolean;
   door: "closed" | "open" | "shared";
@@ -137,12 +138,13 @@ export interface Wall {
   refused: number;
   lead: Lead;
   look: string;
+  effect: string;
   shown: boolean;
   votes: { [name: string]: number };
   groups: Group[];
   settings: string;
   dots: Dot[];
-  pooled: { [name: string]: Pooled };
+  pooled: Pooled | null;
   answer: string;
   out: number[];
   done: { [name: string]: number };

@@ -5,7 +5,7 @@ import type { Dot, Pooled } from "../made/room";
 import { PREDICTIONS } from "../parts/predictions";
 import { inline } from "../parts/prose";
 import { t, tt, written } from "../words";
-import { isRatio, placed } from "./seen";
+import { FEWEST, isRatio, placed } from "./seen";
 
 export function Votes({ experiment, votes }: { experiment: string; votes: { [option: string]: number } }) {
   const { options } = PREDICTIONS[experiment]!;
@@ -26,26 +26,26 @@ export function Votes({ experiment, votes }: { experiment: string; votes: { [opt
 const WIDTH = 1000;
 const MARGIN = 40;
 
-export function Dots(props: { dots: Dot[]; id: string; pooled: Pooled | undefined; marks: number[]; says: string; touch: (pair: number) => void }) {
-  const { dots, id, pooled, marks } = props;
+export function Dots(props: { dots: Dot[]; pooled: Pooled | null; marks: number[]; says: string; touch: (pair: number) => void }) {
+  const { dots, pooled, marks } = props;
   const log = isRatio(pooled?.unit ?? "");
-  const ends = [pooled?.low, pooled?.high].filter((end): end is number => typeof end === "number" && (!log || end > 0));
-  const values = dots.map((dot) => dot.values[id] ?? null);
+  const ends = (pooled && pooled.pairs >= FEWEST ? [pooled.low, pooled.high] : []).filter((end): end is number => typeof end === "number" && (!log || end > 0));
+  const values = dots.map((dot) => dot.value);
   const [low, high] = extent([...values, ...ends, ...marks, log ? 1 : 0], log);
   const at = scale(low, high, MARGIN, WIDTH - MARGIN, { log: false, wanted: 8 });
   const where = log ? scale(low, high, MARGIN, WIDTH - MARGIN, { log: true }) : at;
   // Ratios are far from decades apart: they have ticks of their own.
   const ticks = log ? at.ticks.filter(({ value }) => value > 0).filter(({ value }, i, all) => i === 0 || where(value) - where(all[i - 1]!.value) > 45) : at.ticks;
   const size = dots.length > 120 ? 9 : dots.length > 40 ? 13 : 18;
-  const found = placed(dots, id, where, 2 * size + 2);
+  const found = placed(dots, where, 2 * size + 2);
   const rows = Math.max(1, ...found.map(({ row }) => row + 1));
   const ground = 30 + rows * (2 * size + 2);
-  const bounded = new Set(dots.filter((dot) => dot.bounds[id]).map((dot) => dot.pair));
+  const bounded = new Set(dots.filter((dot) => dot.bound).map((dot) => dot.pair));
   return (
     <svg viewBox={`0 0 ${WIDTH} ${ground + 110}`} class="dots" role="group" aria-label={props.says}>
       {marks.map((mark) => (
         <g key={mark} class="claimed" transform={`translate(${where(mark)} 0)`}>
-          <path d={`M0 18V${ground + 60}`} />
+          <path d={`M0 18V${ground}M0 ${ground + 34}v52`} />
           <text y="13" text-anchor="middle">{t("wall.claimed", { value: written(mark) })}</text>
         </g>
       ))}
@@ -61,7 +61,7 @@ export function Dots(props: { dots: Dot[]; id: string; pooled: Pooled | undefine
       ))}
       {pooled && pooled.value !== null && pooled.pairs > 1 && (
         <g class="pooled" transform={`translate(0 ${ground + 60})`}>
-          <path d={`M${pooled.low === null || (log && pooled.low <= 0) ? MARGIN : where(pooled.low)} 0H${pooled.high === null ? WIDTH - MARGIN : where(pooled.high)}`} />
+          {pooled.pairs >= FEWEST && <path d={`M${pooled.low === null || (log && pooled.low <= 0) ? MARGIN : where(pooled.low)} 0H${pooled.high === null ? WIDTH - MARGIN : where(pooled.high)}`} />}
           <path class="middle" d={`M${where(pooled.value)} -16l14 16l-14 16l-14 -16z`} />
         </g>
       )}

@@ -2,9 +2,13 @@
 
 import { digits } from "../charts/scale";
 import type { Clause, Interval, PerPart, Rule } from "../made/experiment";
+import { MIN_SEEDS } from "../made/protocol";
 import type { Dot, Group, Pooled } from "../made/room";
 import { headline, QUOTED } from "../parts/happened";
 import { has, t, tt } from "../words";
+
+// Pairs from which on there is an interval, and an answer: as many as seeds everywhere else.
+export const FEWEST = MIN_SEEDS;
 
 // The effect that stands for an experiment, as in the learner's record.
 export const effectOf = (experiment: string): string => QUOTED[experiment]![0]![0]!;
@@ -34,9 +38,9 @@ export interface Placed {
 }
 
 // Dots beside and on top of each other, none on another.
-export function placed(dots: Dot[], id: string, at: (value: number) => number, width: number): Placed[] {
+export function placed(dots: Dot[], at: (value: number) => number, width: number): Placed[] {
   const rows: number[] = []; // the right edge of each row
-  const known = dots.flatMap((dot) => (typeof dot.values[id] === "number" ? [{ pair: dot.pair, x: at(dot.values[id]!) }] : []));
+  const known = dots.flatMap((dot) => (dot.value === null ? [] : [{ pair: dot.pair, x: at(dot.value) }]));
   return known
     .sort((a, b) => a.x - b.x || a.pair - b.pair)
     .map(({ pair, x }) => {
@@ -50,7 +54,8 @@ export function placed(dots: Dot[], id: string, at: (value: number) => number, w
 // "9.4 times fewer steps (95 % interval from 8.1 to 10.9)"
 export function together(experiment: string, pooled: Pooled): string {
   const amount = headline(experiment, { a: pooled.value, bound: pooled.bound });
-  const { low, high } = pooled;
+  const { low, high, pairs } = pooled;
+  if (pairs < FEWEST) return amount;
   if (low === null && high === null) return t("wall.no-interval", { amount });
   if (high === null) return t("wall.from", { amount, low: digits(low, 3) });
   if (low === null || (isRatio(pooled.unit) && low === 0)) return t("wall.up-to", { amount, high: digits(high, 3) });

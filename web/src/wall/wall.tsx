@@ -14,10 +14,9 @@ import { families } from "../protocol/experiments";
 import { currentLanguage, LANGUAGES, setLanguage, t, tt, useLanguage, type Language } from "../words";
 import { Dots, Votes } from "./chart";
 import { Link, secretOf } from "./link";
-import { claimed, effectOf, settingsName, together } from "./seen";
+import { claimed, effectOf, FEWEST, settingsName, together } from "./seen";
 import "./wall.css";
 
-const FEWEST = 5;
 const EXPERIMENTS = CHAPTERS.flatMap((chapter) => chapter.experiments.map((name) => ({ name, chapter })));
 
 function experimentName(name: string): string {
@@ -25,6 +24,8 @@ function experimentName(name: string): string {
   const several = chapter.experiments.length > 1 ? `: ${tt(`${name}.tab`)}` : "";
   return `${CHAPTERS.indexOf(chapter) + 1} ${tt(`${chapter.id}.title`)}${several}`;
 }
+
+const lookAt = (look: string) => ({ look, effect: effectOf(look) });
 
 function useLink(): Link {
   const [, again] = useReducer((n: number) => n + 1, 0);
@@ -65,12 +66,12 @@ function Leading({ link, seen }: { link: Link; seen: Seen }) {
       </label>
       <button type="button" class="primary" onClick={() => {
         const first = CHAPTERS.find((one) => one.id === chapter)!.experiments[0];
-        link.steer(first ? { chapter, look: first } : { chapter });
+        link.steer({ chapter, ...(first && lookAt(first)) });
       }}>{t("wall.lead")}</button>
       <button type="button" aria-pressed={seen.lead.paused} onClick={() => link.steer({ paused: !seen.lead.paused })}>{t(seen.lead.paused ? "wall.resume" : "wall.pause")}</button>
       <label>
         {t("wall.look")}
-        <select value={seen.look} onChange={(event) => link.steer({ look: event.currentTarget.value })}>
+        <select value={seen.look} onChange={(event) => link.steer(lookAt(event.currentTarget.value))}>
           {EXPERIMENTS.map(({ name }) => <option key={name} value={name}>{`${experimentName(name)}${seen.done[name] ? ` (${seen.done[name]})` : ""}`}</option>)}
         </select>
       </label>
@@ -116,7 +117,7 @@ function Keeping({ link, seen, large, enlarge }: { link: Link; seen: Seen; large
 function Result({ link, seen }: { link: Link; seen: Seen }) {
   const rule = useRule(seen.look);
   const id = effectOf(seen.look);
-  const pooled = seen.pooled[id];
+  const { pooled } = seen;
   const known = pooled && pooled.value !== null;
   const answer = seen.answer as Verdict["answer"] | "";
   const says = known ? together(seen.look, pooled) : t("wall.none");
@@ -127,7 +128,7 @@ function Result({ link, seen }: { link: Link; seen: Seen }) {
   return (
     <section class="found">
       <h2>{t("wall.dots")}</h2>
-      {seen.dots.length > 0 && <Dots dots={seen.dots} id={id} pooled={pooled} marks={rule ? claimed(rule, id) : []} says={says} touch={leave} />}
+      {seen.dots.length > 0 && <Dots dots={seen.dots} pooled={pooled} marks={rule ? claimed(rule, id) : []} says={says} touch={leave} />}
       <p class="together" aria-live="polite">
         {known && pooled.pairs > 1 ? <>{t("wall.together", { pairs: pooled.pairs })} <strong>{says}</strong></> : t("wall.none")}
       </p>
@@ -162,6 +163,7 @@ export function Wall() {
         <p>{t("wall.counts", { votes, results: seen.done[seen.look] ?? 0, of: seen.pairs - seen.out.length })}</p>
         {!covered && <Votes experiment={seen.look} votes={seen.votes} />}
       </section>
+      <p class="print-only">{new Date().toLocaleDateString(currentLanguage(), { dateStyle: "long" })}</p>
       {covered ? <p class="covered">{t("wall.covered")}</p> : <Result link={link} seen={seen} />}
       <footer class="no-print">
         <Leading link={link} seen={seen} />

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import os
 import secrets
 import time
@@ -21,6 +22,7 @@ from evenbatch.lesson import chapters
 from evenbatch.lesson.recorded import EXPERIMENTS
 from evenbatch.lesson.room import messages as m
 from evenbatch.lesson.room.judge import judge_of, named
+from evenbatch.protocol.verdict import Bound
 
 LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 """Of a code: none that is taken for another or for a digit, and no words."""
@@ -59,19 +61,43 @@ _line = msgspec.json.Decoder(Line)
 
 
 @dataclass
+class Mean:
+    """Of the values of one effect over a pair's runs; of their logarithms, if it is a ratio."""
+
+    runs: int = 0
+    total: float = 0.0
+    bounds: set[Bound] = field(default_factory=set)
+
+
+@dataclass
 class Pair:
     """What is known of one device.
 
     Attributes:
         votes: what it expects, by experiment.
         runs: what it found, by experiment, settings and first seed.
+        means: over those with the same settings, by experiment and settings, and effect.
         out: left out of all that is counted.
     """
 
     number: int
     votes: dict[str, str] = field(default_factory=dict)
     runs: dict[tuple[str, str, int], tuple[m.Estimate, ...]] = field(default_factory=dict)
+    means: dict[tuple[str, str], dict[str, Mean]] = field(default_factory=dict)
     out: bool = False
+
+    def add(self, said: m.Found) -> None:
+        """A result that is not there yet."""
+        experiment, settings, _ = key = key_of(said)
+        self.runs[key] = said.effects
+        means = self.means.setdefault((experiment, settings), {})
+        units = judge_of(experiment).units
+        for effect in said.effects:
+            mean = means.setdefault(effect.id, Mean())
+            mean.runs += 1
+            ratio = units[effect.id].startswith("times")
+            mean.total += math.log(effect.value) if ratio else effect.value
+            mean.bounds.add(effect.bound)
 
 
 class Book:
@@ -89,7 +115,7 @@ class Book:
         self.pairs: dict[int, Pair] = {}
         self.tokens: dict[str, Pair] = {}
         self.lead = m.Lead()
-        self.look, self.settings, self.shown = "race", "", False
+        self.look, self.effect, self.settings, self.shown = "race", "steps/best", "", False
         self.door: m.Door = "open"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -238,7 +264,7 @@ class Book:
         elif isinstance(said, m.Vote):
             self.pairs[pair].votes[said.experiment] = said.option
         elif isinstance(said, m.Found):
-            self.pairs[pair].runs[key_of(said)] = said.effects
+            self.pairs[pair].add(said)
         elif isinstance(said, m.Remove):
             self.pairs[said.pair].out = said.out
         else:
@@ -253,6 +279,8 @@ class Book:
             self.lead = msgspec.structs.replace(self.lead, paused=said.paused)
         if said.look is not msgspec.UNSET and said.look != self.look:
             self.look, self.settings, self.shown = said.look, "", False
+        if said.effect is not msgspec.UNSET:
+            self.effect = said.effect
         if said.settings is not msgspec.UNSET:
             self.settings = said.settings
         if said.shown is not msgspec.UNSET:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from evenbatch.lesson.allowance import Allowance
+from evenbatch.lesson.recorded import EXPERIMENTS
 from evenbatch.lesson.room import messages as m
 from evenbatch.lesson.room import tally
 from evenbatch.lesson.room.book import Book, NotTaken
@@ -81,13 +83,15 @@ class Room:
         self.addresses: dict[str, Address] = {}
         self.paces: dict[int, Allowance] = {}
         self.refused = 0
-        self.changed = asyncio.Event()
+        self.changed, self.grown = asyncio.Event(), asyncio.Event()
         self._pooled: tuple[Any, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to draw the wall."""
-        self._tasks.append(asyncio.create_task(self._draw()))
+        """Get the rules ready, and begin to draw the wall."""
+        # Now: whoever brings the first result of an experiment would hold up all others (1 s).
+        await asyncio.to_thread(lambda: [judge_of(name) for name in EXPERIMENTS])
+        self._tasks += [asyncio.create_task(work()) for work in (self._draw, self._pool)]
 
     async def close(self) -> None:
         """Stop, and let the file go."""
@@ -197,6 +201,7 @@ class Room:
             return
         self.book.take(seat.pair, said)
         self.changed.set()
+        self.grown.set()
         if isinstance(said, m.Steer):
             for other in self.seats:
                 other.news.set()
@@ -216,39 +221,50 @@ class Room:
     # ---- the wall -------------------------------------------------------------------------------
 
     async def _draw(self) -> None:
-        """Show what has changed: dots at once, and what they come to when that is known."""
+        """Show what has changed, dots at once; what they come to follows."""
         while True:
             await self.changed.wait()
             self.changed.clear()
-            for late in (False, True):
-                if walls := [seat for seat in self.seats if not seat.pair]:
-                    wall = await self._wall(late)
-                    for seat in walls:
-                        # One picture is enough: an older one that still waits is not sent.
-                        seat.notes = [n for n in seat.notes if not isinstance(n, m.Wall)]
-                        seat.note(wall)
+            if walls := [seat for seat in self.seats if not seat.pair]:
+                wall = self._wall()
+                for seat in walls:
+                    # One picture is enough: an older one that still waits is not sent.
+                    seat.notes = [note for note in seat.notes if not isinstance(note, m.Wall)]
+                    seat.note(wall)
             await asyncio.sleep(WALL_SECONDS)
 
-    async def _wall(self, late: bool) -> m.Wall:
+    async def _pool(self) -> None:
+        """Pool what is on the wall, as often as it changes, in half of the time at most."""
+        while True:
+            await self.grown.wait()
+            self.grown.clear()
+            began = time.monotonic()
+            look, settings, effect, found = what = self._seen()
+            if what != self._pooled[:4]:
+                judge = judge_of(look)
+                together = await asyncio.to_thread(tally.judged, found, judge, effect)
+                self._pooled = (*what, *together)
+                self.changed.set()
+            await asyncio.sleep(max(WALL_SECONDS, time.monotonic() - began))
+
+    def _seen(self) -> tuple[str, str, str, tally.Found]:
+        """What is on the wall: experiment, settings, effect, and what pairs found."""
         book = self.book
-        groups = tuple(tally.groups(book))
-        among = [group.settings for group in groups]
+        among = [group.settings for group in tally.groups(book)]
         settings = book.settings if book.settings in among else (among or [""])[0]
-        found, judge = tally.runs(book, settings), judge_of(book.look)
-        dots = tally.dots(found, judge)
-        what = (book.look, settings, dots)
-        if late and what != self._pooled[:3]:
-            together = await asyncio.to_thread(tally.judged, found, judge)
-            self._pooled = (*what, *together)
-        same = what[:2] == self._pooled[:2]
-        pooled, answer = self._pooled[3:] if same else ({}, "")
+        return book.look, settings, book.effect, tally.found(book, settings)
+
+    def _wall(self) -> m.Wall:
+        book = self.book
+        look, settings, effect, found = seen = self._seen()
+        pooled, answer = self._pooled[4:] if seen[:3] == self._pooled[:3] else (None, "")
         return m.Wall(
             address=self.address, code=book.began.code, qr=self.qr,
             door=book.door, pairs=len(book.pairs),
             here=len({seat.pair for seat in self.seats} - {0}), refused=self.refused,
-            lead=book.lead, look=book.look, shown=book.shown,
-            votes=tally.votes(book), groups=groups, settings=settings,
-            dots=dots, pooled=pooled, answer=answer,
+            lead=book.lead, look=look, effect=effect, shown=book.shown,
+            votes=tally.votes(book), groups=tuple(tally.groups(book)), settings=settings,
+            dots=tally.dots(found, effect), pooled=pooled, answer=answer,
             out=tuple(pair.number for pair in book.pairs.values() if pair.out),
             done=tally.done(book),
         )  # fmt: skip

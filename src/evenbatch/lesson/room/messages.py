@@ -80,6 +80,7 @@ class Steer(Said, frozen=True, kw_only=True):
         chapter: all devices turn to it, once.
         paused: all devices show nothing but that.
         look: the experiment on the wall; it is covered again.
+        effect: the one of its effects that is drawn.
         settings: those on the wall, of which results are pooled; "" for the most common.
         shown: votes and results are uncovered.
         door: who may join.
@@ -88,6 +89,7 @@ class Steer(Said, frozen=True, kw_only=True):
     chapter: Id | msgspec.UnsetType = msgspec.UNSET
     paused: bool | msgspec.UnsetType = msgspec.UNSET
     look: Id | msgspec.UnsetType = msgspec.UNSET
+    effect: Id | msgspec.UnsetType = msgspec.UNSET
     settings: Annotated[str, msgspec.Meta(max_length=500)] | msgspec.UnsetType = msgspec.UNSET
     shown: bool | msgspec.UnsetType = msgspec.UNSET
     door: Door | msgspec.UnsetType = msgspec.UNSET
@@ -148,12 +150,12 @@ class Refused(Said, frozen=True, kw_only=True):
 
 
 class Dot(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pair found: the mean over its runs. `bounds` are those that are no more than one."""
+    """What a pair found: the mean over its runs, and whether that is no more than a bound."""
 
     pair: Pair
     runs: int
-    values: dict[str, float]
-    bounds: dict[str, str]
+    value: float
+    bound: str
 
 
 class Pooled(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,10 +184,10 @@ class Wall(Said, frozen=True, kw_only=True):
         address, code, qr: how to join; `qr` is a picture of the address with the code, as SVG.
         door, pairs, here, refused: who may join, who has, how many are connected, how many were
             turned away at the door.
-        lead, look, shown: what the teacher has chosen.
+        lead, look, effect, shown: what the teacher has chosen.
         votes: of the experiment that is looked at: how many expect what.
         groups, settings: what was set, and which of it is pooled.
-        dots, pooled: what each pair found, and all together, by the effects' ids.
+        dots, pooled: the effect as each pair found it, and all together.
         answer: to the claim, by its own rule; "" while there is nothing to judge.
         out: pairs that are left out.
         done: pairs that have a result, by experiment.
@@ -200,12 +202,13 @@ class Wall(Said, frozen=True, kw_only=True):
     refused: int
     lead: Lead
     look: str
+    effect: str
     shown: bool
     votes: dict[str, int]
     groups: tuple[Group, ...]
     settings: str
     dots: tuple[Dot, ...]
-    pooled: dict[str, Pooled]
+    pooled: Pooled | None
     answer: str
     out: tuple[int, ...]
     done: dict[str, int]

@@ -16,13 +16,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from evenbatch.lesson.room import messages as m
-from evenbatch.lesson.room.book import Book, Pair
+from evenbatch.lesson.room.book import Book, Mean, Pair
 from evenbatch.lesson.room.judge import Judge, judge_of
 from evenbatch.protocol.intervals import mean_intervals
 from evenbatch.protocol.verdict import Bound, Effect
 
-Runs = dict[int, list[tuple[m.Estimate, ...]]]
-"""What was found with the same settings, run by run, by pair."""
+Found = dict[int, dict[str, Effect]]
+"""What pairs found with the same settings, by pair and effect."""
 
 COLUMNS = (
     "pair", "counted", "experiment", "expects", "settings", "seed", "effect", "value", "bound",
@@ -41,43 +41,32 @@ def votes(book: Book) -> dict[str, int]:
 
 def done(book: Book) -> dict[str, int]:
     """How many pairs have a result, by experiment."""
-    return dict(Counter(name for p in counted(book) for name in {key[0] for key in p.runs}))
+    return dict(Counter(name for p in counted(book) for name in {key[0] for key in p.means}))
 
 
 def groups(book: Book) -> list[m.Group]:
     """What was set for the experiment that is looked at, the most common first."""
     usual = judge_of(book.look).settings
-    found = Counter(
-        settings
-        for pair in counted(book)
-        for settings in {s for name, s, _ in pair.runs if name == book.look}
-    )
+    found = Counter(s for pair in counted(book) for name, s in pair.means if name == book.look)
     ordered = sorted(found, key=lambda s: (-found[s], s != usual, s))
     return [m.Group(settings=s, pairs=found[s], usual=s == usual) for s in ordered]
 
 
-def runs(book: Book, settings: str) -> Runs:
-    """What pairs found with these settings."""
-    found: Runs = {}
-    for pair in counted(book):
-        for (name, other, _), effects in pair.runs.items():
-            if name == book.look and other == settings:
-                found.setdefault(pair.number, []).append(effects)
-    return found
+def found(book: Book, settings: str) -> Found:
+    """What pairs found with these settings, each its mean over its runs."""
+    of = (book.look, settings)
+    units = judge_of(book.look).units
+    return {
+        pair.number: {id: _effect(id, mean, units[id]) for id, mean in pair.means[of].items()}
+        for pair in counted(book)
+        if of in pair.means
+    }
 
 
-def joined(of: Sequence[tuple[m.Estimate, ...]], units: Mapping[str, str]) -> dict[str, Effect]:
-    """The runs of one pair as one: each effect's mean, and what of it is a bound."""
-    found: dict[str, Effect] = {}
-    for id, unit in units.items():
-        each = [estimate for run in of for estimate in run if estimate.id == id]
-        if not each:
-            continue
-        values = [estimate.value for estimate in each]
-        ratio = unit.startswith("times")
-        mean = math.exp(np.mean(np.log(values))) if ratio else float(np.mean(values))
-        found[id] = Effect("", mean, mean, mean, unit, bound=_bound(e.bound for e in each), id=id)
-    return found
+def _effect(id: str, mean: Mean, unit: str) -> Effect:
+    value = mean.total / mean.runs
+    value = math.exp(value) if unit.startswith("times") else value
+    return Effect("", value, value, value, unit, _bound(mean.bounds), id, seeds=mean.runs)
 
 
 def _bound(bounds: Iterable[Bound]) -> Bound:
@@ -86,13 +75,22 @@ def _bound(bounds: Iterable[Bound]) -> Bound:
     return kinds.pop() if len(kinds) == 1 else ""
 
 
+def dots(of: Found, effect: str) -> tuple[m.Dot, ...]:
+    """One for each pair that has this effect."""
+    return tuple(
+        m.Dot(pair=number, runs=one.seeds, value=one.value, bound=one.bound)
+        for number, effects in of.items()
+        if (one := effects.get(effect))
+    )
+
+
 def pooled(pairs: Sequence[Mapping[str, Effect]], units: Mapping[str, str]) -> dict[str, Effect]:
     """The mean over pairs and its 95 % interval, for each effect.
 
     Where a pair's value is a bound, the end of the interval on that side is not known.
 
     >>> found = [{"a": Effect("", v, v, v, "times fewer steps")} for v in (2.0, 8.0)]
-    >>> pooled(found, {"a": "times fewer steps"})["a"].value
+    >>> round(pooled(found, {"a": "times fewer steps"})["a"].value, 6)
     4.0
     """
     result: dict[str, Effect] = {}
@@ -117,35 +115,24 @@ def pooled(pairs: Sequence[Mapping[str, Effect]], units: Mapping[str, str]) -> d
     return result
 
 
-def dots(found: Runs, judge: Judge) -> tuple[m.Dot, ...]:
-    """One for each pair."""
-    return tuple(
-        m.Dot(
-            pair=number,
-            runs=len(of),
-            values={id: effect.value for id, effect in effects.items()},
-            bounds={id: effect.bound for id, effect in effects.items() if effect.bound},
-        )
-        for number, of in found.items()
-        for effects in [joined(of, judge.units)]
+def judged(of: Found, judge: Judge, effect: str) -> tuple[m.Pooled | None, str]:
+    """What the effect comes to over all pairs, and the answer to the claim.
+
+    Hundreds of pairs take some tenths of a second.
+    """
+    together = pooled(list(of.values()), judge.units)
+    one = together.get(effect)
+    if one is None:
+        return None, ""
+    shown = m.Pooled(
+        value=one.value,
+        low=one.low,
+        high=one.high,
+        unit=one.unit,
+        bound=one.bound,
+        pairs=one.seeds,
     )
-
-
-def judged(found: Runs, judge: Judge) -> tuple[dict[str, m.Pooled], str]:
-    """What all pairs come to, and the answer; hundreds of pairs take some tenths of a second."""
-    together = pooled([joined(of, judge.units) for of in found.values()], judge.units)
-    shown = {
-        id: m.Pooled(
-            value=effect.value,
-            low=effect.low,
-            high=effect.high,
-            unit=effect.unit,
-            bound=effect.bound,
-            pairs=effect.seeds,
-        )
-        for id, effect in together.items()
-    }
-    return shown, judge.answer(together) if together else ""
+    return shown, judge.answer(together)
 
 
 def table(book: Book) -> str:
