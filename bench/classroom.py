@@ -65,6 +65,7 @@ class Tally:
     firsts: list[float] = field(default_factory=list)  # when each pair first sent a result
     said: set[tuple[Any, ...]] = field(default_factory=set)  # all that was kept
     memory: list[float] = field(default_factory=list)  # MB, every second
+    seconds: float = 0.0  # of processor time that the server took
     walls: int = 0
     failures: list[str] = field(default_factory=list)
 
@@ -190,6 +191,8 @@ async def watch_memory(pid: int, tally: Tally) -> None:
         with contextlib.suppress(OSError):
             pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
             tally.memory.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+            ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+            tally.seconds = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
         await asyncio.sleep(1)
 
 
@@ -229,7 +232,7 @@ async def kept_after(port: int, secret: str) -> list[tuple[Any, ...]]:
             effect = row.split(f",{match.group(1)},")[1].split(",")[0]
             assert (key, effect) not in found, f"counted twice: {key} {effect}"
             found.add((key, effect))
-    return rows + [key for key in dict.fromkeys(key for key, _ in found)]
+    return rows + list(dict.fromkeys(key for key, _ in found))
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -261,6 +264,7 @@ def run(clients: int, seconds: float, out: Path) -> dict[str, Any]:
         "dot_on_the_wall_ms": spread(tally.dots),
         "estimate_on_the_wall_ms": spread(tally.pooled),
         "pictures_of_the_wall": tally.walls,
+        "processor_seconds_of_the_server": tally.seconds,
         "memory_mb": {"a_third_in": settled[0], "end": settled[-1], "most": max(tally.memory)},
         "after_a_kill": {
             "lost": len(tally.said - set(after)),

@@ -11,7 +11,9 @@ import hmac
 import math
 import os
 import secrets
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,21 +77,22 @@ class Pair:
 
     Attributes:
         votes: what it expects, by experiment.
-        runs: what it found, by experiment, settings and first seed.
+        runs: of which there is a result: experiment, settings and first seed. The result itself is
+            in the file only.
         means: over those with the same settings, by experiment and settings, and effect.
         out: left out of all that is counted.
     """
 
     number: int
     votes: dict[str, str] = field(default_factory=dict)
-    runs: dict[tuple[str, str, int], tuple[m.Estimate, ...]] = field(default_factory=dict)
+    runs: set[tuple[str, str, int]] = field(default_factory=set)
     means: dict[tuple[str, str], dict[str, Mean]] = field(default_factory=dict)
     out: bool = False
 
     def add(self, said: m.Found) -> None:
         """A result that is not there yet."""
         experiment, settings, _ = key = key_of(said)
-        self.runs[key] = said.effects
+        self.runs.add(key)
         means = self.means.setdefault((experiment, settings), {})
         units = judge_of(experiment).units
         for effect in said.effects:
@@ -162,6 +165,12 @@ class Book:
                 f"{_ELSEWHERE}"
             ) from None
         return began
+
+    def lines(self) -> Iterator[Line]:
+        """All that was said, in its order."""
+        with self.path.open("rb") as file:
+            file.readline()
+            yield from map(_line.decode, file)
 
     def _write(self, line: Began | Line) -> None:
         data = msgspec.json.encode(line) + b"\n"
@@ -305,7 +314,7 @@ def checked(experiment: str) -> str:
 
 def key_of(said: m.Found) -> tuple[str, str, int]:
     """What a result of a pair is known by: experiment, settings but for the seeds, first seed."""
-    return said.experiment, named(said.settings), said.settings["seed"]
+    return said.experiment, sys.intern(named(said.settings)), said.settings["seed"]
 
 
 def limits(unit: str) -> tuple[float, float]:

@@ -111,7 +111,9 @@ class Room:
         at.connections += 1
         try:
             await socket.accept()
-            with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+            # Cancelled where the server ends while somebody who spoke too often still waits.
+            gone = (WebSocketDisconnect, RuntimeError, TimeoutError, asyncio.CancelledError)
+            with contextlib.suppress(*gone):
                 await self._serve(socket, at)
         finally:
             at.connections -= 1
@@ -239,10 +241,9 @@ class Room:
             await self.grown.wait()
             self.grown.clear()
             began = time.monotonic()
-            look, settings, effect, found = what = self._seen()
-            if what != self._pooled[:4]:
-                judge = judge_of(look)
-                together = await asyncio.to_thread(tally.judged, found, judge, effect)
+            if (what := self._seen()) != self._pooled[:4]:
+                look, _, effect, found = what
+                together = await asyncio.to_thread(tally.judged, found, judge_of(look), effect)
                 self._pooled = (*what, *together)
                 self.changed.set()
             await asyncio.sleep(max(WALL_SECONDS, time.monotonic() - began))

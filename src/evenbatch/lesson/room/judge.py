@@ -21,6 +21,15 @@ class Judge:
     units: Mapping[str, str]
     settings: str
 
+    @property
+    def needed(self) -> set[str]:
+        """The effects that the rule asks for."""
+        if hasattr(self.rule, "parts"):
+            return {part.effect for part in self.rule.parts}
+        there = {id: Effect("", 0, 0, 0, unit, id=id) for id, unit in self.units.items()}
+        asked = [i for clause in self.rule.clauses for i in clause.when.intervals()]
+        return {effect.id for interval in asked for effect in interval.among(there)}
+
     def answer(self, effects: Mapping[str, Effect]) -> str:
         """The rule's answer; "" if what it asks for is not there."""
         try:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from evenbatch.lesson.room import messages as m
-from evenbatch.lesson.room.book import Book, Mean, Pair
+from evenbatch.lesson.room.book import Book, Mean, Pair, key_of
 from evenbatch.lesson.room.judge import Judge, judge_of
 from evenbatch.protocol.intervals import mean_intervals
 from evenbatch.protocol.verdict import Bound, Effect
@@ -120,7 +120,8 @@ def judged(of: Found, judge: Judge, effect: str) -> tuple[m.Pooled | None, str]:
 
     Hundreds of pairs take some tenths of a second.
     """
-    together = pooled(list(of.values()), judge.units)
+    units = {id: unit for id, unit in judge.units.items() if id in judge.needed | {effect}}
+    together = pooled(list(of.values()), units)
     one = together.get(effect)
     if one is None:
         return None, ""
@@ -142,11 +143,14 @@ def table(book: Book) -> str:
     write(
         ("pair", "counted", "experiment", "expects", "settings", "seed", "effect", "value", "bound")
     )
-    for pair in book.pairs.values():
-        who = (pair.number, "no" if pair.out else "yes")
-        for experiment, option in pair.votes.items():
-            write((*who, experiment, option, "", "", "", "", ""))
-        for (experiment, settings, seed), effects in pair.runs.items():
-            for e in effects:
+    for line in book.lines():
+        if not line.pair:
+            continue
+        who, said = (line.pair, "no" if book.pairs[line.pair].out else "yes"), line.said
+        if isinstance(said, m.Vote):
+            write((*who, said.experiment, said.option, "", "", "", "", ""))
+        elif isinstance(said, m.Found):
+            experiment, settings, seed = key_of(said)
+            for e in said.effects:
                 write((*who, experiment, "", settings, seed, e.id, repr(e.value), e.bound))
     return text.getvalue()
