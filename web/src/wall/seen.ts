@@ -56,9 +56,10 @@ export function together(experiment: string, pooled: Pooled): string {
   const amount = headline(experiment, { a: pooled.value, bound: pooled.bound });
   const { low, high, pairs } = pooled;
   if (pairs < FEWEST) return amount;
-  if (low === null && high === null) return t("wall.no-interval", { amount });
+  const below = low === null || (isRatio(pooled.unit) && low === 0); // anything
+  if (below && high === null) return t("wall.no-interval", { amount });
   if (high === null) return t("wall.from", { amount, low: digits(low, 3) });
-  if (low === null || (isRatio(pooled.unit) && low === 0)) return t("wall.up-to", { amount, high: digits(high, 3) });
+  if (below) return t("wall.up-to", { amount, high: digits(high, 3) });
   return t("wall.between", { amount, low: digits(low, 3), high: digits(high, 3) });
 }
 
