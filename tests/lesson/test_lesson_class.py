@@ -310,7 +310,11 @@ def test_the_file_of_a_class_says_what_is_wrong_with_it(tmp_path: Path) -> None:
     book.close()
     assert path.stat().st_mode & 0o077 == 0, "the teacher's secret is in it"
     assert token(1) not in path.read_text("utf-8")
-    assert Book(path).known(token(1))
+    book = Book(path)
+    assert book.known(token(1))
+    with pytest.raises(BookError, match="another evenbatch serves"):
+        Book(path)
+    book.close()
     path.write_text(path.read_text("utf-8") + '{"pair": 7, "said": {"type": "nonsense"}}\n')
     with pytest.raises(BookError, match=r"line 3.*--class-file"):
         Book(path)

@@ -137,8 +137,9 @@ def welcome(room: Room, wall: str, outside: Sequence[str]) -> str:
     if not outside:
         reached = "This machine is on no network: connect it, and start again.\n"
     else:
+        picture = qr_text(room.join, sys.stdout.encoding)
         reached = (
-            f"{qr_text(room.join)}\n    {room.address}    code  {' '.join(code)}\n"
+            f"{picture}\n    {room.address}    code  {' '.join(code)}\n"
             + "".join(f"    or {one}\n" for one in outside[1:])
             + "\nIt listens on all networks of this machine. Whoever reaches it can read the "
             "lesson; with the code, devices join the class. They send ids and numbers, no names.\n"

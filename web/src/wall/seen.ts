@@ -66,6 +66,6 @@ export function together(experiment: string, pooled: Pooled): string {
 // What was set, in words.
 export function settingsName({ settings, usual }: Pick<Group, "settings" | "usual">): string {
   const { data, init } = JSON.parse(settings) as { data?: string; init?: string };
-  const words = [data && `data.${data}`, init && `init.${init}`].filter((key) => key && has(key)).map((key) => tt(key!));
+  const words = [...(data && has(`data.${data}`) ? [tt(`data.${data}`)] : []), ...(init && has(`init.${init}`) ? [`${t("knob.init")}: ${tt(`init.${init}`)}`] : [])];
   return words.length ? words.join(", ") : t(usual ? "wall.usual" : "wall.changed");
 }

@@ -128,7 +128,6 @@ function Result({ link, seen }: { link: Link; seen: Seen }) {
   return (
     <section class="found">
       <h2>{t("wall.dots")}</h2>
-      {seen.dots.length > 0 && <Dots dots={seen.dots} pooled={pooled} marks={rule ? claimed(rule, id) : []} says={says} touch={leave} />}
       <p class="together" aria-live="polite">
         {known && pooled.pairs > 1 ? <>{t("wall.together", { pairs: pooled.pairs })} <strong>{says}</strong></> : t("wall.none")}
       </p>
@@ -137,7 +136,8 @@ function Result({ link, seen }: { link: Link; seen: Seen }) {
           {pooled.pairs < FEWEST ? t("wall.few", { least: FEWEST }) : <>{t("verdict.title")} {tt(`record.claim.${seen.look}`)} <em>{answerName(answer)}</em></>}
         </p>
       )}
-      {group && seen.groups.length > 1 && <p class="quiet">{t("wall.with", { settings: settingsName(group), others: seen.groups.length - 1 })}</p>}
+      {seen.dots.length > 0 && <Dots dots={seen.dots} pooled={pooled} marks={rule ? claimed(rule, id) : []} says={says} touch={leave} />}
+      {group && seen.groups.length > 1 && <p class="quiet">{t("wall.with", { settings: settingsName(group), others: (seen.done[seen.look] ?? 0) - group.pairs })}</p>}
     </section>
   );
 }
@@ -158,13 +158,15 @@ export function Wall() {
         <h1>{experimentName(seen.look)}</h1>
         <Way seen={seen} large={large} />
       </header>
+      <p class="print-only">{new Date().toLocaleDateString(currentLanguage(), { dateStyle: "long" })}</p>
+      <div class="both">
       <section class="expected">
         <h2>{inline(tt(`${seen.look}.predict`))}</h2>
         <p>{t("wall.counts", { votes, results: seen.done[seen.look] ?? 0, of: seen.pairs - seen.out.length })}</p>
         {!covered && <Votes experiment={seen.look} votes={seen.votes} />}
       </section>
-      <p class="print-only">{new Date().toLocaleDateString(currentLanguage(), { dateStyle: "long" })}</p>
       {covered ? <p class="covered">{t("wall.covered")}</p> : <Result link={link} seen={seen} />}
+      </div>
       <footer class="no-print">
         <Leading link={link} seen={seen} />
         <Keeping link={link} seen={seen} large={large} enlarge={enlarge} />

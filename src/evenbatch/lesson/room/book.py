@@ -127,12 +127,19 @@ class Book:
             lines = path.read_bytes().split(b"\n")
         except OSError as error:
             raise BookError(f"{path} cannot be used: {error.strerror}. {_ELSEWHERE}") from None
+        if not _alone(self._file):
+            self.close()
+            raise BookError(f"another evenbatch serves the class in {path}: end it. {_ELSEWHERE}")
         # What stands behind the last end of a line was being written when the server was killed:
         # nobody was told that it was kept.
         torn = lines.pop()
         if torn:
             os.truncate(path, path.stat().st_size - len(torn))
-        self.began = self._begin() if not lines else self._read(lines)
+        try:
+            self.began = self._begin() if not lines else self._read(lines)
+        except BookError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let the file go."""
@@ -296,6 +303,19 @@ class Book:
             self.shown = said.shown
         if said.door is not msgspec.UNSET:
             self.door = said.door
+
+
+def _alone(file: int) -> bool:
+    """Whether no other process has the file (where the system can say so: not Windows)."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 _ELSEWHERE = "Name another file with --class-file"

@@ -292,15 +292,19 @@ def qr(address: str) -> str:
     return segno.make(address, error="m", micro=False).svg_data_uri(scale=8, border=2, light="#fff")
 
 
-def qr_text(address: str) -> str:
-    """The same, in characters, for a terminal."""
+def qr_text(address: str, encoding: str | None) -> str:
+    """The same, in characters, for a terminal; nothing for one that has them not."""
     import io
 
     import segno
 
-    text = io.StringIO()
-    segno.make(address, error="l", micro=False).terminal(text, border=2, compact=True)
-    return text.getvalue()
+    out = io.StringIO()
+    segno.make(address, error="l", micro=False).terminal(out, border=2, compact=True)
+    text = out.getvalue()
+    with contextlib.suppress(UnicodeEncodeError, LookupError):
+        text.encode(encoding or "ascii")
+        return text
+    return ""
 
 
 async def _receive(socket: WebSocket) -> bytes:
