@@ -103,7 +103,7 @@ def classroom(book: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str]
 def line(port: int) -> connect:
     """A connection as the page opens it."""
     origin: Any = f"http://127.0.0.1:{port}"
-    return connect(f"ws://127.0.0.1:{port}/class", origin=origin, max_size=1 << 24)
+    return connect(f"ws://127.0.0.1:{port}/class", origin=origin, max_size=None)
 
 
 async def say(socket: ClientConnection, **message: object) -> None:

@@ -379,3 +379,19 @@ def test_a_bound_leaves_the_interval_open_on_its_side() -> None:
     pairs.append({"a": tally.Effect("", 1.0, 1.0, 1.0, unit, "at most")})
     got = tally.pooled(pairs, {"a": unit})["a"]
     assert (got.bound, got.low, got.high) == ("", 0.0, float("inf"))
+
+
+def test_runs_of_a_pair_are_joined_and_bounds_both_ways_say_nothing(tmp_path: Path) -> None:
+    book = Book(tmp_path / "class.jsonl")
+    for pair, runs in enumerate(([(2, ""), (8, "at least")], [(2, "at least"), (8, "at most")]), 1):
+        book.enter(token(pair))
+        for place, (value, bound) in enumerate(runs):
+            said = found(1, 1000 * pair + 5 * place, value=value)
+            said["effects"][0]["bound"] = bound
+            book.take(pair, door.read(json.dumps(said).encode()))  # type: ignore[arg-type]
+    settings = tally.groups(book)[0].settings
+    seen = tally.dots(tally.found(book, settings), "steps/best")
+    assert [(dot.pair, dot.runs, round(dot.value, 6), dot.bound) for dot in seen] == [
+        (1, 2, 4.0, "at least")
+    ]
+    book.close()

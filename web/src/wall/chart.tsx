@@ -4,7 +4,7 @@ import { extent, scale } from "../charts/scale";
 import type { Dot, Pooled } from "../made/room";
 import { PREDICTIONS } from "../parts/predictions";
 import { inline } from "../parts/prose";
-import { t, tt, written } from "../words";
+import { tt, written } from "../words";
 import { FEWEST, isRatio, placed } from "./seen";
 
 export function Votes({ experiment, votes }: { experiment: string; votes: { [option: string]: number } }) {
@@ -46,7 +46,7 @@ export function Dots(props: { dots: Dot[]; pooled: Pooled | null; marks: number[
       {marks.map((mark) => (
         <g key={mark} class="claimed" transform={`translate(${where(mark)} 0)`}>
           <path d={`M0 18V${ground}M0 ${ground + 34}v52`} />
-          <text y="13" text-anchor="middle">{t("wall.claimed", { value: written(mark) })}</text>
+          <text y="13" text-anchor="middle">{tt("wall.claimed", { value: written(mark) })}</text>
         </g>
       ))}
       <path d={`M${MARGIN} ${ground}H${WIDTH - MARGIN}`} class="ground" />
@@ -54,7 +54,7 @@ export function Dots(props: { dots: Dot[]; pooled: Pooled | null; marks: number[
         <text key={value} x={where(value)} y={ground + 24} text-anchor="middle">{label}</text>
       ))}
       {found.map(({ pair, x, row }) => (
-        <g key={pair} class={bounded.has(pair) ? "dot bound" : "dot"} role="button" tabIndex={0} aria-label={t("wall.pair", { pair })} transform={`translate(${x} ${ground - 4 - size - row * (2 * size + 2)})`} onClick={() => props.touch(pair)} onKeyDown={(event) => event.key === "Enter" && props.touch(pair)}>
+        <g key={pair} class={bounded.has(pair) ? "dot bound" : "dot"} role="button" tabIndex={0} aria-label={tt("wall.pair", { pair })} transform={`translate(${x} ${ground - 4 - size - row * (2 * size + 2)})`} onClick={() => props.touch(pair)} onKeyDown={(event) => event.key === "Enter" && props.touch(pair)}>
           <circle r={size} />
           {size > 9 && <text y={size / 3} text-anchor="middle" style={{ fontSize: `${size * 0.95}px` }}>{pair}</text>}
         </g>

@@ -5,7 +5,10 @@ import type { Clause, Interval, PerPart, Rule } from "../made/experiment";
 import { MIN_SEEDS } from "../made/protocol";
 import type { Dot, Group, Pooled } from "../made/room";
 import { headline, QUOTED } from "../parts/happened";
-import { has, t, tt } from "../words";
+import { addWords, has, t, tt } from "../words";
+import WORDS from "./words.json";
+
+addWords(WORDS);
 
 // Pairs from which on there is an interval, and an answer: as many as seeds everywhere else.
 export const FEWEST = MIN_SEEDS;
@@ -57,15 +60,15 @@ export function together(experiment: string, pooled: Pooled): string {
   const { low, high, pairs } = pooled;
   if (pairs < FEWEST) return amount;
   const below = low === null || (isRatio(pooled.unit) && low === 0); // anything
-  if (below && high === null) return t("wall.no-interval", { amount });
-  if (high === null) return t("wall.from", { amount, low: digits(low, 3) });
-  if (below) return t("wall.up-to", { amount, high: digits(high, 3) });
-  return t("wall.between", { amount, low: digits(low, 3), high: digits(high, 3) });
+  if (below && high === null) return tt("wall.no-interval", { amount });
+  if (high === null) return tt("wall.from", { amount, low: digits(low, 3) });
+  if (below) return tt("wall.up-to", { amount, high: digits(high, 3) });
+  return tt("wall.between", { amount, low: digits(low, 3), high: digits(high, 3) });
 }
 
 // What was set, in words.
 export function settingsName({ settings, usual }: Pick<Group, "settings" | "usual">): string {
   const { data, init } = JSON.parse(settings) as { data?: string; init?: string };
   const words = [...(data && has(`data.${data}`) ? [tt(`data.${data}`)] : []), ...(init && has(`init.${init}`) ? [`${t("knob.init")}: ${tt(`init.${init}`)}`] : [])];
-  return words.length ? words.join(", ") : t(usual ? "wall.usual" : "wall.changed");
+  return words.length ? words.join(", ") : tt(usual ? "wall.usual" : "wall.changed");
 }

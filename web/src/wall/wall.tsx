@@ -44,11 +44,11 @@ function useRule(experiment: string): Rule | PerPart | null {
 // How to join, for the last row.
 function Way({ seen, large }: { seen: Seen; large: boolean }) {
   return (
-    <section class={large ? "way-in large" : "way-in"} aria-label={t("wall.join")}>
+    <section class={large ? "way-in large" : "way-in"} aria-label={tt("wall.join")}>
       <img src={seen.qr} alt="" />
       <p>
         <span class="address">{seen.address.replace(/^http:\/\/|\/$/g, "")}</span>
-        <span>{t("wall.code")} <strong class="code">{seen.code}</strong></span>
+        <span>{tt("wall.code")} <strong class="code">{seen.code}</strong></span>
       </p>
     </section>
   );
@@ -59,7 +59,7 @@ function Leading({ link, seen }: { link: Link; seen: Seen }) {
   return (
     <div class="leading">
       <label>
-        {t("wall.chapter")}
+        {tt("wall.chapter")}
         <select value={chapter} onChange={(event) => setChapter(event.currentTarget.value)}>
           {CHAPTERS.map((one, i) => <option key={one.id} value={one.id}>{`${i + 1} ${tt(`${one.id}.title`)}`}</option>)}
         </select>
@@ -67,18 +67,18 @@ function Leading({ link, seen }: { link: Link; seen: Seen }) {
       <button type="button" class="primary" onClick={() => {
         const first = CHAPTERS.find((one) => one.id === chapter)!.experiments[0];
         link.steer({ chapter, ...(first && lookAt(first)) });
-      }}>{t("wall.lead")}</button>
-      <button type="button" aria-pressed={seen.lead.paused} onClick={() => link.steer({ paused: !seen.lead.paused })}>{t(seen.lead.paused ? "wall.resume" : "wall.pause")}</button>
+      }}>{tt("wall.lead")}</button>
+      <button type="button" aria-pressed={seen.lead.paused} onClick={() => link.steer({ paused: !seen.lead.paused })}>{tt(seen.lead.paused ? "wall.resume" : "wall.pause")}</button>
       <label>
-        {t("wall.look")}
+        {tt("wall.look")}
         <select value={seen.look} onChange={(event) => link.steer(lookAt(event.currentTarget.value))}>
           {EXPERIMENTS.map(({ name }) => <option key={name} value={name}>{`${experimentName(name)}${seen.done[name] ? ` (${seen.done[name]})` : ""}`}</option>)}
         </select>
       </label>
-      <button type="button" class="primary" aria-pressed={seen.shown} onClick={() => link.steer({ shown: !seen.shown })}>{t(seen.shown ? "wall.cover" : "wall.show")}</button>
+      <button type="button" class="primary" aria-pressed={seen.shown} onClick={() => link.steer({ shown: !seen.shown })}>{tt(seen.shown ? "wall.cover" : "wall.show")}</button>
       {seen.groups.length > 1 && (
         <label>
-          {t("wall.settings")}
+          {tt("wall.settings")}
           <select value={seen.settings} onChange={(event) => link.steer({ settings: event.currentTarget.value })}>
             {seen.groups.map((group) => <option key={group.settings} value={group.settings}>{`${settingsName(group)} (${group.pairs})`}</option>)}
           </select>
@@ -92,23 +92,23 @@ function Keeping({ link, seen, large, enlarge }: { link: Link; seen: Seen; large
   const save = async () => download("class.csv", "text/csv", (await link.table()).text);
   return (
     <div class="leading">
-      <button type="button" aria-pressed={large} onClick={() => enlarge(!large)}>{t("wall.large")}</button>
+      <button type="button" aria-pressed={large} onClick={() => enlarge(!large)}>{tt("wall.large")}</button>
       <label>
-        {t("wall.door")}
+        {tt("wall.door")}
         <select value={seen.door} onChange={(event) => link.steer({ door: event.currentTarget.value as Seen["door"] })}>
           {(["open", "shared", "closed"] as const).map((door) => <option key={door} value={door}>{tt(`wall.door.${door}`)}</option>)}
         </select>
       </label>
-      <button type="button" onClick={() => print()}>{t("wall.print")}</button>
-      <button type="button" onClick={() => void save()}>{t("wall.csv")}</button>
+      <button type="button" onClick={() => print()}>{tt("wall.print")}</button>
+      <button type="button" onClick={() => void save()}>{tt("wall.csv")}</button>
       {(Object.keys(LANGUAGES) as Language[]).map((code) => (
         <button key={code} type="button" lang={code} aria-pressed={currentLanguage() === code} onClick={() => void setLanguage(code)}>{LANGUAGES[code]}</button>
       ))}
       <span role="status" class="quiet">
-        {t("wall.pairs", { pairs: seen.pairs, here: seen.here })}
-        {seen.refused > 0 && ` ${t("wall.refused", { n: seen.refused })}`}
-        {seen.out.length > 0 && ` ${t("wall.out")} `}
-        {seen.out.map((pair) => <button key={pair} type="button" class="quiet-button" onClick={() => link.remove(pair, false)}>{t("wall.back", { pair })}</button>)}
+        {tt("wall.pairs", { pairs: seen.pairs, here: seen.here })}
+        {seen.refused > 0 && ` ${tt("wall.refused", { n: seen.refused })}`}
+        {seen.out.length > 0 && ` ${tt("wall.out")} `}
+        {seen.out.map((pair) => <button key={pair} type="button" class="quiet-button" onClick={() => link.remove(pair, false)}>{tt("wall.back", { pair })}</button>)}
       </span>
     </div>
   );
@@ -120,24 +120,24 @@ function Result({ link, seen }: { link: Link; seen: Seen }) {
   const { pooled } = seen;
   const known = pooled && pooled.value !== null;
   const answer = seen.answer as Verdict["answer"] | "";
-  const says = known ? together(seen.look, pooled) : t("wall.none");
+  const says = known ? together(seen.look, pooled) : tt("wall.none");
   const leave = (pair: number) => {
-    if (confirm(t("wall.leave-out", { pair }))) link.remove(pair, true);
+    if (confirm(tt("wall.leave-out", { pair }))) link.remove(pair, true);
   };
   const group = seen.groups.find((one) => one.settings === seen.settings);
   return (
     <section class="found">
-      <h2>{t("wall.dots")}</h2>
+      <h2>{tt("wall.dots")}</h2>
       <p class="together" aria-live="polite">
-        {known && pooled.pairs > 1 ? <>{t("wall.together", { pairs: pooled.pairs })} <strong>{says}</strong></> : t("wall.none")}
+        {known && pooled.pairs > 1 ? <>{tt("wall.together", { pairs: pooled.pairs })} <strong>{says}</strong></> : tt("wall.none")}
       </p>
       {answer !== "" && known && (
         <p class="answer">
-          {pooled.pairs < FEWEST ? t("wall.few", { least: FEWEST }) : <>{t("verdict.title")} {tt(`record.claim.${seen.look}`)} <em>{answerName(answer)}</em></>}
+          {pooled.pairs < FEWEST ? tt("wall.few", { least: FEWEST }) : <>{t("verdict.title")} {tt(`record.claim.${seen.look}`)} <em>{answerName(answer)}</em></>}
         </p>
       )}
       {seen.dots.length > 0 && <Dots dots={seen.dots} pooled={pooled} marks={rule ? claimed(rule, id) : []} says={says} touch={leave} />}
-      {group && seen.groups.length > 1 && <p class="quiet">{t("wall.with", { settings: settingsName(group), others: (seen.done[seen.look] ?? 0) - group.pairs })}</p>}
+      {group && seen.groups.length > 1 && <p class="quiet">{tt("wall.with", { settings: settingsName(group), others: (seen.done[seen.look] ?? 0) - group.pairs })}</p>}
     </section>
   );
 }
@@ -147,7 +147,7 @@ export function Wall() {
   const link = useLink();
   const [large, enlarge] = useState(false);
   const seen = link.wall;
-  if (link.state === "denied") return <main class="wall"><p class="failed" role="alert">{t("wall.denied")}</p></main>;
+  if (link.state === "denied") return <main class="wall"><p class="failed" role="alert">{tt("wall.denied")}</p></main>;
   if (!seen) return <main class="wall"><p role="status">{t("state.connecting")}</p></main>;
   const votes = Object.values(seen.votes).reduce((a, b) => a + b, 0);
   const covered = !seen.shown;
@@ -162,10 +162,10 @@ export function Wall() {
       <div class="both">
       <section class="expected">
         <h2>{inline(tt(`${seen.look}.predict`))}</h2>
-        <p>{t("wall.counts", { votes, results: seen.done[seen.look] ?? 0, of: seen.pairs - seen.out.length })}</p>
+        <p>{tt("wall.counts", { votes, results: seen.done[seen.look] ?? 0, of: seen.pairs - seen.out.length })}</p>
         {!covered && <Votes experiment={seen.look} votes={seen.votes} />}
       </section>
-      {covered ? <p class="covered">{t("wall.covered")}</p> : <Result link={link} seen={seen} />}
+      {covered ? <p class="covered">{tt("wall.covered")}</p> : <Result link={link} seen={seen} />}
       </div>
       <footer class="no-print">
         <Leading link={link} seen={seen} />

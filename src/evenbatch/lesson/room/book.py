@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -62,13 +62,25 @@ _first = msgspec.json.Decoder(Began)
 _line = msgspec.json.Decoder(Line)
 
 
-@dataclass
+@dataclass(slots=True)
 class Mean:
-    """Of the values of one effect over a pair's runs; of their logarithms, if it is a ratio."""
+    """Of the values of one effect over a pair's runs; of their logarithms, if it is a ratio.
+
+    Attributes:
+        runs, total: how many, and their sum.
+        bound: what the mean is of what was measured; "both" if nothing, as bounds point both ways.
+    """
 
     runs: int = 0
     total: float = 0.0
-    bounds: set[Bound] = field(default_factory=set)
+    bound: Bound | Literal["both"] = ""
+
+    def add(self, value: float, bound: Bound) -> None:
+        """One run's."""
+        self.runs += 1
+        self.total += value
+        if bound and bound != self.bound:
+            self.bound = "both" if self.bound else bound
 
 
 @dataclass
@@ -96,11 +108,9 @@ class Pair:
         means = self.means.setdefault((experiment, settings), {})
         units = judge_of(experiment).units
         for effect in said.effects:
-            mean = means.setdefault(effect.id, Mean())
-            mean.runs += 1
             ratio = units[effect.id].startswith("times")
-            mean.total += math.log(effect.value) if ratio else effect.value
-            mean.bounds.add(effect.bound)
+            value = math.log(effect.value) if ratio else effect.value
+            means.setdefault(effect.id, Mean()).add(value, effect.bound)
 
 
 class Book:

@@ -184,6 +184,8 @@ class Room:
                 said = read(text)
                 ask = getattr(said, "ask", None)
                 self._act(seat, said)
+                if isinstance(said, m.Export):  # of a large class some megabytes
+                    seat.note(m.Table(text=await asyncio.to_thread(tally.table, self.book)))
                 if ask is not None:
                     seat.note(m.Kept(ask=ask))
             except NotTaken as error:
@@ -199,7 +201,6 @@ class Room:
             ask = getattr(said, "ask", None)
             raise Turned("message", "this is not for you to say", ask)
         if isinstance(said, m.Export):
-            seat.note(m.Table(text=tally.table(self.book)))
             return
         self.book.take(seat.pair, said)
         self.changed.set()

@@ -15,20 +15,19 @@ from evenbatch.protocol.verdict import Effect
 
 @dataclass(frozen=True)
 class Judge:
-    """An experiment's rule, the units of its effects by their ids, and its settings at first."""
+    """What an experiment is judged by.
+
+    Attributes:
+        rule: the claim's.
+        units: of its effects, by their ids.
+        needed: the ids that the rule asks for.
+        settings: those that its chapter begins with.
+    """
 
     rule: Any
     units: Mapping[str, str]
+    needed: frozenset[str]
     settings: str
-
-    @property
-    def needed(self) -> set[str]:
-        """The effects that the rule asks for."""
-        if hasattr(self.rule, "parts"):
-            return {part.effect for part in self.rule.parts}
-        there = {id: Effect("", 0, 0, 0, unit, id=id) for id, unit in self.units.items()}
-        asked = [i for clause in self.rule.clauses for i in clause.when.intervals()]
-        return {effect.id for interval in asked for effect in interval.among(there)}
 
     def answer(self, effects: Mapping[str, Effect]) -> str:
         """The rule's answer; "" if what it asks for is not there."""
@@ -46,7 +45,16 @@ def judge_of(experiment: str) -> Judge:
     study = chapters.study(chapter, asked)
     recorded = json.loads((FOLDER / f"{experiment}.json").read_text("utf-8"))
     units = {e["id"]: e["unit"] for e in recorded["result"]["verdict"]["effects"]}
-    return Judge(study.experiment.rule, units, named(json.loads(asked)))
+    rule = study.experiment.rule
+    return Judge(rule, units, _needed(rule, units), named(json.loads(asked)))
+
+
+def _needed(rule: Any, units: Mapping[str, str]) -> frozenset[str]:
+    if hasattr(rule, "parts"):
+        return frozenset(part.effect for part in rule.parts)
+    there = {id: Effect("", 0, 0, 0, unit, id=id) for id, unit in units.items()}
+    asked = [i for clause in rule.clauses for i in clause.when.intervals()]
+    return frozenset(effect.id for interval in asked for effect in interval.among(there))
 
 
 def named(settings: Mapping[str, Any]) -> str:

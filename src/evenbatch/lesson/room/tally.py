@@ -11,7 +11,7 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -53,26 +53,25 @@ def groups(book: Book) -> list[m.Group]:
 
 
 def found(book: Book, settings: str) -> Found:
-    """What pairs found with these settings, each its mean over its runs."""
-    of = (book.look, settings)
-    units = judge_of(book.look).units
+    """What pairs found with these settings, each its mean over its runs: the effect that is drawn
+    and those that the rule asks for."""
+    of, judge = (book.look, settings), judge_of(book.look)
+    wanted = judge.needed | {book.effect}
     return {
-        pair.number: {id: _effect(id, mean, units[id]) for id, mean in pair.means[of].items()}
+        pair.number: {
+            id: _effect(id, mean, mean.bound, judge.units[id])
+            for id, mean in pair.means[of].items()
+            if id in wanted and mean.bound != "both"
+        }
         for pair in counted(book)
         if of in pair.means
     }
 
 
-def _effect(id: str, mean: Mean, unit: str) -> Effect:
+def _effect(id: str, mean: Mean, bound: Bound, unit: str) -> Effect:
     value = mean.total / mean.runs
     value = math.exp(value) if unit.startswith("times") else value
-    return Effect("", value, value, value, unit, _bound(mean.bounds), id, seeds=mean.runs)
-
-
-def _bound(bounds: Iterable[Bound]) -> Bound:
-    """Of a mean of values of which some are bounds: "" too where they point both ways."""
-    kinds = set(bounds) - {""}
-    return kinds.pop() if len(kinds) == 1 else ""
+    return Effect("", value, value, value, unit, bound, id, seeds=mean.runs)
 
 
 def dots(of: Found, effect: str) -> tuple[m.Dot, ...]:
@@ -105,13 +104,12 @@ def pooled(pairs: Sequence[Mapping[str, Effect]], units: Mapping[str, str]) -> d
         ends = mean_intervals(values)
         means = values.mean(axis=0)
         for id, ratio, mean, (low, high) in zip(ids, ratios, means, ends, strict=True):
-            kinds = {pairs[i][id].bound for i in there}
+            kinds = {pairs[i][id].bound for i in there} - {""}
             low = -math.inf if "at most" in kinds else low
             high = math.inf if "at least" in kinds else high
+            bound: Bound = kinds.pop() if len(kinds) == 1 else ""
             value, low, high = (math.exp(v) if ratio else float(v) for v in (mean, low, high))
-            result[id] = Effect(
-                "", value, low, high, units[id], _bound(kinds), id, seeds=len(there)
-            )
+            result[id] = Effect("", value, low, high, units[id], bound, id, seeds=len(there))
     return result
 
 
@@ -120,8 +118,7 @@ def judged(of: Found, judge: Judge, effect: str) -> tuple[m.Pooled | None, str]:
 
     Hundreds of pairs take some tenths of a second.
     """
-    units = {id: unit for id, unit in judge.units.items() if id in judge.needed | {effect}}
-    together = pooled(list(of.values()), units)
+    together = pooled(list(of.values()), judge.units)
     one = together.get(effect)
     if one is None:
         return None, ""
