@@ -319,10 +319,11 @@ def test_the_file_of_a_class_says_what_is_wrong_with_it(tmp_path: Path) -> None:
     with pytest.raises(BookError, match=r"line 3.*--class-file"):
         Book(path)
     other = tmp_path / "notes.txt"
-    other.write_text("my notes\n")
-    with pytest.raises(BookError, match="no file of a class"):
-        Book(other)
-    assert other.read_text() == "my notes\n"
+    for notes in ("my notes\n", "my notes", "my notes\nand more of them", "{}\n"):
+        other.write_text(notes)
+        with pytest.raises(BookError, match="no file of a class"):
+            Book(other)
+        assert other.read_text() == notes
     with pytest.raises(BookError, match="--class-file"):
         Book(tmp_path)
 

@@ -133,20 +133,20 @@ class Book:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # The secret in it is the teacher's: nobody else on the machine needs to read it.
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            self._file = os.open(path, flags, 0o600)
             lines = path.read_bytes().split(b"\n")
         except OSError as error:
             raise BookError(f"{path} cannot be used: {error.strerror}. {_ELSEWHERE}") from None
         if not _alone(self._file):
             self.close()
             raise BookError(f"another evenbatch serves the class in {path}: end it. {_ELSEWHERE}")
-        # What stands behind the last end of a line was being written when the server was killed:
-        # nobody was told that it was kept.
         torn = lines.pop()
-        if torn:
-            os.truncate(path, path.stat().st_size - len(torn))
         try:
-            self.began = self._begin() if not lines else self._read(lines)
+            # A file of something else, even of one line without an end, is left as it is.
+            self.began = self._read(lines) if lines or torn else self._begin()
+            if torn:  # it was being written when the server was killed; nobody heard it was kept
+                os.truncate(self._file, os.fstat(self._file).st_size - len(torn))
         except BookError:
             self.close()
             raise
@@ -161,12 +161,17 @@ class Book:
         began = Began(
             evenbatch_class=FORMAT, began=now, code=code, secret=secrets.token_urlsafe(18)
         )
-        self._write(began)
+        try:
+            self._write(began)
+        except NotTaken as error:
+            raise BookError(f"{self.path} cannot be used: {error}. {_ELSEWHERE}") from None
         return began
 
     def _read(self, lines: list[bytes]) -> Began:
         read = 1
         try:
+            if not lines:
+                raise NotTaken("it does not end")
             began = _first.decode(lines[0])
             if began.evenbatch_class > FORMAT:
                 raise BookError(
