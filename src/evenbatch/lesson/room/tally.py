@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from evenbatch.lesson.room import messages as m
-from evenbatch.lesson.room.book import Book, Mean, Pair, key_of
+from evenbatch.lesson.room.book import Book
 from evenbatch.lesson.room.judge import Judge, judge_of
+from evenbatch.lesson.room.pair import Mean, Pair, key_of
 from evenbatch.protocol.intervals import mean_intervals
 from evenbatch.protocol.verdict import Bound, Effect
 
