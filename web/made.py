@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 
 from evenbatch.lesson import chapters, events, messages, recorded
+from evenbatch.lesson.room import messages as room
 from evenbatch.protocol.experiment import Experiment
 from evenbatch.report import figures, looks
 
@@ -199,6 +200,8 @@ def files() -> dict[str, str]:
         "tests/looks.json": json.dumps(_cases()) + "\n",
         "src/made/layout.ts": _layout(),
         "src/made/messages.ts": _types(page),
+        "src/made/room.ts": _types({"ToRoom": room.ToRoom, "FromRoom": room.FromRoom})
+        + f"\nexport const PAIRS = {room.PAIRS};\nexport const APART = {room.APART};\n",
         "src/made/experiment.ts": _types({"Experiment": Experiment}, number="number"),
         "src/made/described.ts": _types(
             {kind.__name__: kind for kind in described.KINDS}, "number", described.IMPORTED

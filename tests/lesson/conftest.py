@@ -2,52 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from lesson_client import Server
-
-from evenbatch.lesson.app import PAGE
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def _built() -> None:
-    command = [sys.executable, str(ROOT / "web" / "build.py")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (PAGE / "index.html").is_file()
-
-
-@contextlib.contextmanager
-def served(store: Path, *options: str) -> Iterator[Server]:
-    """The command `evenbatch lesson`, ended by Ctrl-C."""
-    _built()
-    command = [sys.executable, "-m", "evenbatch", "lesson", "--no-open", "--port", "0"]
-    process = subprocess.Popen(
-        [*command, "--store", str(store), *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout is not None
-    said = process.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:(\d+)/", said)
-    assert found, said + process.stdout.read()
-    yield Server(int(found.group(1)), process.pid)
-    process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=20)
-    assert process.returncode == 0, rest
-    assert "Traceback" not in rest, rest
+from lesson_client import Server, served
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +39,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One browser at a time: two that draw without a GPU take each other's processor."""
     for item in items:
         if item.path.name.startswith(
-            ("test_lesson_browser", "test_lesson_export", "test_lesson_page")
+            (
+                "test_lesson_browser",
+                "test_lesson_class_walk",
+                "test_lesson_export",
+                "test_lesson_page",
+            )
         ):
             item.add_marker(pytest.mark.xdist_group("browser"))

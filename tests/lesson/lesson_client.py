@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from websockets.sync.client import ClientConnection, connect
 
 from evenbatch.lesson import wire
+from evenbatch.lesson.app import PAGE
 
 
 @dataclass(frozen=True)
@@ -108,3 +117,36 @@ def _take(seen: Seen, kind: str, message: dict[str, Any]) -> None:
         seen.again += 1
     elif kind == "concluded":
         seen.result = message["result"]
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _built() -> None:
+    command = [sys.executable, str(ROOT / "web" / "build.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (PAGE / "index.html").is_file()
+
+
+@contextlib.contextmanager
+def served(store: Path, *options: str) -> Iterator[Server]:
+    """The command `evenbatch lesson`, ended by Ctrl-C."""
+    _built()
+    command = [sys.executable, "-m", "evenbatch", "lesson", "--no-open", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--store", str(store), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    found = re.search(r"http://127\.0\.0\.1:(\d+)/", said)
+    assert found, said + process.stdout.read()
+    yield Server(int(found.group(1)), process.pid)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=20)
+    assert process.returncode in (0, -signal.SIGKILL), rest  # or a test has killed it
+    assert "Traceback" not in rest, rest

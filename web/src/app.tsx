@@ -9,11 +9,13 @@ import { Teacher } from "./chapters/teacher";
 import { server, trainers } from "./live/files";
 import { live } from "./live/live";
 import { useConnection } from "./live/use";
+import { PAIRS } from "./made/room";
 import { memory, useMemory } from "./memory";
 import { Check } from "./parts/choice";
 import { Levelled } from "./parts/prose";
-import { MOST_PAIRS } from "./parts/settings";
 import { Trust } from "./parts/trust";
+import { Join, Paused, Place, usePaused } from "./room/join";
+import { classHere } from "./room/room";
 import { currentLanguage, LANGUAGES, setLanguage, t, tt, useLanguage, type Language } from "./words";
 
 function usePlace(): string {
@@ -134,6 +136,7 @@ function Home() {
     <div class="home">
       <h1 class="lead" tabIndex={-1}>{t("home.lead")}</h1>
       <HomeScene />
+      <Join />
       <Levelled k="home.story" />
       <a class="button primary" href={`#/${CHAPTERS[0]!.id}`}>{t("home.start")}</a>
       <h2>{t("home.chapters", { minutes })}</h2>
@@ -148,11 +151,13 @@ function Home() {
           </li>
         ))}
       </ol>
-      <label class="pair-number">
-        {t("home.pair")}
-        <input type="number" min={0} max={MOST_PAIRS} value={pair || ""} onInput={(event) => memory.set("pair", Math.max(0, Math.min(MOST_PAIRS, Math.round(+event.currentTarget.value || 0))))} />
-      </label>
-      <p class="quiet">{t("home.private")}</p>
+      {!classHere() && (
+        <label class="pair-number">
+          {t("home.pair")}
+          <input type="number" min={0} max={PAIRS} value={pair || ""} onInput={(event) => memory.set("pair", Math.max(0, Math.min(PAIRS, Math.round(+event.currentTarget.value || 0))))} />
+        </label>
+      )}
+      <p class="quiet">{t(classHere() ? "room.private" : "home.private")}</p>
     </div>
   );
 }
@@ -201,8 +206,11 @@ export function App() {
   useLanguage();
   const place = usePlace();
   const at = CHAPTERS.findIndex((chapter) => chapter.id === place);
+  const paused = usePaused();
   return (
     <>
+      {paused && <Paused />}
+      <div inert={paused}>
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>{t("way.skip")}</a>
       <header class="top">
         <a class="brand" href="#/home">{t("page.title")}</a>
@@ -210,6 +218,7 @@ export function App() {
       </header>
       <Way place={place} />
       <Connection />
+      <Place />
       <main id="main" tabIndex={-1}>
         {at >= 0 ? <ChapterPage key={place} chapter={CHAPTERS[at]!} place={at} /> : place === "bench" ? <Workbench /> : place === "teacher" ? <Teacher /> : <Home />}
       </main>
@@ -218,6 +227,7 @@ export function App() {
         <Trust />
         <p class="quiet">{t("page.foot")}</p>
       </footer>
+      </div>
     </>
   );
 }

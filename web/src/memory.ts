@@ -4,6 +4,7 @@ import { useEffect, useReducer, useState } from "preact/hooks";
 
 import type { Recorded } from "./made/messages";
 import type { Facts } from "./parts/happened";
+import type { Unsent } from "./room/room";
 
 // A finished run, as far as its verdict goes, and the numbers that its sentence quotes.
 export interface Kept extends Omit<Recorded, "machine" | "layers"> {
@@ -19,10 +20,12 @@ export interface Contents {
   knobs: { [knob: string]: unknown };
   visited: string[];
   pair: number; // in a class; 0 for nobody's
+  room: { name: string; token: string; moved: number }; // the class, by what it knows this device, how often it was led on
+  unsent: Unsent[]; // what the class has yet to write down
 }
 
 const NAME = "evenbatch-lesson";
-const FRESH: Contents = { language: "", level: "cookie", predictions: {}, results: {}, answers: {}, knobs: {}, visited: [], pair: 0 };
+const FRESH: Contents = { language: "", level: "cookie", predictions: {}, results: {}, answers: {}, knobs: {}, visited: [], pair: 0, room: { name: "", token: "", moved: 0 }, unsent: [] };
 
 type Group = "predictions" | "results" | "answers" | "knobs";
 
@@ -89,8 +92,9 @@ class Memory {
   }
 
   forget(): void {
-    const { language, level } = this.kept;
-    this.kept = { ...FRESH, language };
+    const { language, level, room, pair, unsent } = this.kept;
+    // A device that forgot its class would join it as another pair.
+    this.kept = { ...FRESH, language, ...(room.name && { room, pair, unsent }) };
     this.set("level", level);
   }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +16,12 @@ from evenbatch.cli.options import StoreFile
 @app.command()
 def lesson(
     host: Annotated[
-        str, typer.Option(help="Address to answer at; others than 127.0.0.1 let others in.")
-    ] = "127.0.0.1",
+        str | None,
+        typer.Option(
+            help="Address to answer at; others than 127.0.0.1 let others in. "
+            "[default: 127.0.0.1; with --class all of this machine's]"
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8765,
     browser: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
@@ -25,6 +30,21 @@ def lesson(
     name: Annotated[
         list[str] | None,
         typer.Option(help="A name by which other machines reach this one; may be repeated."),
+    ] = None,
+    with_class: Annotated[
+        bool,
+        typer.Option(
+            "--class",
+            help="Serve a class: devices train by themselves, their votes and results meet on the "
+            "teacher's wall.",
+        ),
+    ] = False,
+    class_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where the class is kept, to go on with it; one a day unless it is named.",
+        ),
     ] = None,
     export: Annotated[
         Path | None,
@@ -45,7 +65,9 @@ def lesson(
         from evenbatch.lesson.serve import LessonError, serve
 
         try:
-            serve(host, port, browser, kept(store), name or ())
+            file = (class_file or class_of_today(store)) if with_class or class_file else None
+            usual = "127.0.0.1" if file is None else "0.0.0.0"
+            serve(host or usual, port, browser, kept(store), name or (), file)
         except LessonError as error:
             raise UserError(str(error)) from None
 
@@ -64,6 +86,13 @@ def write(folder: Path) -> None:
         f"{index} and what lies beside it: for any web server; each device trains by itself.\n"
         f"{single}: the lesson in one file of {size:.1f} MB, opened by a double click."
     )
+
+
+def class_of_today(store: str | None) -> Path:
+    """The file of today's class, beside the store."""
+    path = kept(store)
+    folder = Path(path).parent if path else Path()
+    return folder / f"class-{date.today().isoformat()}.jsonl"
 
 
 def kept(store: str | None) -> str | None:

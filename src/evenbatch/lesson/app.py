@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from evenbatch.lesson import chapters, events, messages, wire
+from evenbatch.lesson.allowance import Allowance
 from evenbatch.lesson.hosts import Hosts
 from evenbatch.lesson.hub import Busy, Hub, Watcher
 from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
+from evenbatch.lesson.room.door import Room
 
 ENGINE = Path(__file__).parent / "wasm"
 MODULE = "kernels-float32.wasm"
@@ -92,30 +94,17 @@ def _host(origin: str) -> str:
     return host if scheme in ("http", "https") else ""
 
 
-class Allowance:
-    """How fast a client may send: a bucket of `BURST` that fills by `PER_SECOND`."""
-
-    def __init__(self) -> None:
-        self.left, self.at = float(BURST), time.monotonic()
-
-    def wait(self) -> float:
-        """Seconds until the next message may be acted on."""
-        now = time.monotonic()
-        self.left = min(float(BURST), self.left + (now - self.at) * PER_SECOND) - 1
-        self.at = now
-        return max(0.0, -self.left / PER_SECOND)
-
-
-def create_app(hub: Hub, hosts: Hosts) -> ASGIApp:
-    """The application around a hub."""
+def create_app(behind: Hub | Room, hosts: Hosts) -> ASGIApp:
+    """The application around a hub, which trains; or around a class, whose devices do."""
+    room = behind if isinstance(behind, Room) else None
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await hub.start()
+        await behind.start()
         try:
             yield
         finally:
-            await hub.close()
+            await behind.close()
 
     async def index(_request: Request) -> Response:
         page = PAGE / "index.html"
@@ -124,38 +113,43 @@ def create_app(hub: Hub, hosts: Hosts) -> ASGIApp:
                 "The page is not built. Run `make lesson`, or `npm run build` in web/.\n", 503
             )
         html = page.read_text("utf-8")
-        if (ENGINE / MODULE).is_file():
+        if room:
+            name = f'<meta name="evenbatch-class" content="{room.book.name}" />'
+            html = headed(html, f'<meta name="evenbatch" content="device" />\n    {name}')
+        elif (ENGINE / MODULE).is_file():
             html = headed(html, '<meta name="evenbatch" content="both" />')
         return Response(html, media_type="text/html", headers=_fresh())
 
-    async def recorded(request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in EXPERIMENTS or not (FOLDER / f"{name}.json").is_file():
-            return PlainTextResponse("There is no such recording.\n", 404)
-        content = (FOLDER / f"{name}.json").read_bytes()
-        return Response(content, media_type="application/json", headers=_fresh())
-
-    async def live(socket: WebSocket) -> None:
-        await socket.accept()
-        watcher = hub.join()
-        sender = asyncio.create_task(_send(socket, watcher))
-        try:
-            await _listen(socket, hub, watcher)
-        except (WebSocketDisconnect, RuntimeError):
-            pass
-        finally:
-            sender.cancel()
-            hub.leave(watcher)
-
-    routes = [
-        Route("/", index),
-        Route("/recorded/{name}.json", recorded),
-        WebSocketRoute("/live", live),
-    ]
+    routes: list[BaseRoute] = [Route("/", index), Route("/recorded/{name}.json", _recorded)]
+    if isinstance(behind, Room):
+        routes += [Route("/wall", index), WebSocketRoute("/class", behind.serve)]
+    else:
+        routes.append(WebSocketRoute("/live", partial(_live, hub=behind)))
     for path, folder in (("/assets", PAGE / "assets"), ("/engine", ENGINE)):
         if folder.is_dir():
             routes.append(Mount(path, StaticFiles(directory=folder)))
     return Guard(Starlette(routes=routes, lifespan=lifespan), hosts)
+
+
+async def _recorded(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in EXPERIMENTS or not (FOLDER / f"{name}.json").is_file():
+        return PlainTextResponse("There is no such recording.\n", 404)
+    content = (FOLDER / f"{name}.json").read_bytes()
+    return Response(content, media_type="application/json", headers=_fresh())
+
+
+async def _live(socket: WebSocket, hub: Hub) -> None:
+    await socket.accept()
+    watcher = hub.join()
+    sender = asyncio.create_task(_send(socket, watcher))
+    try:
+        await _listen(socket, hub, watcher)
+    except (WebSocketDisconnect, RuntimeError):
+        pass
+    finally:
+        sender.cancel()
+        hub.leave(watcher)
 
 
 def headed(page: str, head: str) -> str:
@@ -187,7 +181,7 @@ async def _send_texts(socket: WebSocket, news: list[events.Event]) -> None:
 
 
 async def _listen(socket: WebSocket, hub: Hub, watcher: Watcher) -> None:
-    allowance = Allowance()
+    allowance = Allowance(BURST, PER_SECOND)
     while True:
         received = await socket.receive()
         if received["type"] == "websocket.disconnect":

@@ -18,6 +18,9 @@ IN_THE_FILE = ("digits", "cookies", "stories")
 LARGE = "mnist1d"
 """Larger than all the rest together, and there only where its generator was when it was built."""
 
+WALL = "wall-"
+"""The files of the page for the projector, which needs the server of a class."""
+
 MARK = '<meta name="evenbatch" content="device" />'
 MORE = "manifest-src 'self'"
 """To be installed. What a server adds besides (frame-ancestors) a page cannot set for itself."""
@@ -72,6 +75,7 @@ def export(folder: Path) -> list[Path]:
     before = _kept_offline(folder)
     copied = [(PAGE / "assets", "assets"), (RECORDED, "recorded")]
     wanted = [(path, f"{part}/{path.name}") for source, part in copied for path in source.iterdir()]
+    wanted = [one for one in wanted if not one[0].name.startswith(WALL)]
     wanted += [(ENGINE / name, f"engine/{name}") for name in _engine_files()]
     for path, name in wanted:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 20_000
+PART = 400
 _normal = NormalDist()
 
 Floats = NDArray[np.float64]
@@ -38,6 +39,35 @@ def mean_interval(values: Floats, confidence: float = 0.95) -> tuple[float, floa
     if len(values) < 2:
         return -math.inf, math.inf
     return _expanded(values[_resamples(len(values))].mean(axis=1), len(values), confidence)
+
+
+def mean_intervals(values: Floats, confidence: float = 0.95) -> list[tuple[float, float]]:
+    """`mean_interval` of each column, but for the last digits, from the same resamples.
+
+    For many values: a resample is how often each value is in it, and the means of all columns are
+    one product.
+
+    Args:
+        values: (n, k) independent rows.
+        confidence: between 0 and 1.
+
+    >>> mean_intervals(np.array([[1.0], [2.0], [3.0]]))[0] == mean_interval(np.array([1.0, 2, 3]))
+    True
+    """
+    n, columns = values.shape
+    if n < 2:
+        return [(-math.inf, math.inf)] * columns
+    rng = np.random.default_rng(0)
+    means = np.empty((RESAMPLES, columns))
+    across = np.ascontiguousarray(values.T)
+    # A part of the resamples at a time, in the cache: kept whole, 300 values would take 48 MB.
+    for first in range(0, RESAMPLES, PART):
+        places = rng.integers(0, n, (PART, n)) + np.arange(0, PART * n, n)[:, None]
+        counts = np.bincount(places.ravel(), minlength=PART * n).reshape(PART, n)
+        # Not by BLAS: its threads wait for each other where other programs run (8 times as long).
+        sums = np.einsum("ij,kj->ik", counts.astype(float), across)
+        means[first : first + PART] = sums / n
+    return [_expanded(means[:, k], n, confidence) for k in range(columns)]
 
 
 def ratio_of_means_interval(

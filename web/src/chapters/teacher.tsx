@@ -4,7 +4,7 @@ import { Levelled, Text } from "../parts/prose";
 import { t, tt, written } from "../words";
 import { CHAPTERS } from ".";
 
-const PARTS = ["objectives", "prepare"] as const;
+const PARTS = ["objectives", "prepare", "class"] as const;
 const PLAN = ["hook", "unplugged", "words", "lab", "pool", "quiz", "close"] as const;
 const PLAN_MINUTES: { [part: string]: number } = { hook: 5, unplugged: 12, words: 5, lab: 20, pool: 10, quiz: 6, close: 2 };
 const VOCABULARY = ["network", "layer", "batch", "mean", "spread", "normalize", "gamma", "rate", "seed", "epsilon"] as const;

@@ -4,6 +4,7 @@ import { useId, useRef, useState } from "preact/hooks";
 
 import type { Result } from "../made/messages";
 import { memory, useMemory } from "../memory";
+import { room } from "../room/room";
 import { t, tt } from "../words";
 import { PREDICTIONS, rightOf } from "./predictions";
 import { inline } from "./prose";
@@ -17,6 +18,7 @@ export function Prediction({ id }: { id: string }) {
   const locked = useRef<HTMLParagraphElement>(null);
   const lock = () => {
     memory.put("predictions", id, chosen);
+    room.vote(id, chosen);
     // The button goes away: who pressed it goes on from what takes its place.
     requestAnimationFrame(() => locked.current?.focus());
   };

@@ -12,6 +12,7 @@ import { Run, type Settings } from "../live/run";
 import { useConnection, useRun } from "../live/use";
 import type { Recorded, Verdict } from "../made/messages";
 import { memory } from "../memory";
+import { room } from "../room/room";
 import { currentLanguage, t, tt } from "../words";
 import { Judged } from "./choice";
 import { factsOf, happened } from "./happened";
@@ -84,7 +85,9 @@ export function useExperiment(name: string, settings: Settings, chapter = name):
     start() {
       if (latest.get(name)?.busy) return null;
       const asked = next(run, settings, memory.get("pair"));
-      show(live.start(chapter, asked));
+      const begun = live.start(chapter, asked);
+      begun.listen(() => room.found(name, begun)); // wherever the learner is by then
+      show(begun);
       return asked;
     },
     stop() {

@@ -1,6 +1,7 @@
 // Whether a run belongs to the settings that are dialled in, and which seeds come next.
 
 import type { Run, Settings } from "../live/run";
+import { APART } from "../made/room";
 
 // Equal as JSON is, whatever the order of keys.
 export function same(a: unknown, b: unknown): boolean {
@@ -13,9 +14,6 @@ export function same(a: unknown, b: unknown): boolean {
 export function belongs(run: Run, settings: Settings): boolean {
   return Object.entries(settings).every(([key, value]) => key === "seed" || same(run.settings[key], value));
 }
-
-export const MOST_PAIRS = 500; // the search for learning rates has seeds from 1,000,000 on
-const APART = 1000; // seeds of one pair
 
 // Asked for again, an experiment takes seeds that nobody has seen: the same ones would only give
 // the same result. In a class, each pair's are its own from the first run on.

@@ -42,9 +42,16 @@ export function written(value: number): string {
   return language === "de" ? text.replace(".", ",") : text;
 }
 
+// Words that only a part of the page has, which is loaded when it is wanted.
+const more: { [code in Language]: { [key: string]: string } } = { en: {}, de: {} };
+
+export function addWords(given: typeof more): void {
+  for (const code of Object.keys(more) as Language[]) Object.assign(more[code], given[code]);
+}
+
 // The words of a key, with {name} filled in.
 export function t(key: Key, values: { [name: string]: string | number } = {}): string {
-  const text = words[key] ?? en[key];
+  const text = words[key] ?? more[language][key] ?? en[key];
   if (text === undefined) {
     console.error(`missing words: ${key}`);
     return key;
