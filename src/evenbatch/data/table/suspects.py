@@ -137,12 +137,12 @@ def of_dataset(data: Dataset, target: Sequence[str]) -> list[str]:
     low = data.x_train.min(axis=0)
     still = np.flatnonzero(low == data.x_train.max(axis=0))  # no table of truths beside it
     differ = {j for j in still if (data.x_test[:, j] != low[j]).any()}
-    for told, sentence in (
+    for places, sentence in (
         ([j for j in still if j not in differ], "The same value in every row: {}."),
         ([j for j in still if j in differ], "Nothing to learn from, as only test rows differ: {}."),
     ):
-        if told:
-            notes.append(sentence.format(listed([data.features[j] for j in told])))
+        if places:
+            notes.append(sentence.format(listed([data.features[j] for j in places])))
     copies = _copies(data)
     if copies > _COPIED * data.n_test:
         are = "are copies of rows that are" if copies > 1 else "is a copy of a row that is"
