@@ -69,19 +69,24 @@ def statistics_unlike_the_batch(subject: Subject) -> Iterator[Found]:
         "layers": len(found), "shift": shift, "variance_ratio": ratio,
     }  # fmt: skip
     output, apart = subject.sample.gap, ""
-    if output is not None:
+    if output is not None and not any(norm.call for norm in norms.values()):
         evidence["output_gap"] = output
         apart = (
             " The outputs with running and with batch statistics differ by "
             f"{brief(100 * output)} % of the largest."
         )
     only_young = {path: left_over(subject, norm) for path, norm in norms.items()}
-    left = all(only_young.values())
+    # What is left of the first values moves what all later layers are given: if the first of all
+    # agrees but for that, so do the data.
+    first_of_all = next(norm.path for norm in subject.of_kind("batch"))
+    left = all(words or young(norms[path]) for path, words in only_young.items())
+    left = left and bool(only_young.get(first_of_all, "agrees"))
+    place = repr(first) if first else "in the model's own code"
     expect = "expects" if len(found) == 1 else "expect"
     yield Found(
         tuple(found),
         f"{counted(len(found), 'batch norm')} {expect} other data than this batch. In the first, "
-        f"{first!r}, the mean is off by {brief(shift)} running standard deviations and the "
+        f"{place}, the mean is off by {brief(shift)} running standard deviations and the "
         f"variance is {brief(ratio)} times the running one."
         f"{only_young[first] or young(norms[first])}{apart}{'' if left else f' {CAUSES}'}",
         "train for longer, or estimate the statistics again (evenbatch.torch.refresh)."
