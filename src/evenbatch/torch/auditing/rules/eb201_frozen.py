@@ -60,7 +60,8 @@ def frozen_but_moving(subject: Subject) -> Iterator[Found]:
     frozen = [norm for norm in subject.of_kind("batch") if norm.moves_when_training and norm.frozen]
     if subject.run is not None:
         frozen = [norm for norm in frozen if not subject.run.overwritten(norm)]
-    frozen = [norm for norm in frozen if not _average_of_a_part(subject.model, norm.path)]
+    else:
+        frozen = [norm for norm in frozen if not _average_of_a_part(subject.model, norm.path)]
     if not frozen:
         return
     moving = _trained_by(subject.lender, frozen)

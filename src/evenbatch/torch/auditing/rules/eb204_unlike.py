@@ -75,12 +75,11 @@ def statistics_unlike_the_batch(subject: Subject) -> Iterator[Found]:
             " The outputs with running and with batch statistics differ by "
             f"{brief(100 * output)} % of the largest."
         )
-    only_young = {path: left_over(subject, norm) for path, norm in norms.items()}
     # What is left of the first values moves what all later layers are given: if the first of all
     # agrees but for that, so do the data.
-    first_of_all = next(norm.path for norm in subject.of_kind("batch"))
-    left = all(words or young(norms[path]) for path, words in only_young.items())
-    left = left and bool(only_young.get(first_of_all, "agrees"))
+    of_all = next(subject.of_kind("batch"))
+    explained = left_over(subject, norms[first]) or young(norms[first])
+    left = bool(explained and (of_all.path not in found or left_over(subject, of_all)))
     place = repr(first) if first else "in the model's own code"
     expect = "expects" if len(found) == 1 else "expect"
     yield Found(
@@ -88,7 +87,7 @@ def statistics_unlike_the_batch(subject: Subject) -> Iterator[Found]:
         f"{counted(len(found), 'batch norm')} {expect} other data than this batch. In the first, "
         f"{place}, the mean is off by {brief(shift)} running standard deviations and the "
         f"variance is {brief(ratio)} times the running one."
-        f"{only_young[first] or young(norms[first])}{apart}{'' if left else f' {CAUSES}'}",
+        f"{explained}{apart}{'' if left else f' {CAUSES}'}",
         "train for longer, or estimate the statistics again (evenbatch.torch.refresh)."
         if left
         else "compare this batch with the training data first; then evenbatch.torch.refresh, or "
