@@ -231,7 +231,7 @@ def test_npz_drop_and_constant_columns(npz: Write, mended: Mended) -> None:
     path = npz(x=x, y=Y, other=np.arange(5))
     said = ("the arrays must have the same number of rows", "other (5,)", "left out below")
     data = mended(path, *said, drop=["other"])
-    assert "The same value in every training row: 'x[0]'." in data.notes
+    assert "The same value in every row: 'x[0]'." in data.notes
     assert load_table(path, "y", drop=["other", "x[0]"]).features == ("x[1]", "x[2]")
     refused(path, "drop names a column 'x[9]'", drop=["other", "x[9]"])
     data = load_table(path, "y", drop=["other", "x[0]"], categories="x[1]")

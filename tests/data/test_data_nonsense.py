@@ -57,9 +57,10 @@ def test_files_that_are_not_there(write: Write, tmp_path: Path) -> None:
         (b"PAR1" + b"\0" * 9, ["this is a Parquet file", "Rename it to end in .parquet"]),
         (b"SQLite format 3\0", ["this is a SQLite database"]),
         (b"\x89HDF\r\n", ["this is an HDF5 file"]),
-        (b'[{"a": 1, "y": 2}]', ["this is a JSON file"]),
+        (b'[{"a": 1, "y": 2}]', ["this is a JSON file", "pandas.read_json("]),
+        (b'{"a": 1, "y": 2}\n{"a": 3, "y": 4}\n', ["this is a file of JSON lines", "lines=True"]),
+        (b"[\n  [1, 2],\n  [3, 4]\n]", ["this is a JSON file"]),
         (b"<!DOCTYPE html><table>", ["this is a web page"]),
-        (b"@relation tea\n", ["this is an ARFF file"]),
         (b"\xff\xfe" + b"\x00\xd8" * 3, ["line 1 holds a byte 0x00 that is not utf-16 text"]),
     ],
 )

@@ -40,7 +40,11 @@ SECOND_LOOKS: list[tuple[dict[str, Any], str]] = [
         "Whole numbers that look like identifiers, used as numbers: 'customer_id' (1000, 1003, …). "
         "--drop leaves them out.",
     ),
-    ({"row": range(N)}, "'row' (0, 1, …)"),
+    (
+        {"row": range(N)},
+        "Whole numbers that rise by 1 from row to row, used as numbers: 'row' (0, 1, …). Where "
+        "they only count the rows, --drop leaves them out.",
+    ),
     ({"userId": np.random.default_rng(2).permutation(N) + 10**6}, "identifiers"),
     (
         {"zip": [f"0{1000 + 7 * i}" for i in range(N)]},
@@ -66,7 +70,7 @@ SECOND_LOOKS: list[tuple[dict[str, Any], str]] = [
         "Dates, used as they stand: 'day' (2024-01-01)",
     ),
     ({"day": [20140101 + 10000 * (i % 9) + i % 28 for i in range(N)]}, "as they stand: 'day'"),
-    ({"same": [4] * N}, "The same value in every training row: 'same'."),
+    ({"same": [4] * N}, "The same value in every row: 'same'."),
     (
         {"y": ["fraud" if i % 12 == 0 else "ok" for i in range(N)]},
         "91.7 % of the rows are 'ok': always answering so is right as often. A race is judged on "
@@ -94,6 +98,34 @@ def test_a_second_look_is_worth_it(write: Write, columns: Any, said: str) -> Non
     assert any(said in note for note in found), found
     others = [n for n in found if said not in n and not n.startswith("Read as categories")]
     assert others == []
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["15-19", "20-24", "25-29", "30-44", "45-54", "60+"],
+        ["750-67-8428", "226-31-3081", "631-41-3108"],
+        ["1. Never Married", "2. Married", "4. Divorced"],
+    ],
+)
+def test_ranges_and_numbers_with_dashes_are_no_dates(write: Write, texts: list[str]) -> None:
+    cells = [texts[i % len(texts)] for i in range(N)]
+    assert notes(write(table(a=cells))) == (f"Read as categories (how many): 'a' ({len(texts)}).",)
+
+
+def test_a_name_with_a_number_before_it_is_no_unit(write: Write) -> None:
+    data = load_table(write(table(sex=["1. Male"] * N)), "y")
+    assert data.features == ("noise", "sex=1. Male")
+    assert data.notes[1:] == ("The same value in every row: 'sex=1. Male'.",)
+
+
+def test_what_only_test_rows_have_is_said_so(write: Write) -> None:
+    data = load_table(write(table(a=range(0, 3 * N, 3))), "y")
+    tested = int(data.x_test[0, data.features.index("a")])
+    kind = ["rare" if 3 * i == tested else "common" for i in range(N)]
+    only, *more = notes(write(table(kind=kind)))[1:]
+    assert only == "Nothing to learn from, as only test rows differ: 'kind=common', 'kind=rare'."
+    assert more == []
 
 
 def test_what_gives_a_number_away(write: Write) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -21,6 +22,26 @@ def frozen_and_in_eval_mode_until_train() -> dict[str, Any]:
     """eval() once is undone by the next train()."""
     model = nn.Sequential(frozen(trained()), nn.Conv2d(8, 2, 1))
     return {"model": model, "batch": images()}
+
+
+def average_of_a_trained_encoder() -> dict[str, Any]:
+    """The target network of BYOL: its statistics are meant to move."""
+    online = trained()
+    target = frozen(copy.deepcopy(online))
+    with torch.no_grad():
+        for p in target.parameters():
+            p += 0.01 * torch.randn_like(p)
+
+    def run(net: Any, x: Any) -> Any:
+        return net.online(x), net.target(x)
+
+    return {"model": Net(run, online=online, target=target).train(), "batch": images()}
+
+
+def frozen_block_beside_one_of_its_shape() -> dict[str, Any]:
+    blocks = [nn.Sequential(nn.Conv2d(8, 8, 3, bias=False), nn.BatchNorm2d(8)) for _ in range(2)]
+    model = nn.Sequential(frozen(blocks[0]), blocks[1])
+    return {"model": model.train(), "batch": images(channels=8)}
 
 
 class KeptInEval(nn.Module):
@@ -76,6 +97,87 @@ def statistics_estimated_again() -> dict[str, Any]:
     arguments = poisoned()
     arguments["model"][1].reset_running_stats()
     return arguments
+
+
+class Unregistered(nn.Module):
+    def __init__(self, norms: Any) -> None:
+        super().__init__()
+        self.fc, self.norms = nn.Linear(4, 8, bias=False), norms
+
+    def forward(self, x: Any) -> Any:
+        x = self.fc(x)
+        for norm in self.norms.values() if isinstance(self.norms, dict) else self.norms:
+            x = norm(x)
+        return x
+
+
+def norms_in_a_list() -> dict[str, Any]:
+    """They are never trained."""
+    model = Unregistered([nn.LayerNorm(8), nn.LayerNorm(8)])
+    return {"model": model, "batch": rows()}
+
+
+def norms_in_a_dictionary() -> dict[str, Any]:
+    """A batch norm among them is in training mode for good, which EB214 leaves to EB219."""
+    model = Unregistered({"a": nn.Sequential(nn.BatchNorm1d(8)), "b": nn.ReLU()})
+    return {"model": model.eval(), "batch": rows()}
+
+
+def norms_in_a_list_that_is_known() -> dict[str, Any]:
+    """A second, plain list of layers that are the model's own."""
+    model = Unregistered(nn.ModuleList([nn.LayerNorm(8), nn.LayerNorm(8)]))
+    model.order = list(model.norms)  # type: ignore[assignment]
+    return {"model": model, "batch": rows()}
+
+
+def other_layers_in_a_list() -> dict[str, Any]:
+    return {"model": Unregistered([nn.ReLU()]), "batch": rows()}
+
+
+class OldWeight(nn.Module):
+    """A batch norm whose momentum is the weight of what it keeps, as in Keras."""
+
+    def __init__(self, channels: int, momentum: float) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("var", torch.ones(channels))
+
+    def forward(self, x: Any) -> Any:
+        mean, var = self.mean, self.var
+        if self.training:
+            mean, var = x.mean(0), x.var(0, unbiased=False)
+            with torch.no_grad():
+                self.mean.mul_(self.momentum).add_(mean * (1 - self.momentum))
+                self.var.mul_(self.momentum).add_(var * (1 - self.momentum))
+        return (x - mean) / torch.sqrt(var + 1e-3)
+
+
+class LastBatch(OldWeight):
+    """Standardizes by the batch that it was given last; it has no momentum."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, 0.0)
+        self.momentum = None  # type: ignore[assignment]
+
+    def forward(self, x: Any) -> Any:
+        if self.training:
+            self.mean.copy_(x.mean(0))
+            self.var.copy_(x.var(0))
+        return (x - self.mean) / torch.sqrt(self.var + 1e-3)
+
+
+def momentum_the_other_way() -> dict[str, Any]:
+    """0.1, as in PyTorch, in a class that means the weight of the old value by it."""
+    return {"model": nn.Sequential(nn.Linear(4, 8), OldWeight(8, 0.1)), "batch": rows()}
+
+
+def momentum_of_keras_in_a_class_of_its_own() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.Linear(4, 8), OldWeight(8, 0.99)), "batch": rows()}
+
+
+def statistics_of_the_last_batch_on_purpose() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.Linear(4, 8), LastBatch(8)), "batch": rows()}
 
 
 def keras_momentum() -> dict[str, Any]:
@@ -556,8 +658,17 @@ CASES = {
         says="On this batch the largest are around 285",
     ),
     "EB201": Case(
-        shows=(frozen_backbone, frozen_and_in_eval_mode_until_train),
-        silent=(kept_in_eval, all_frozen_for_inference, frozen_with_momentum_zero),
+        shows=(
+            frozen_backbone,
+            frozen_and_in_eval_mode_until_train,
+            frozen_block_beside_one_of_its_shape,
+        ),
+        silent=(
+            kept_in_eval,
+            all_frozen_for_inference,
+            frozen_with_momentum_zero,
+            average_of_a_trained_encoder,
+        ),
         at=("0.1",),
         says="1 of them is in training mode now",
     ),
@@ -568,10 +679,19 @@ CASES = {
         at=("1",),
         says="1 channel in 1 layer",
     ),
+    "EB219": Case(
+        shows=(norms_in_a_list, norms_in_a_dictionary),
+        silent=(norms_in_a_list_that_is_known, other_layers_in_a_list),
+        mended=norms_in_a_list_that_is_known,
+        at=("",),
+        says="'norms' is a plain list that holds 2 norm layers (LayerNorm)",
+    ),
     "EB205": Case(
-        shows=(keras_momentum, momentum_zero, momentum_negative),
+        shows=(keras_momentum, momentum_zero, momentum_negative, momentum_the_other_way),
         silent=(
             momentum_small,
+            momentum_of_keras_in_a_class_of_its_own,
+            statistics_of_the_last_batch_on_purpose,
             momentum_cumulative,
             momentum_zero_and_frozen,
             momentum_of_a_layer_without_statistics,

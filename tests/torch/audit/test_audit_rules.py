@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 from everything import everything
+from planted import rows
 from planted_cases import CASES
+from planted_statistics import momentum_the_other_way, norms_in_a_dictionary
 from torch import nn
 
 from evenbatch.torch import Context, Severity, audit, deployed, watch
@@ -145,6 +147,55 @@ def test_an_audit_changes_nothing(
     assert everything(arguments) == before
     assert torch.equal(numbers[0], torch.get_rng_state())
     assert numbers[1:] == (random.getstate(), np.random.get_state()[1].tolist())  # noqa: NPY002
+
+
+def test_a_momentum_of_its_own_is_advised_in_its_own_terms() -> None:
+    (finding,) = audit(**momentum_the_other_way(), select="EB205")
+    assert finding.says.startswith("momentum = 0.1: the newest batch has the weight 0.9 here")
+    assert finding.fix.startswith("momentum=0.9, ")
+
+
+def test_norms_in_a_dictionary_are_one_finding() -> None:
+    """Not also a function in training mode, which they look like from within the model."""
+    report = audit(**norms_in_a_dictionary())
+    assert [finding.code for finding in report] == ["EB219"]
+    assert report.findings[0].fix.startswith("nn.ModuleDict around it")
+
+
+def test_a_few_batches_explain_what_comes_after_the_first_layer() -> None:
+    """20 batches leave 12 % of the first values: of the first layer's, and so of what all later
+    ones are given. Nothing is wrong with the data."""
+    torch.manual_seed(0)
+    model = nn.Sequential(*(
+        layer for i in range(6)
+        for layer in (nn.Linear(12 if i else 4, 12, bias=False), nn.BatchNorm1d(12), nn.ReLU())
+    ))  # fmt: skip
+    x = rows(64)
+    with torch.no_grad():
+        for _ in range(12):
+            model(x)
+    (finding,) = audit(model, x, select="EB204")
+    assert finding.severity == Severity.INFO, finding.says
+    assert len(finding.paths) > 2
+    assert "Two things look like this" not in finding.says
+    assert finding.fix.startswith("train for longer")
+
+
+def test_nothing_is_printed_of_a_model_that_cannot_be_exported(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class Drawn(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.LayerNorm(4)
+
+        def forward(self, x: Any) -> Any:
+            if float(torch.empty(1).uniform_(0.2, 1.8)) > 1:
+                x = x * 2
+            return self.norm(x)
+
+    assert "graph: torch.fx" in str(audit(Drawn(), rows()))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_codes_names_and_pages() -> None:

@@ -342,7 +342,23 @@ class Sign(nn.Module):
         return x.sign()
 
 
-@pytest.mark.parametrize("layer", [Softly(), Gate(), Sign()], ids=lambda m: type(m).__name__)
+class Pairs(nn.Module):
+    """Softmax over pairs that lie apart (ResNeSt's), which numbers far apart saturate."""
+
+    def forward(self, x: Any) -> Any:
+        return x.view(len(x), 2, -1).softmax(1).flatten(1)
+
+
+class Shares(nn.Module):
+    """Attention weights by hand."""
+
+    def forward(self, x: Any) -> Any:
+        return x.relu() / (x.relu().sum(-1, keepdim=True) + 1e-6)
+
+
+@pytest.mark.parametrize(
+    "layer", [Softly(), Gate(), Sign(), Pairs(), Shares()], ids=lambda m: type(m).__name__
+)
 def test_what_is_no_norm(layer: nn.Module) -> None:
     assert measured(layer, maps(8, 16)) is None
 
@@ -380,6 +396,28 @@ def test_functions_between_layers_are_found_and_names_are_labels() -> None:
     assert function.statistics["mean"] is not None
     assert function.statistics["variance"].data_ptr() == model.var.data_ptr()
     assert function.parameters["weight"] is model.gain
+
+
+class Pooled(nn.Module):
+    """It would be a norm on rows; the model gives it maps, of which it makes rows."""
+
+    def forward(self, x: Any) -> Any:
+        x = x.flatten(2).mean(-1) if x.dim() > 2 else x
+        return x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+
+
+def test_shapes_are_not_made_up_for_what_the_batch_has_reached() -> None:
+    model, run = nn.Sequential(Pooled()), nn.Sequential(Pooled())
+    recorded = Recorded()
+    with recorded.listening(run):
+        run(maps())
+    assert [norm.kind for norm in find(model).norms] == ["rms"]
+    assert find(model, recorded, run).norms == ()
+
+
+def test_statistics_of_another_size_than_was_measured_are_none() -> None:
+    does = of(nn.GroupNorm(4, 8), maps(4, 8, 5))
+    assert does.statistics(maps(4, 6, 5)) is None
 
 
 def test_without_a_batch_numbers_are_made_up() -> None:

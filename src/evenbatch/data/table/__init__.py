@@ -55,7 +55,7 @@ def load_table(
     that the data set's `notes` do not name.
 
     Args:
-        path: a CSV, TSV, Parquet or NPZ file; text files may be packed (gz, bz2, xz).
+        path: a CSV, TSV, Parquet or NPZ file; text files may be packed (gz, bz2, xz, zip).
         target: the column to predict; several for a regression on several targets.
         test_share: part of the rows kept for testing; each class gives its share.
         seed: chooses those rows.
@@ -178,7 +178,7 @@ def _dataset(
 
 def _stem(path: Path) -> str:
     """The file's name without its endings: wine.csv.gz is "wine"."""
-    return Path(path.stem).stem if path.suffix in (".gz", ".bz2", ".xz") else path.stem
+    return Path(path.stem).stem if path.suffix in (".gz", ".bz2", ".xz", ".zip") else path.stem
 
 
 def _remember(dataset: Dataset) -> Dataset:

@@ -92,8 +92,8 @@ def unit_of(text: str) -> tuple[str, str] | None:
     (('170,457', '$'), ('12.5', 'km'), ('12', '%'), None)
     """
     match = _UNIT.fullmatch(text.strip())
-    if match is None or not (match[1] or match[3]):
-        return None
+    if match is None or not (match[1] or match[3]) or (match[3] and match[2][-1] in ".,"):
+        return None  # "1. Male" is a name with a number before it
     return match[2].strip(), match[1] + match[3]
 
 

@@ -27,12 +27,12 @@ _NAMED = {
     "_": "an underscore",
 }
 
-# What people write where a value is missing, beside what is known as missing without being said.
-_NOTHING = re.compile(
+NOTHING = re.compile(
     r"none|nil|missing|unk(nown)?|n\.?[ad]\.?|nr|n\.r\.|tbd|undefined|undetermined|[+-]?inf"
     r"|\((na|null)\)|not (available|applicable|reported)|no data|#[a-z/0]+[!?]|[\W_]+",
     re.IGNORECASE,
 )
+"""What people write where a value is missing, beside what is always read as missing."""
 _FEW = 0.05  # of the cells: above, they are a category of their own rather than a mistake
 
 
@@ -113,9 +113,10 @@ def no_numbers(
     if unit_of(texts[0]):
         said += ", which carries a unit"
     different = len(np.unique(column.numbers[~np.isnan(column.numbers)])) + len(texts)
-    if all(map(_NOTHING.fullmatch, texts)):
+    if all(map(NOTHING.fullmatch, texts)):
         return Fault(said, {"missing": tuple(texts)})
-    if cells > _FEW * filled and different <= MOST_CATEGORIES:
+    some = cells > _FEW * filled or (is_target and different <= MOST_CATEGORIES // 2)
+    if some and different <= MOST_CATEGORIES:  # of a target, rather a class than a mistake
         return Fault(said, {"categories": (column.name,)})
     elsewhere = {t for c in others if c is not column and is_category(c) for t in c.texts}
     if (cells <= _FEW * filled or len(texts) <= 3) and not elsewhere.intersection(texts):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,8 @@ from evenbatch.data.table.columns import Fault, TableError
 from evenbatch.table_options import TableOptions
 
 COMMENTS = ("#", "%", "//", "!", ";", "*")
+
+_ATTRIBUTE = re.compile(r"\s*@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
 
 Row = tuple[int, list[str]]  # its number in the file, its cells
 
@@ -72,6 +75,29 @@ def find_header(
     while len(cells) > width and not cells[-1]:
         cells.pop()
     return _named(file, cells, number, notes)
+
+
+def named_above(lines: Iterable[str], target: Sequence[str]) -> Fault | None:
+    """The fault of an ARFF file, whose names stand above ``@data``, one to a line."""
+    names, number = list[str](), 0
+    for line in lines:
+        number += 1
+        attribute, text = _ATTRIBUTE.match(line), line.strip().casefold()
+        if attribute:
+            names.append(attribute[1].strip("'\""))
+        elif text == "@data" and names:
+            break
+        elif text and not text.startswith(("%", "@relation")):
+            return None
+    else:
+        return None
+    places = [names.index(t) + 1 if t in names else len(names) for t in target] or [len(names)]
+    called = [f"{name} is column {i}" for i, name in enumerate(names, start=1)]
+    return Fault(
+        f"this is an ARFF file, whose columns are read without their names ({', '.join(called)})",
+        {"comment": "%", "skip_rows": tuple(range(1, number + 1)), "header": False,
+         "target": tuple(f"column {place}" for place in places)},
+    )  # fmt: skip
 
 
 def _named(file: str, cells: list[str], row: int, notes: list[str]) -> Header:

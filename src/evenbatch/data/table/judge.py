@@ -6,7 +6,7 @@ read in a second pass, when they are filled, is not held meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -120,23 +120,30 @@ def resolve_target(table: Table, target: Sequence[str]) -> list[str]:
     """The target's columns: the names given, or all columns of the NPZ arrays they name."""
     known = [*(table.groups or table.names)]
     if not target:
-        last = known[-1]
-        raise TableError(
-            table.file,
-            [
-                Fault(
-                    "the column to predict is not named (--target). The columns are "
-                    f"{listed(known, 1000)}",
-                    {"target": (last,)},
-                )
-            ],
-        )
+        said = "the column to predict is not named (--target). The columns are "
+        change = {"target": (next(filter(_may_be_target(table), known[::-1]), known[-1]),)}
+        raise TableError(table.file, [Fault(said + listed(known, 1000), change)])
     found: list[str] = []
     for name in target:
         if name not in table.names and name not in table.groups:
             raise TableError(table.file, [unknown_target(table.file, name, known)])
         found += table.groups.get(name, [name])
     return found
+
+
+def _may_be_target(table: Table) -> Callable[[str], bool]:
+    """Whether a column of this name can be predicted: it holds no one value, and no names."""
+
+    def check(name: str) -> bool:
+        if name in table.groups:
+            return True
+        column = table.column(name)
+        filled = int((~column.missing).sum())
+        texts = len(column.used)
+        different = texts + len(np.unique(column.numbers[~np.isnan(column.numbers)]))
+        return different > 1 and 2 * texts <= filled
+
+    return check
 
 
 def _without_index(

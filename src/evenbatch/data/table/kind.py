@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 
-from evenbatch.data.errors import DataError, did_you_mean
+from evenbatch.data.errors import DataError, did_you_mean, listed
 
 TEXT, PARQUET, NPZ = "text", "Parquet", "NPZ"
 _ENDINGS = {".parquet": PARQUET, ".pq": PARQUET, ".npz": NPZ, ".npy": NPZ}
@@ -20,11 +23,17 @@ _KNOWN = (  # how a file begins, what it is, and its kind here if it can be read
     (b"<!DOCTYPE", "a web page", None),
     (b"<html", "a web page", None),
     (b"<?xml", "an XML file", None),
-    (b'{"', "a JSON file", None),
-    (b'[{"', "a JSON file", None),
-    (b"@relation", "an ARFF file", None),
-    (b"@RELATION", "an ARFF file", None),
 )
+_JSON = re.compile(rb"\s*\[?\s*\{\s*\"|\s*\[\s*[\[\"]")
+_CONVERTED = {  # what pandas makes a table of
+    "an Excel workbook": "read_excel({!r})",
+    "an old Excel workbook": "read_excel({!r})",
+    "an OpenDocument file": "read_excel({!r})",
+    "a JSON file": "read_json({!r})",
+    "a file of JSON lines": "read_json({!r}, lines=True)",
+    "a Feather (Arrow) file": "read_feather({!r})",
+    "a web page": "read_html({!r})[0]",
+}
 
 
 def kind_of(path: Path) -> str:
@@ -43,30 +52,49 @@ def kind_of(path: Path) -> str:
     if not start:
         raise DataError(f"{path.name}: the file is empty (0 bytes).")
     by_name = _ENDINGS.get(path.suffix.casefold(), TEXT)
-    what, by_content = _looks_like(start)
+    what, by_content = _looks_like(path, start)
     if what and by_content != by_name:
-        advice = (
-            f"Rename it to end in {_ending(by_content)}."
-            if by_content
-            else ("CSV, TSV, Parquet and NPZ can be read: save or export it as one of them.")
-        )
-        raise DataError(f"{path.name}: this is {what}. {advice}")
+        rename = f"Rename it to end in {_ending(by_content)}." if by_content else ""
+        raise DataError(f"{path.name}: this is {what}. {rename or _advice(path, what)}")
     return by_name
 
 
-def _looks_like(start: bytes) -> tuple[str, str | None]:
+def _advice(path: Path, what: str) -> str:
+    said = "CSV, TSV, Parquet and NPZ can be read: save or export it as one of them"
+    if what not in _CONVERTED:
+        return f"{said}."
+    table, to = _CONVERTED[what].format(str(path)), f"{path.stem}.csv"
+    code = f"import pandas; pandas.{table}.to_csv({to!r}, index=False)"
+    return f'{said}. This writes a CSV file:\n  python -c "{code}"'
+
+
+def _looks_like(path: Path, start: bytes) -> tuple[str, str | None]:
     if start[:4] == b"PK\x03\x04":
         if b".npy" in start:
             return "an NPZ file", NPZ
-        if b"[Content_Types].xml" in start or b"docProps/" in start:
-            return "an Excel workbook", None
         if b"opendocument" in start:
             return "an OpenDocument file", None
-        return "a ZIP archive", None
+        names = zipped(path)
+        if b"[Content_Types].xml" in start or "xl/workbook.xml" in names:
+            return "an Excel workbook", None
+        holds = f" of {listed(names)}" if names else ""
+        return ("", TEXT) if len(names) == 1 else (f"a ZIP archive{holds}", None)
+    if _JSON.match(start):
+        lines = start.strip().split(b"\n")
+        several = len(lines) > 1 and lines[0].rstrip().endswith(b"}")
+        return "a file of JSON lines" if several else "a JSON file", None
     for beginning, what, kind in _KNOWN:
         if start.startswith(beginning):
             return what, kind
     return "", None
+
+
+def zipped(path: Path) -> list[str]:
+    """The files in a ZIP archive, but for those that only a Macintosh reads; [] if damaged."""
+    with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        return [n for n in names if not n.endswith("/") and not n.startswith("__MACOSX/")]
+    return []
 
 
 def _ending(kind: str) -> str:

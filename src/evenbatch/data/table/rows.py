@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from evenbatch.data.errors import listed
 from evenbatch.data.table.cells import is_category, like_number
 from evenbatch.data.table.columns import Column, Fault, Table
+from evenbatch.data.table.formats import NOTHING
 
 _AT_AN_END = 3  # rows looked at below the header, and at the end
 _FEWEST = 5  # rows a column must have before it says what belongs in it
@@ -47,8 +48,11 @@ def _votes(column: Column, ends: int) -> tuple[NDArray[np.int64], NDArray[np.int
         return is_number.astype(int), np.zeros(len(places), int)
     codes = column.codes[places]
     if not is_category(column):
-        is_number |= np.array([c > 0 and like_number(column.texts[c - 1]) for c in codes])
-        return is_number.astype(int), ((codes > 0) & ~is_number).astype(int)
+        texts = [column.texts[c - 1] if c else "" for c in codes]
+        is_number |= np.array([like_number(text) for text in texts])
+        # What stands for a missing value may do so in any row.
+        foreign = np.array([bool(t) and not NOTHING.fullmatch(t) for t in texts])
+        return is_number.astype(int), (foreign & ~is_number).astype(int)
     times = np.bincount(column.codes)
     times[0] = 0
     if 3 * len(column.used) > len(column.codes):

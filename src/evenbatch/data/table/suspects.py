@@ -15,7 +15,8 @@ from evenbatch.data.errors import listed
 from evenbatch.data.table.columns import Column
 
 DATE = re.compile(
-    r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([T ]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?"
+    r"(\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.](\d{1,2}[-/.](\d{2})?\d{2}|\d{4}))"
+    r"([T ]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?"
     r"|(?=.*\d)(.*[\d ,./-])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[\d .,/-].*",
     re.IGNORECASE,
 )
@@ -77,19 +78,21 @@ class Suspects:
             self._found["zeros"][column.name] = repr(column.padded_with_zeros)
         elif self._is_identifier(column, values):
             self._found["identifiers"][column.name] = f"{values[0]:.0f}, {values[1]:.0f}, …"
+        elif len(values) > 10 and (np.diff(values) == 1).all():
+            self._found["counting"][column.name] = f"{values[0]:.0f}, {values[1]:.0f}, …"
         elif low >= 19000101 and high <= 21001231 and ((values // 100 % 100) <= 12).all():
             self._found["dates"][column.name] = f"{values[0]:.0f}"
 
     @staticmethod
     def _is_identifier(column: Column, values: NDArray[np.float64]) -> bool:
-        if (np.diff(values) == 1).all():
-            return len(values) > 10
         named = _ID.search(column.name) or _ID.search(column.name.casefold())
         return bool(named) and 2 * len(np.unique(values)) > len(values)
 
     def notes(self, left_out: Set[str]) -> list[str]:
         """A sentence for each kind of thing noticed, without the columns that are not used."""
         sentences = {
+            "counting": "Whole numbers that rise by 1 from row to row, used as numbers: {}. Where "
+            "they only count the rows, --drop leaves them out.",
             "identifiers": "Whole numbers that look like identifiers, used as numbers: {}. "
             "--drop leaves them out.",
             "zeros": "Numbers that begin with a zero, so probably names: {}. --categories reads "
@@ -131,15 +134,19 @@ def of_dataset(data: Dataset, target: Sequence[str]) -> list[str]:
             + (points if data.task == "classification" else ", so R² hangs on a few of them")
             + "."
         )
-    still = data.x_train.min(axis=0) == data.x_train.max(axis=0)  # no table of truths beside it
-    if still.any():
-        names = [name for name, same in zip(data.features, still, strict=True) if same]
-        notes.append(f"The same value in every training row: {listed(names)}.")
+    low = data.x_train.min(axis=0)
+    still = np.flatnonzero(low == data.x_train.max(axis=0))  # no table of truths beside it
+    differ = {j for j in still if (data.x_test[:, j] != low[j]).any()}
+    for places, sentence in (
+        ([j for j in still if j not in differ], "The same value in every row: {}."),
+        ([j for j in still if j in differ], "Nothing to learn from, as only test rows differ: {}."),
+    ):
+        if places:
+            notes.append(sentence.format(listed([data.features[j] for j in places])))
     copies = _copies(data)
     if copies > _COPIED * data.n_test:
-        notes.append(
-            f"{copies:,} of {data.n_test:,} test rows are copies of rows that are learned from."
-        )
+        are = "are copies of rows that are" if copies > 1 else "is a copy of a row that is"
+        notes.append(f"{copies:,} of {data.n_test:,} test rows {are} learned from.")
     return notes
 
 

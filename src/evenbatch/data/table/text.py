@@ -5,14 +5,11 @@ Rows are numbered as a spreadsheet shows them: the header is row 1, blank rows c
 
 from __future__ import annotations
 
-import bz2
-import codecs
 import csv
-import gzip
 import io
 import lzma
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -23,56 +20,62 @@ from numpy.typing import NDArray
 from evenbatch.data.errors import DataError
 from evenbatch.data.table.cells import Cells, Numbers, is_category
 from evenbatch.data.table.columns import Column, Fault, Table, TableError
-from evenbatch.data.table.header import COMMENTS, Header, find_header
+from evenbatch.data.table.header import COMMENTS, Header, find_header, named_above
+from evenbatch.data.table.unpacked import encoding_fault, encoding_of, opened, unpacker
 from evenbatch.table_options import TableOptions
 
 DELIMITERS = ",;\t|"
 _HEAD = 300  # rows looked at to find the delimiter and the header
 _CHUNK = 5000  # rows taken apart at a time: small, so that they are forgotten soon
 
-_MARKS = (  # longest first: a UTF-32 mark begins like a UTF-16 one
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-
 
 def read_text(path: Path, target: Sequence[str], options: TableOptions, seed: int) -> Table:
     """A text file as a table; columns in `drop` are not looked at."""
     try:
         try:
-            return _read(path, target, options, seed)
+            return _read(path, target, options, seed, {})
         except _QuoteError as error:
             with opened(path) as raw:
-                if b'\\"' not in raw.read():
-                    raise DataError(str(error)) from None
-            return _read(path, target, options, seed, escape="\\")
+                escaped = b'\\"' in raw.read()
+            how = {"escapechar": "\\"} if escaped else {"quoting": csv.QUOTE_NONE}
+            try:
+                return _read(path, target, options, seed, how)
+            except _QuoteError:
+                raise DataError(str(error)) from None
     except (EOFError, lzma.LZMAError, OSError) as error:
-        if _unpacker(path) is open:
+        if unpacker(path) is open:
             raise
         raise DataError(f"{path.name}: a damaged archive ({error}). Pack it again.") from error
     except UnicodeError:
-        raise TableError(path.name, [_encoding_fault(path, options)]) from None
+        raise TableError(path.name, [encoding_fault(path, options)]) from None
 
 
 class _QuoteError(DataError):
-    """Quotation marks that do not match; some programs write a backslash before those of a text."""
+    """Quotation marks that do not match; some programs write a backslash before those of a text,
+    some write them as any other letter."""
 
 
 def _read(
-    path: Path, target: Sequence[str], options: TableOptions, seed: int, escape: str | None = None
+    path: Path, target: Sequence[str], options: TableOptions, seed: int, quotes: Mapping[str, Any]
 ) -> Table:
-    encoding = _encoding(path, options)
+    encoding = encoding_of(path, options)
     with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
-        lines = list(islice(_lines(stream, options), _HEAD))
+        numbered = enumerate(_lines(stream, options), start=1)
+        every = (line for number, line in numbered if number not in options.skip_rows)
+        lines = list(islice(every, _HEAD))
+    if options.header:
+        with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
+            fault = named_above(stream, target)
+        if fault:
+            raise TableError(path.name, [fault])
     delimiter = options.delimiter or find_delimiter(lines)
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        return _rows(path, encoding, delimiter, options, escape)
+        return _rows(path, encoding, delimiter, options, quotes)
 
+    unquoted = "quoting" in quotes
+    if unquoted and (delimiter not in "\t|" or len({len(row) for _, row in rows()}) > 1):
+        raise _QuoteError
     header = find_header(path.name, list(islice(rows(), _HEAD)), target, options)
     columns, sample = _columns(path.name, rows(), header, options, seed, set(options.categories))
     mixed = {c.name for c in columns if c.mixed and is_category(c.column())}
@@ -96,71 +99,7 @@ def _read(
         numbers=numbers,
         unnamed=header.unnamed,
         delimiter=delimiter,
-        notes=header.notes,
-    )
-
-
-def opened(path: Path) -> IO[bytes]:
-    """The bytes of a file, unpacked."""
-    found: IO[bytes] = _unpacker(path)(path, "rb")
-    return found
-
-
-def _unpacker(path: Path) -> Any:
-    with path.open("rb") as file:
-        start = file.read(8)
-    return next((how for mark, how in COMPRESSED.items() if start.startswith(mark)), open)
-
-
-def _encoding(path: Path, options: TableOptions) -> str:
-    """UTF-8, or what the byte-order mark says, or what was asked for."""
-    with opened(path) as raw:
-        start = raw.read(1 << 16)
-    marked = next((name for mark, name in _MARKS if start.startswith(mark)), None)
-    chosen = options.encoding or marked or "utf-8"
-    try:
-        codecs.lookup(chosen)
-    except LookupError:
-        raise DataError(f"{path.name}: there is no encoding {chosen!r}. Try cp1252.") from None
-    if chosen == "utf-8" and b"\0" in start:
-        even, odd = (start[i:2000:2].count(0) / len(start[i:2000:2] or b"-") for i in (0, 1))
-        if max(even, odd) > 0.5 and min(even, odd) < 0.1:  # every other byte: Latin in UTF-16
-            fault = Fault(
-                "this looks like UTF-16 text without a byte-order mark",
-                {"encoding": "utf-16-be" if even > odd else "utf-16-le"},
-            )
-            raise TableError(path.name, [fault])
-        raise DataError(
-            f"{path.name}: this is a binary file (a zero byte at position {start.index(0)}), not a "
-            "table of text. CSV, TSV, Parquet and NPZ can be read; save it as one of them."
-        )
-    return chosen
-
-
-def _encoding_fault(path: Path, options: TableOptions) -> Fault:
-    with opened(path) as raw:
-        content = raw.read()
-    chosen = _encoding(path, options)
-    try:
-        content.decode(chosen)
-    except UnicodeDecodeError as error:
-        where = f"line {content.count(10, 0, error.start) + 1}"
-        what = f"{where} holds a byte 0x{content[error.start]:02X} that is not {chosen} text"
-    except UnicodeError as error:
-        what = f"this is not {chosen} text ({error})"
-    else:
-        what = f"this is not {chosen} text"
-    if chosen != "utf-8":
-        return Fault(f"{what}. Save the file as UTF-8, or leave the encoding out.")
-    for guess in ("cp1252", "latin-1"):
-        try:
-            content.decode(guess)
-        except UnicodeDecodeError:
-            continue
-        break
-    return Fault(
-        f"{what}; if letters come out wrong below, put the encoding the file was written in",
-        {"encoding": guess},
+        notes=header.notes + ["Quotation marks are read as letters."] * unquoted,
     )
 
 
@@ -203,23 +142,21 @@ def find_delimiter(lines: Sequence[str]) -> str:
     return best
 
 
-def _split(lines: Iterator[str], delimiter: str, escape: str | None = None) -> Iterator[list[str]]:
+def _split(lines: Iterator[str], delimiter: str, **quotes: Any) -> Iterator[list[str]]:
     if delimiter == " ":
         lines = (line.strip().replace("\t", " ") for line in lines)
-    return csv.reader(
-        lines, delimiter=delimiter, strict=True, skipinitialspace=True, escapechar=escape
-    )
+    return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True, **quotes)
 
 
 def _rows(
-    path: Path, encoding: str, delimiter: str, options: TableOptions, escape: str | None
+    path: Path, encoding: str, delimiter: str, options: TableOptions, quotes: Mapping[str, Any]
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not blank and not to be skipped, with their numbers."""
     skipped, number = set(options.skip_rows), 0
     try:
         with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
             lines = _lines(stream, options)
-            for number, row in enumerate(_split(lines, delimiter, escape), start=1):
+            for number, row in enumerate(_split(lines, delimiter, **quotes), start=1):
                 if row and (row[0].strip() or any(map(str.strip, row))) and number not in skipped:
                     yield number, row
     except csv.Error as error:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,12 +177,13 @@ def trace(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What `torch.export` logs of a model that it cannot follow is said in a note, in one line."""
+    """What `torch.export` logs and prints of a model that it cannot follow becomes one note."""
     logger = logging.getLogger("torch")
     level, disabled = logger.level, logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        yield
+        with redirect_stderr(io.StringIO()):
+            yield
     finally:
         logging.disable(disabled)
         logger.setLevel(level)

@@ -159,6 +159,11 @@ class Behaviour:
         words = self.axes_for(tuple(x.shape))
         if words is None or {PAST, PART} & set(words) or set(words) == {OWN} or not x.numel():
             return None
+        uneven = (
+            n % self.groups for n, w in zip(x.shape, words, strict=True) if w in (GROUPS, STRIDED)
+        )
+        if any(uneven):
+            return None
         return blocks(words, self.groups, x, self.centred)
 
     def described(self) -> str:

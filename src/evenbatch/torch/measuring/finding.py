@@ -46,6 +46,7 @@ class Recorded:
     weights: dict[str, int] = field(default_factory=dict)  # numbers into a layer with a matrix
     own: set[int] = field(default_factory=set)  # where the model's parameters lie
     of_weights: set[str] = field(default_factory=set)  # modules that are given these, not data
+    seen: set[str] = field(default_factory=set)  # modules that were given numbers
 
     def listening(self, model: nn.Module) -> Listening:
         """Put it around the pass that is to be recorded."""
@@ -56,6 +57,7 @@ class Recorded:
         given = [t for t in tensors_in((args, kwargs)) if numeric(t)]
         if not given:
             return
+        self.seen.add(path)
         if _storage(given[0]) in self.own:
             self.of_weights.add(path)
         if any(p.dim() > 1 for p in module.parameters(recurse=False)):
@@ -212,7 +214,8 @@ def _found(model: nn.Module, recorded: Recorded, run: Any, measured: _Measured) 
         within = f"{path}." if path else ""
         template = recorded.calls.get(path)
         if known.kind_of(module) is None and (
-            any(p.startswith(within) for p in (*found, *unplaced))
+            (path in recorded.seen and template is None)  # its output has another shape
+            or any(p.startswith(within) for p in (*found, *unplaced))
             or (template and _matrix_on_data(recorded, within, path, template))
         ):
             continue

@@ -42,7 +42,7 @@ def sharing(probe: Probe, training: bool) -> Sharing | None:
     near = f(NEAR * base)
     if apart(near, f(NEAR * other)) < 1e-6:
         return None
-    scaled = apart(near, f(NEAR * FAR * base)) < CLOSE
+    scaled = apart(near, f(NEAR * FAR * base)) < CLOSE and not _hands_out(near)
     if not scaled:  # a gate within (EvoNorm's) is open or closed at larger spreads only
         far = f(16 * NEAR * base)
         scaled = apart(far, f(16 * NEAR * FAR * base)) < CLOSE and not _hands_out(far)
@@ -76,7 +76,8 @@ def _hands_out(y: torch.Tensor) -> bool:
     """Whether parts of one are handed out, as a softmax does."""
     if y.is_complex() or bool((y < 0).any()):
         return False
-    return any(apart(torch.ones(1), y.sum(axis)) < 1e-3 for axis in range(y.dim()))
+    sums = [y.sum(axis) for axis in range(y.dim()) if y.shape[axis] > 1]
+    return any(apart(total.mean().expand_as(total), total) < 1e-3 for total in sums)
 
 
 def _moved(probe: Probe, training: bool, base: torch.Tensor, index: int) -> torch.Tensor:

@@ -23,6 +23,7 @@ from evenbatch.torch.auditing.rules.eb215_fresh import fresh_statistics
 from evenbatch.torch.auditing.rules.eb216_gain import gain_out_of_range
 from evenbatch.torch.auditing.rules.eb217_nan import not_a_number
 from evenbatch.torch.auditing.rules.eb218_arithmetic import arithmetic_fails
+from evenbatch.torch.auditing.rules.eb219_unregistered import unregistered_norms
 from evenbatch.torch.auditing.rules.eb301_decay import weight_decay_on_norms
 from evenbatch.torch.auditing.rules.eb401_one_value import one_value_per_channel
 from evenbatch.torch.auditing.rules.eb402_small_batch import small_batch
@@ -95,6 +96,7 @@ RULES: dict[str, Rule] = {
         gain_out_of_range,
         not_a_number,
         arithmetic_fails,
+        unregistered_norms,
         weight_decay_on_norms,
         one_value_per_channel,
         small_batch,

@@ -85,11 +85,16 @@ def young(norm: Norm, least: float = 0.05) -> str:
     if not count or momentum is None or not 0 < momentum < 1:
         return ""
     left = (1 - momentum) ** count
-    if left < least:
+    variance = norm.statistics.get("variance")
+    small = 1.0 if variance is None else float(variance.double().median())
+    what, share = "statistics are still the 0 and 1", left
+    if left < small < 1:  # of a small variance even a little of the 1 is much
+        what, share = "running variance is still the 1", left / small
+    if share < least:
         return ""
     return (
         f" It has seen {counted(count, 'batch', 'batches')} so far, after which "
-        f"{brief(100 * left)} % of its statistics are still the 0 and 1 it began with."
+        f"{brief(100 * share)} % of its {what} it began with."
     )
 
 

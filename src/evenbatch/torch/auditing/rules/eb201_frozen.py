@@ -40,6 +40,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import torch
+from torch import nn
+
 from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.rules._helpers import wrong_channels
 from evenbatch.torch.auditing.rules._rule import rule
@@ -57,6 +60,8 @@ def frozen_but_moving(subject: Subject) -> Iterator[Found]:
     frozen = [norm for norm in subject.of_kind("batch") if norm.moves_when_training and norm.frozen]
     if subject.run is not None:
         frozen = [norm for norm in frozen if not subject.run.overwritten(norm)]
+    else:
+        frozen = [norm for norm in frozen if not _average_of_a_part(subject.model, norm.path)]
     if not frozen:
         return
     moving = _trained_by(subject.lender, frozen)
@@ -78,6 +83,33 @@ def frozen_but_moving(subject: Subject) -> Iterator[Found]:
         if all(norm.updates and not wrong_channels(norm) for norm in found)
         else None,
     )
+
+
+def _average_of_a_part(model: nn.Module, path: str) -> bool:
+    """Whether the layer lies in a frozen copy of a part that is trained, as in BYOL and MoCo: a
+    moving average of its weights, whose statistics are its own."""
+    names = path.split(".")
+    for i, name in enumerate(names):
+        around = model.get_submodule(".".join(names[:i]))
+        own = dict(around.get_submodule(name).named_parameters())
+        if any(p.requires_grad for p in own.values()):
+            continue
+        others = (dict(m.named_parameters()) for n, m in around.named_children() if n != name)
+        if any(_alike(own, other) for other in others):
+            return True
+    return False
+
+
+def _alike(own: dict[str, nn.Parameter], other: dict[str, nn.Parameter]) -> bool:
+    """Whether another part is trained, has the same parameters, and matrices that are close."""
+    shapes = [{name: p.shape for name, p in part.items()} for part in (own, other)]
+    matrices = [name for name, p in own.items() if p.dim() > 1]
+    if shapes[0] != shapes[1] or not matrices or not any(p.requires_grad for p in other.values()):
+        return False
+    a, b = (
+        torch.cat([part[n].detach().double().flatten() for n in matrices]) for part in (own, other)
+    )
+    return float(torch.dot(a, b)) > 0.5 * float(a.norm() * b.norm())
 
 
 def _trained_by(lender: Lender, norms: list[Norm]) -> list[bool]:

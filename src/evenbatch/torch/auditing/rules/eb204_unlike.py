@@ -69,21 +69,25 @@ def statistics_unlike_the_batch(subject: Subject) -> Iterator[Found]:
         "layers": len(found), "shift": shift, "variance_ratio": ratio,
     }  # fmt: skip
     output, apart = subject.sample.gap, ""
-    if output is not None:
+    if output is not None and not any(norm.call for norm in norms.values()):
         evidence["output_gap"] = output
         apart = (
             " The outputs with running and with batch statistics differ by "
             f"{brief(100 * output)} % of the largest."
         )
-    only_young = {path: left_over(subject, norm) for path, norm in norms.items()}
-    left = all(only_young.values())
+    # What is left of the first values moves what all later layers are given: if the first of all
+    # agrees but for that, so do the data.
+    of_all = next(subject.of_kind("batch"))
+    explained = left_over(subject, norms[first]) or young(norms[first])
+    left = bool(explained and (of_all.path not in found or left_over(subject, of_all)))
+    place = repr(first) if first else "in the model's own code"
     expect = "expects" if len(found) == 1 else "expect"
     yield Found(
         tuple(found),
         f"{counted(len(found), 'batch norm')} {expect} other data than this batch. In the first, "
-        f"{first!r}, the mean is off by {brief(shift)} running standard deviations and the "
+        f"{place}, the mean is off by {brief(shift)} running standard deviations and the "
         f"variance is {brief(ratio)} times the running one."
-        f"{only_young[first] or young(norms[first])}{apart}{'' if left else f' {CAUSES}'}",
+        f"{explained}{apart}{'' if left else f' {CAUSES}'}",
         "train for longer, or estimate the statistics again (evenbatch.torch.refresh)."
         if left
         else "compare this batch with the training data first; then evenbatch.torch.refresh, or "

@@ -44,21 +44,23 @@ HIGH = 0.5  # above it the running statistics are those of the last few batches
 @rule("EB205", Severity.WARNING, "tree")
 def momentum_out_of_range(subject: Subject) -> Iterator[Found]:
     """Batch norms by their unusual momentum."""
-    by_value: dict[float, list[Norm]] = {}
+    alike: dict[tuple[float, str], list[Norm]] = {}
     for norm in subject.of_kind("batch"):
         value = norm.momentum
         if value is None or not norm.tracks or 0 < value < HIGH:
             continue
         if value == 0 and (norm.frozen or not subject.trains):
             continue  # frozen on purpose
-        by_value.setdefault(value, []).append(norm)
-    for value, norms in by_value.items():
+        means = _means(norm, value)
+        if value == 1 and not means:
+            continue  # it keeps the last batch's, as a layer does that is given all data at once
+        alike.setdefault((value, means), []).append(norm)
+    for (value, means), norms in alike.items():
         good = _meant(value)
         yield Found(
             tuple(norm.path for norm in norms),
-            _says(value),
-            f"momentum={good:g}"
-            + (", if the number came from Keras, TensorFlow or JAX." if value >= HIGH else "."),
+            _says(value, means),
+            _fix(value, means, good),
             {"layers": len(norms), "momentum": value},
             partial(_set, [norm.module for norm in norms], good)
             if all(getattr(norm.module, "momentum", None) == value for norm in norms)
@@ -67,7 +69,15 @@ def momentum_out_of_range(subject: Subject) -> Iterator[Found]:
         )
 
 
-def _says(value: float) -> str:
+def _means(norm: Norm, value: float) -> str:
+    """What the layer's own `momentum` is the weight of: "new", "old", or "" if it has none."""
+    own = getattr(norm.module, "momentum", None)
+    if norm.is_torch or own == value:
+        return "new"
+    return "old" if isinstance(own, float | int) and abs(own - (1 - value)) < 1e-3 else ""
+
+
+def _says(value: float, means: str) -> str:
     if value == 0:
         return (
             "momentum = 0: the running statistics never move, so evaluation does not use what "
@@ -75,11 +85,21 @@ def _says(value: float) -> str:
         )
     if not 0 < value <= 1:
         return f"momentum = {brief(value)} is no weight of an average; it lies between 0 and 1."
-    past = f"{brief(100 * (1 - value) ** 2)} %"
-    return (
-        f"momentum = {value:g}: in PyTorch this is the weight of the newest batch; of "
-        f"everything before the last two batches {past} remains in the running statistics."
-    )
+    past = f"{brief(100 * (1 - value) ** 2)} % remains in the running statistics."
+    what = f"momentum = {value:g}: in PyTorch this is the weight of the newest batch"
+    if means != "new":
+        own = f"momentum = {brief(1 - value)}: " if means else ""
+        what = f"{own}the newest batch has the weight {value:g} here"
+    return f"{what}; of everything before the last two batches {past}"
+
+
+def _fix(value: float, means: str, good: float) -> str:
+    if means == "old":
+        return f"momentum={1 - good:g}, as this class weighs what it keeps with it."
+    if not means:
+        return f"a weight of {good:g} for the newest batch, in the code of this class."
+    why = ", if the number came from Keras, TensorFlow or JAX." if value >= HIGH else "."
+    return f"momentum={good:g}{why}"
 
 
 def _meant(value: float) -> float:

@@ -32,6 +32,7 @@ from collections.abc import Iterator
 from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.graph import Op
 from evenbatch.torch.auditing.rules._rule import rule
+from evenbatch.torch.auditing.rules.eb219_unregistered import holds_unregistered
 from evenbatch.torch.auditing.subject import Subject
 from evenbatch.torch.models.words import counted
 
@@ -39,13 +40,18 @@ from evenbatch.torch.models.words import counted
 @rule("EB214", Severity.ERROR, "graph + batch")
 def stuck_in_training(subject: Subject) -> Iterator[Found]:
     """Batch norm operations in training mode whose mode no module decides."""
-    stuck = [n for n in subject.of_kind("batch") if n.does.mixes and (n.call or n.does.kept)]
+    # A norm layer in a plain list looks like a function that its owner calls: EB219 names it.
+    foreign = {path for path, m in subject.model.named_modules() if holds_unregistered(m)}
+    stuck = [
+        n for n in subject.of_kind("batch")
+        if n.does.mixes and (n.call or n.does.kept) and not (n.call and n.path in foreign)
+    ]  # fmt: skip
     found = [norm.path for norm in stuck]
     if subject.graph is not None:
         layers = {path for norm in subject.norms for path in (norm.path, *norm.aliases)}
         found += [
             op.path for op in subject.graph.of_kind("batch_norm")
-            if op.training is True and op.owner not in layers and op.path not in layers
+            if op.training is True and not {op.owner, op.path} & (layers | foreign)
             and not _by_example(subject, op)
         ]  # fmt: skip
     found = list(dict.fromkeys(found))

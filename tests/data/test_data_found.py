@@ -1,0 +1,128 @@
+"""Kinds of tables that people publish: each is read, or its message has the line that reads it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evenbatch.data import DataError, Dataset, load_table
+
+Write = Callable[..., Path]
+Mended = Callable[..., Dataset]
+
+ROWS = [f"{i},{i * i % 7},{'yes' if i % 3 else 'no'}" for i in range(1, 61)]
+TABLE = "\n".join(["a,b,y", *ROWS]) + "\n"
+
+
+def test_signs_for_missing_values_in_the_first_rows_are_no_units(
+    write: Write, mended: Mended
+) -> None:
+    rows = [f"{'ABC'[i % 3]},{i},{i * i % 11},{i / 8}" for i in range(60)]
+    for k in (0, 1, -1):
+        rows[k] = "A,**,**,**"
+    data = mended(
+        write("\n".join(["state,a,b,y", *rows])),
+        "3 of 60 cells hold no number: '**' (row 2); read as missing below",
+        missing=["**"],
+        drop_missing="rows",
+    )
+    assert data.n_train + data.n_test == 57
+
+
+ARFF = """% 1. Title: tea "of 2024
+%
+@RELATION tea
+@attribute 'steep time' REAL
+@attribute kind {green, black}   % two
+@ATTRIBUTE y {0, 1}
+
+@DATA
+"""
+
+
+def test_an_arff_file_is_read_without_its_names(write: Write, mended: Mended) -> None:
+    rows = "".join(f"{i / 4},{'green' if i % 3 else 'black'},{i % 2}\n" for i in range(40))
+    path = write(ARFF + rows, "t.arff")
+    said = "(steep time is column 1, kind is column 2, y is column 3)"
+    how = {"comment": "%", "skip_rows": list(range(1, 9)), "header": False}
+    data = mended(path, "this is an ARFF file", said, **how)
+    assert (data.n_train + data.n_test, data.task) == (40, "classification")
+    assert data.features == ("column 1", "column 2=black", "column 2=green")
+    assert mended(path, said, target="steep time", **how).task == "regression"
+
+
+def test_quotation_marks_may_be_letters(write: Write) -> None:
+    rows = [f'{i}\t"tea\t{i % 2}' if i % 5 else f"{i}\tpot\t{i % 2}" for i in range(40)]
+    data = load_table(write("\n".join(["a\tkind\ty", *rows])), "y")
+    assert data.features == ("a", 'kind="tea', "kind=pot")
+    assert "Quotation marks are read as letters." in data.notes
+    # Where they hold a separator, or commas separate, they are marks, and one is missing.
+    rows = [f'{i}\t"tea\tgreen"\t{i % 2}' for i in range(40)]
+    for text in ("\n".join(["a\tkind\ty", *rows, '1\t"tea\t0']), TABLE + '1,"2,no\n'):
+        with pytest.raises(DataError, match="quotation mark that is opened and never closed"):
+            load_table(write(text), "y")
+
+
+def test_a_target_that_is_proposed_can_be_predicted(write: Write, mended: Mended) -> None:
+    """The last column that is no name, holds more than one value, and is not empty."""
+    rows = [f"{3 * i},{i % 2},name {i} {'of' * (i % 9)},same,," for i in range(60)]
+    data = mended(
+        write("\n".join(["a,y,name,unit,,", *rows])),
+        "(the target below is 'y': put the one you mean)",
+        target=(),
+        drop=["name"],
+    )
+    assert data.task == "classification"
+
+
+def test_a_letter_among_the_numbers_of_a_target_is_a_class(write: Write, mended: Mended) -> None:
+    rows = [f"{i},{i * 7 % 11},{'U' if i % 25 == 7 else i % 3}" for i in range(100)]
+    data = mended(write("\n".join(["a,b,y", *rows])), "4 of 100 cells", categories=["y"])
+    assert data.classes == ("0", "1", "2", "U")
+
+
+def packed(path: Path, **files: str) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_an_archive_of_one_table_is_read(tmp_path: Path) -> None:
+    one = packed(tmp_path / "t.zip", **{"in/t.csv": TABLE, "__MACOSX/x": "resource"})
+    assert load_table(one, "y").fingerprint == load_table(_plain(tmp_path), "y").fingerprint
+    two = packed(tmp_path / "two.zip", **{"a.csv": TABLE, "b.csv": TABLE})
+    with pytest.raises(DataError, match=r"this is a ZIP archive of 'a\.csv', 'b\.csv'\."):
+        load_table(two, "y")
+
+
+def _plain(folder: Path) -> Path:
+    path = folder / "t.csv"
+    path.write_text(TABLE)
+    return path
+
+
+def test_what_pandas_reads_is_turned_into_a_table_by_the_line_shown(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pandas")
+    lines = "".join(f'{{"a": {i}, "b": "it\'s", "y": {i % 2}}}\n' for i in range(40))
+    path = write(lines, "it's.jsonl")
+    with pytest.raises(DataError, match="this is a file of JSON lines") as error:
+        load_table(path, "y")
+    code = str(error.value).split('python -c "')[1].removesuffix('"')
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert load_table(tmp_path / "it's.csv", "y").n_train == 32
+
+
+def test_an_excel_workbook_is_known_wherever_its_parts_stand(tmp_path: Path) -> None:
+    files = {f"xl/drawings/{i}.xml": "x" * 3000 for i in range(3)} | {"xl/workbook.xml": "<x/>"}
+    path = packed(tmp_path / "t.xlsx", **files)
+    with pytest.raises(DataError, match=r"this is an Excel workbook[^$]*read_excel\("):
+        load_table(path, "y")
