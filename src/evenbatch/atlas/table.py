@@ -13,7 +13,17 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from evenbatch.atlas.design import AXES, GROWTHS, NORMS, RATES, SEEDS, STEPS, TUNING, settings
+from evenbatch.atlas.design import (
+    AXES,
+    DEAREST,
+    GROWTHS,
+    NORMS,
+    RATES,
+    SEEDS,
+    STEPS,
+    TUNING,
+    settings,
+)
 from evenbatch.atlas.measure import TESTS, Row
 from evenbatch.engine.trial import ENGINE_VERSION
 from evenbatch.protocol.verdict import ExperimentError
@@ -37,6 +47,7 @@ COLUMNS: dict[str, str] = {
 MEANS: dict[str, Any] = {
     "format": FORMAT, "engine": ENGINE_VERSION, "axes": AXES, "norms": NORMS, "steps": STEPS,
     "seeds": SEEDS, "tuning": TUNING, "rates": RATES, "growths": GROWTHS, "tests": TESTS,
+    "dearest": DEAREST,
 }  # fmt: skip
 """What must be the same for rows to stand in one file."""
 _KEY = b"evenbatch atlas"
