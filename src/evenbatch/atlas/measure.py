@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -22,7 +23,8 @@ from evenbatch.protocol.effects import Floats, Pairs
 from evenbatch.protocol.networks import DataScale
 from evenbatch.protocol.race import Finding, Race
 from evenbatch.protocol.recipes import Prepared
-from evenbatch.protocol.tuning import Tried, best_of
+from evenbatch.protocol.tuning import Search, Tried, best_of
+from evenbatch.protocol.verdict import Curves
 
 Row = dict[str, Any]
 
@@ -100,6 +102,22 @@ def network(setting: Setting, norm: str, data: Dataset) -> Network:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Remembering(Race):
+    """A race that works its tuning out once: curves only ever come."""
+
+    _found: list[Search] = field(default_factory=list)
+
+    def search(self, curves: Curves) -> Search:
+        """See `Race.search`."""
+        if not self._found:
+            found = super().search(curves)
+            if found.wanted:
+                return found
+            self._found.append(found)
+        return self._found[0]
+
+
 class Measurement:
     """A setting on its way: which runs it wants next, and its rows once there are none.
 
@@ -133,7 +151,7 @@ class Measurement:
         made: dict[Any, Trial] = {}
         self._pairs = {norm: Pair(setting, norm, made) for norm in norms}
         self._races = {
-            norm: Race(
+            norm: _Remembering(
                 pair,
                 dict.fromkeys(("none", norm), RATES[setting.optimizer]),
                 GROWTHS, refined=False, seeds=seeds, tuning=tuning, equal=False,
