@@ -103,3 +103,13 @@ def sentences(rows: Sequence[Row]) -> list[str]:
     assert rows
     with np.errstate(invalid="ignore"):
         return [one.sentence(rows) for one in CONDITIONS]
+
+
+def source(rows: Sequence[Row]) -> str:
+    """What the sentences rest on."""
+    many = len({row["setting"] for row in rows})
+    runs = sum(row["runs"] for row in rows if row["norm"] == rows[0]["norm"])
+    return (
+        f"Measured in {many:,} settings of small fully connected networks on three data sets "
+        f"({runs:,} runs), each arm at its own best learning rate."
+    )

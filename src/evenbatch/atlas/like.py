@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import math
 import shlex
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from evenbatch.atlas.design import AXES, NORMS, STEPS, Setting
-from evenbatch.atlas.findings import Columns
+from evenbatch.atlas.findings import Columns, columns
+from evenbatch.atlas.measure import Row
+from evenbatch.atlas.model import Model
+from evenbatch.data import DATASETS
+from evenbatch.data.table.options import make
 from evenbatch.engine import Network, Trial
 from evenbatch.protocol.verdict import ExperimentError
-from evenbatch.protocol.wording import listed
+from evenbatch.protocol.wording import digits, listed
 from evenbatch.sweeps.grid import Grid
+from evenbatch.table_options import DEFAULTS
 
 MOST = 12
 """Settings answered for one file."""
@@ -45,6 +52,62 @@ class Asked:
     setting: Setting
     notes: tuple[str, ...]
     command: tuple[str, ...]
+
+
+def answer(
+    rows: Sequence[Row], grid: Grid, given: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """What to expect of the settings of a file, in lines.
+
+    Args:
+        rows: of the atlas.
+        grid, given: see `asked`.
+    """
+    found, norms = asked(grid, given)
+    model, lines = Model(rows), []
+    for one in found:
+        lines += [one.setting.words, *(f"  note: {note}" for note in one.notes)]
+        guesses = model.expected([(one.setting, norm) for norm in norms])
+        for norm, guess in zip(norms, guesses, strict=True):
+            lines.append(
+                f"  {norm}: {digits(guess.value)} times fewer steps expected "
+                f"(80 % interval {digits(guess.low)} to {digits(guess.high)})"
+            )
+        lines.append("  the nearest measured:")
+        every = columns(rows)
+        for number in dict.fromkeys(
+            int(every["setting"][place]) for place in nearest(every, one.setting, 3 * NEAREST)
+        ):
+            own = [r for r in rows if r["setting"] == number and r["norm"] in norms]
+            said = ", ".join(f"{row['norm']} {_measured(row)}" for row in own)
+            lines.append(f"    {Setting.of(own[0]).words}: {said}")
+        lines += [f"  measure it: {shlex.join([*one.command, '--norm', norm])}" for norm in norms]
+        lines.append("")
+    return lines[:-1]
+
+
+def _measured(row: Row) -> str:
+    """The ratio of a row with its interval."""
+    if not math.isfinite(row["ratio"]):
+        return "none, as neither network learned anything"
+    bound = f"{row['bound']} " if row["bound"] else ""
+    return f"{bound}{digits(row['ratio'])} ({digits(row['low'])} to {digits(row['high'])})"
+
+
+def given(grid: Grid, path: Path, target: str | None) -> dict[str, list[str]]:
+    """How the data of a sweep's file are named on the command line, by the names trials use."""
+    content: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+    data, wanted = content["data"], target or content.get("target", [])
+    kept = make(**{name: content[name] for name in DEFAULTS if name in content})
+    found = {}
+    for name, own in zip([data] if isinstance(data, str) else data, grid.datasets, strict=True):
+        found[own] = ["--data", name]
+        if name.partition(":")[0] not in DATASETS:
+            found[own][1] = str(path.parent / name)
+            for column in [wanted] if isinstance(wanted, str) else wanted:
+                found[own] += ["--target", column]
+            found[own] += kept.arguments()
+    return found
 
 
 def asked(grid: Grid, given: Mapping[str, Sequence[str]]) -> tuple[list[Asked], tuple[str, ...]]:

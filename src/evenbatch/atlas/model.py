@@ -153,6 +153,17 @@ class Check:
     folklore: float
     median: float
 
+    @property
+    def sentence(self) -> str:
+        """All of it in a line."""
+        low, high = FOLKLORE
+        return (
+            f"{self.norm}: of {self.rows} settings the 80 % interval held {self.covered} "
+            f"({100 * self.covered / self.rows:.0f} %). Typical error: a factor of "
+            f"{self.error:.2f}; of “always {low:g} to {high:g} times” {self.folklore:.2f}, of “the "
+            f"same as the median” {self.median:.2f}"
+        )
+
 
 def check(model: Model, known: Sequence[Row], fresh: Sequence[Row]) -> list[Check]:
     """The model on fresh rows, against two answers that need none."""

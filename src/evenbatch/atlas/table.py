@@ -103,6 +103,46 @@ def _check_design(path: Path, rows: Sequence[Row]) -> None:
             )
 
 
+class Growing:
+    """A file to which rows are added.
+
+    Args:
+        path: the file, made if need be.
+
+    Raises:
+        ExperimentError: the file is there and cannot be gone on with (see `read`).
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = read(path) if path.exists() else []
+        self._write()  # whoever cannot keep what is measured need not measure it
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Put rows into the file."""
+        if _mark(self.path) != self._mark:
+            raise ExperimentError(
+                f"{self.path} was changed or removed by another program. What it wrote is left as "
+                "it is; measure into a file of your own with --file"
+            )
+        self.rows += rows
+        self._write()
+
+    def _write(self) -> None:
+        write(self.path, self.rows)
+        self._mark = _mark(self.path)
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    """Changes whenever the file is another one."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def write(path: Path, rows: Sequence[Row]) -> None:
     """Put a file of these rows into the place of the one that may be there.
 

@@ -5,65 +5,124 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evenbatch.app.opening import UserError
 from evenbatch.cli.door import INTERRUPTED, app, readable_errors
-from evenbatch.cli.options import Address, On, Quiet, Threads
+from evenbatch.cli.options import OUT, Address, On, Quiet, Target, Threads
+
+if TYPE_CHECKING:
+    from evenbatch.atlas.carry_out import Standing
+    from evenbatch.atlas.measure import Row
 
 MEASURED = Path("atlas.parquet")
-ON_RAY = 256
+OPEN_ON_RAY = 256
 """Settings open at a time on a cluster, whose cores must all be busy."""
+LINE_SECONDS = 5.0
+MEASURING = "Measuring settings"
 
 
 @app.command()
 def atlas(
-    settings: Annotated[
-        int | None,
-        typer.Option(help="Measure so many settings of the design.", show_default=False),
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            help="What to expect of the network in this file (that of a sweep).",
+            show_default=False,
+        ),
     ] = None,
-    first: Annotated[int, typer.Option(help="Number of the first of them.")] = 0,
+    target: Target = None,
     file: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.parquet",
-            help="The atlas. (default: the one that comes with evenbatch; for --settings "
-            "atlas.parquet)",
+            help="The atlas. (default: the one that comes with evenbatch; atlas.parquet where "
+            "settings are measured)",
             show_default=False,
         ),
     ] = None,
+    settings: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Measure N settings of the design, and go on where a file has some.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    first: Annotated[
+        int, typer.Option(help="Number of the first of them.", rich_help_panel=MEASURING)
+    ] = 0,
     threads: Threads = None,
     on: On = "local",
     address: Address = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.parquet",
+            help="Settings measured later: how far the atlas foretold them.",
+            show_default=False,
+            rich_help_panel=OUT,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write atlas.html here. (default: nowhere)",
+            show_default=False,
+            rich_help_panel=OUT,
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """In which settings normalization helps: the measured atlas of them, and one like yours.
+    """In which settings normalization helps, and by how much in one like yours.
 
-    Interrupted by Ctrl-C it keeps what is whole; the same command goes on from there.
+    Without options: five claims of the lesson as conditions.
+    Measuring keeps whole settings; after Ctrl-C the same command goes on.
     """
-    with readable_errors(), needing_extra():
+    with readable_errors(), _needing_extra():
+        from evenbatch.atlas import page, table
+        from evenbatch.atlas.model import Model
+        from evenbatch.atlas.model import check as checked
+
+        finished = True
         if settings is not None:
-            path = file or MEASURED
-            if not _measure(path, settings, first, threads, on, address, quiet):
-                raise typer.Exit(INTERRUPTED)
+            file = file or MEASURED
+            finished = _measure(file, settings, first, threads, on, address, quiet)
+        rows = table.read(file) if file else table.shipped()
+        if check is not None and not like and out is None:
+            _show_checks(rows, table.read(check))
+        elif like is not None:
+            _show_like(rows, like, target)
+        elif settings is None:
+            _show(rows)
+        if out is not None and rows:
+            fresh = checked(Model(rows), rows, table.read(check)) if check else ()
+            page.write(out / "atlas.html", rows, fresh)
+            typer.echo(f"Page: {out / 'atlas.html'}")
+        if not finished:
+            raise typer.Exit(INTERRUPTED)
 
 
-class needing_extra:
+@contextmanager
+def _needing_extra() -> Iterator[None]:
     """Say what to install where SciPy, scikit-learn or pyarrow are missing."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, ModuleNotFoundError) and error.name:
-            missing = error.name.partition(".")[0]
-            if missing in ("pyarrow", "scipy", "sklearn"):
-                raise UserError(
-                    f"evenbatch atlas needs {missing}: pip install 'evenbatch[atlas]'"
-                ) from None
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("pyarrow", "scipy", "sklearn"):
+            raise
+        raise UserError(
+            f"evenbatch atlas needs {missing}: pip install 'evenbatch[atlas]'"
+        ) from None
 
 
 def _measure(
@@ -73,41 +132,77 @@ def _measure(
     """Measure what is not in the file yet; False if it was interrupted."""
     from evenbatch.app.opening import chosen_runner
     from evenbatch.atlas import carry_out, design, table
+
+    wanted = list(design.settings(first, count))
+    kept = table.Growing(path)
+    known = {row["setting"] for row in kept.rows}
+    wanted = [each for each in wanted if each[0] not in known]
+    with chosen_runner(on, address) as runner:
+        found = carry_out.measure(
+            wanted,
+            kept.add,
+            watch=_progress(len(wanted), quiet),
+            runner=runner,
+            threads=threads,
+            window=carry_out.WINDOW if on == "local" else OPEN_ON_RAY,
+        )
+    many = len({row["setting"] for row in kept.rows})
+    said = f"{path}: {many:,} settings; {found.runs:,} runs now"
+    if found.interrupted:
+        command = shlex.join(["evenbatch", *sys.argv[1:]])
+        lost = f", {found.lost:,} of them of settings that were not whole" if found.lost else ""
+        said = f"Interrupted. {said}{lost}. To go on, run: {command}"
+    typer.echo(said)
+    return not found.interrupted
+
+
+def _progress(total: int, quiet: bool) -> Callable[[Standing], None]:
+    """A line now and then: how many settings and runs, how many a second."""
     from evenbatch.report.terminal import plain_console
 
-    asked = list(design.settings(first, count))
-    rows = table.read(path) if path.exists() else []
-    table.write(path, rows)  # whoever cannot keep it need not measure it
-    known = {row["setting"] for row in rows}
-    asked = [each for each in asked if each[0] not in known]
     console, began = plain_console(stderr=True), time.monotonic()
     last = began
 
-    def keep(new: list[carry_out.Row]) -> None:
-        rows.extend(new)
-        table.write(path, rows)
-
-    def watch(standing: carry_out.Standing) -> None:
+    def watch(standing: Standing) -> None:
         nonlocal last
         now = time.monotonic()
-        if quiet or now - last < 5:
+        if quiet or now - last < LINE_SECONDS:
             return
         last = now
-        each = standing.runs / (now - began)
         console.print(
-            f"{standing.settings:,} of {len(asked):,} settings, {standing.runs:,} runs, "
-            f"{each:.0f} runs a second"
+            f"{standing.settings:,} of {total:,} settings, {standing.runs:,} runs, "
+            f"{standing.runs / (now - began):.0f} a second",
+            soft_wrap=True,
         )
 
-    with chosen_runner(on, address) as runner:
-        window = carry_out.WINDOW if on == "local" else ON_RAY
-        found = carry_out.measure(
-            asked, keep, watch=watch, runner=runner, threads=threads, window=window
+    return watch
+
+
+def _show(rows: list[Row]) -> None:
+    """Five claims as conditions."""
+    from evenbatch.atlas.conditions import sentences, source
+
+    typer.echo("\n".join([source(rows), "", *(f"- {text}" for text in sentences(rows))]))
+
+
+def _show_checks(rows: list[Row], fresh: list[Row]) -> None:
+    """How far an atlas foretold settings that were measured later."""
+    from evenbatch.atlas.model import Model, check
+
+    seen = {row["setting"] for row in rows} & {row["setting"] for row in fresh}
+    if seen:
+        raise UserError(
+            f"{len(seen)} settings stand in both files, so they are no check. Measure others: "
+            "evenbatch atlas --settings 300 --first 100000 --file fresh.parquet"
         )
-    said = f"{path}: {len({row['setting'] for row in rows}):,} settings"
-    if found.interrupted:
-        command = shlex.join(["evenbatch", *sys.argv[1:]])
-        lost = f" ({found.lost:,} runs of unfinished ones are lost)" if found.lost else ""
-        said = f"Interrupted. {said}{lost}. To go on, run: {command}"
-    plain_console().print(said, markup=False, soft_wrap=True)
-    return not found.interrupted
+    for one in check(Model(rows), rows, fresh):
+        typer.echo(one.sentence)
+
+
+def _show_like(rows: list[Row], path: Path, target: str | None) -> None:
+    """What to expect of the settings a file describes."""
+    from evenbatch.atlas import like
+    from evenbatch.sweeps.sweep_file import read_sweep
+
+    grid = read_sweep(path, target)
+    typer.echo("\n".join(like.answer(rows, grid, like.given(grid, path, target))))
