@@ -42,8 +42,8 @@ GROWTHS = 3
 LARGEST = 1 << 20
 """Settings in the sequence."""
 DEAREST = 1 << 19
-"""Depth × width² × batch size from which on settings are left out: 15 of 100, which would take two thirds of
-the time."""
+"""Depth × width² × batch size above which settings are left out: 15 of 100, which would take two
+thirds of the time."""
 _SCRAMBLE = 0
 
 

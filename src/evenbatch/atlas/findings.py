@@ -185,4 +185,3 @@ def toml_of(row: Row) -> str:
             f"evaluate_every = {SPACINGS[0]}",
         ]
     )
-

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from evenbatch.atlas.design import AXES, NORMS, STEPS, Setting
+from evenbatch.atlas.design import AXES, DEAREST, NORMS, STEPS, Setting
 from evenbatch.atlas.findings import Columns, columns
 from evenbatch.atlas.measure import Row
 from evenbatch.atlas.model import Model
@@ -54,9 +54,7 @@ class Asked:
     command: tuple[str, ...]
 
 
-def answer(
-    rows: Sequence[Row], grid: Grid, given: Mapping[str, Sequence[str]]
-) -> list[str]:
+def answer(rows: Sequence[Row], grid: Grid, given: Mapping[str, Sequence[str]]) -> list[str]:
     """What to expect of the settings of a file, in lines.
 
     Args:
@@ -64,32 +62,30 @@ def answer(
         grid, given: see `asked`.
     """
     found, norms = asked(grid, given)
-    model, lines = Model(rows), []
+    model, every, lines = Model(rows), columns(rows), list[str]()
     for one in found:
-        lines += [one.setting.words, *(f"  note: {note}" for note in one.notes)]
         guesses = model.expected([(one.setting, norm) for norm in norms])
+        lines += [one.setting.words, *(f"  note: {note}" for note in one.notes)]
         for norm, guess in zip(norms, guesses, strict=True):
             lines.append(
                 f"  {norm}: {digits(guess.value)} times fewer steps expected "
                 f"(80 % interval {digits(guess.low)} to {digits(guess.high)})"
             )
-        lines.append("  the nearest measured:")
-        every = columns(rows)
-        for number in dict.fromkeys(
-            int(every["setting"][place]) for place in nearest(every, one.setting, 3 * NEAREST)
-        ):
+        lines.append("  nearest measured:")
+        for number in nearest(every, one.setting):
             own = [r for r in rows if r["setting"] == number and r["norm"] in norms]
             said = ", ".join(f"{row['norm']} {_measured(row)}" for row in own)
             lines.append(f"    {Setting.of(own[0]).words}: {said}")
-        lines += [f"  measure it: {shlex.join([*one.command, '--norm', norm])}" for norm in norms]
-        lines.append("")
-    return lines[:-1]
+    for command in dict.fromkeys(one.command for one in found):
+        lines += ["measured for real by:"]
+        lines += [f"  {shlex.join([*command, '--norm', norm])}" for norm in norms]
+    return lines
 
 
 def _measured(row: Row) -> str:
     """The ratio of a row with its interval."""
     if not math.isfinite(row["ratio"]):
-        return "none, as neither network learned anything"
+        return "no ratio, as neither learned"
     bound = f"{row['bound']} " if row["bound"] else ""
     return f"{bound}{digits(row['ratio'])} ({digits(row['low'])} to {digits(row['high'])})"
 
@@ -115,7 +111,7 @@ def asked(grid: Grid, given: Mapping[str, Sequence[str]]) -> tuple[list[Asked], 
 
     Args:
         grid: the file, read (`read_sweep`).
-        given: data on the command line: ``{"table:tea": ["--data", "tea.csv", "--target", "good"]}``.
+        given: data as the command line has them: ``{"digits": ["--data", "digits"]}``.
 
     Raises:
         ExperimentError: the atlas has nothing like it.
@@ -159,6 +155,8 @@ def _asked(trial: Trial, data: Sequence[str]) -> list[Asked]:
         "residual": net.residual if net.skips() else 0, "placement": net.placement,
     }  # fmt: skip
     near = {field: _nearest(field, value, notes) for field, value in wanted.items()}
+    if Setting(AXES["data"][0], **near).products > DEAREST:
+        notes.append("so large a network with such batches was left out of the atlas")
     notes += _left_out(trial)
     command = _race(trial, data, width)
     if trial.data in AXES["data"]:
@@ -216,7 +214,7 @@ def _race(trial: Trial, data: Sequence[str], width: int) -> tuple[str, ...]:
 
 
 def nearest(found: Columns, setting: Setting, most: int = NEAREST) -> list[int]:
-    """Places of the measured settings most like one: each factor counts from 0 (the same) to 1."""
+    """Numbers of the measured settings most like one: a factor counts from 0 (the same) to 1."""
     far = np.zeros(len(found["setting"]))
     for name, values in AXES.items():
         own = getattr(setting, name)
@@ -225,4 +223,5 @@ def nearest(found: Columns, setting: Setting, most: int = NEAREST) -> list[int]:
         else:
             reach = np.log2(1 + values[-1]) - np.log2(1 + values[0])
             far += np.abs(np.log2(1.0 + found[name]) - np.log2(1.0 + own)) / reach
-    return [int(place) for place in np.argsort(far, kind="stable")[:most]]
+    ranked = found["setting"][np.argsort(far, kind="stable")]
+    return [int(number) for number in dict.fromkeys(ranked.tolist())][:most]

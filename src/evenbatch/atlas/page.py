@@ -39,8 +39,7 @@ def render(rows: Sequence[Row], checks: Sequence[Check] = ()) -> str:
     many = len({row["setting"] for row in rows})
     runs = sum(row["runs"] for row in rows if row["norm"] == NORMS[0])
     model = Model(rows)
-    kept = [row for row in rows if not row["setting"] % 4]
-    decide = pictures.decide({norm: model.importances(kept, norm) for norm in NORMS})
+    decide = pictures.decide({norm: model.importances(norm) for norm in NORMS})
     sections = [
         _section("In short", _items(conditions.sentences(rows))),
         _section("How much", _figures([pictures.ratios(rows)]) + _outcomes(rows)),
@@ -188,8 +187,8 @@ def _surprise(row: Row, expected: float, way: str) -> str:
 
 
 DECIDE = (
-    "<p>Each factor’s values are shuffled among the settings that the model did not learn from, and "
-    "its error is taken again (permutation importance).</p>"
+    "<p>Each factor’s values are shuffled among the settings that the model did not learn from, "
+    "and its error is taken again (permutation importance).</p>"
 )
 HOW = (
     "<p>The settings are a scrambled Sobol sequence, stated beforehand: "
@@ -197,10 +196,10 @@ HOW = (
     + ". Setting number i is always the same one.</p>"
     f"<p>In each, every normalizer is raced against none: the same initial weights, the same "
     f"minibatches in the same order, {STEPS} steps, at most {TESTS} test rows. Learning rates are "
-    f"found on {TUNING} seeds, four decades in half decades, continued up to {GROWTHS} times where "
-    f"an arm’s best is the lowest or highest; then both arms run at their own best on {SEEDS} other "
-    "seeds. The goal is 90 % of the way from chance to the best of the weaker arm, and must be "
-    "held. A run that diverges ends there, in whichever arm it is: what it would have done is "
+    f"found on {TUNING} seeds, four decades in half decades, continued up to {GROWTHS} times "
+    "where an arm’s best is the lowest or highest; then both arms run at their own best on "
+    f"{SEEDS} other seeds. The goal is 90 % of the way from chance to the best of the weaker arm, "
+    "and must be held. A run that diverges ends there, in whichever arm it is: what it would have done is "
     "known. No other run is ended early. A run that never gets to the goal counts as its budget "
     "in the ratio, and as 1 to 10 budgets in its interval.</p>"
     "<p>A step is timed in short runs of all arms in turn, while other runs use the other cores; "

@@ -88,10 +88,14 @@ def decide(importances: Mapping[str, Mapping[str, tuple[float, float]]]) -> Figu
         spread = np.array([found[name][1] for name in names])
         lines.append(
             Series(
-                NAMES[norm], numbers(np.arange(len(names))), numbers(middle),
-                numbers(middle * np.exp(-2 * spread)), numbers(middle * np.exp(2 * spread)), id=norm,
+                NAMES[norm],
+                numbers(np.arange(len(names))),
+                numbers(middle),
+                numbers(middle * np.exp(-2 * spread)),
+                numbers(middle * np.exp(2 * spread)),
+                id=norm,
             )
-        )  # fmt: skip
+        )
     return Figure(
         DOTS, "Which factors decide",
         "For each factor, how much worse the model's expected ratio becomes if its values are "

@@ -6,6 +6,7 @@ file of whole settings.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -72,7 +73,7 @@ def read(path: Path) -> list[Row]:
     try:
         table = parquet.read_table(path)
     except pa.ArrowInvalid as error:
-        first = str(error).splitlines()[0]
+        first = str(error).splitlines()[0].rstrip(".")
         raise ExperimentError(
             f"{path} is no Parquet file, or a damaged one: {first}. Name another with --file"
         ) from None
@@ -164,5 +165,8 @@ def write(path: Path, rows: Sequence[Row]) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
