@@ -71,7 +71,8 @@ def read(path: Path) -> list[Row]:
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
+        with path.open("rb") as file:
+            table = parquet.read_table(file)
     except pa.ArrowInvalid as error:
         first = str(error).splitlines()[0].rstrip(".")
         raise ExperimentError(

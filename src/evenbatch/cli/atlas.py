@@ -134,10 +134,10 @@ def _measure(
     from evenbatch.atlas import carry_out, design, table
 
     wanted = list(design.settings(first, count))
-    kept = table.Growing(path)
-    known = {row["setting"] for row in kept.rows}
-    wanted = [each for each in wanted if each[0] not in known]
     with chosen_runner(on, address) as runner:
+        kept = table.Growing(path)
+        known = {row["setting"] for row in kept.rows}
+        wanted = [each for each in wanted if each[0] not in known]
         found = carry_out.measure(
             wanted,
             kept.add,
