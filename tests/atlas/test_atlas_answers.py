@@ -241,8 +241,11 @@ def test_the_check_of_the_command(folder: Path) -> None:
                       result.stdout, re.MULTILINE) == list(NORMS)  # fmt: skip
 
 
-def test_the_page_has_its_pictures_and_nothing_is_unknown(rows: list[Row], tmp_path: Path) -> None:
-    page.write(tmp_path / "new" / "atlas.html", rows, [Check("batch", 50, 41, 1.5, 2.0, 1.8)])
+def test_the_page_has_its_pictures_and_nothing_is_unknown(
+    rows: list[Row], model: Model, tmp_path: Path
+) -> None:
+    checks = [Check("batch", 50, 41, 1.5, 2.0, 1.8)]
+    page.write(tmp_path / "new" / "atlas.html", rows, checks, model)
     text = (tmp_path / "new" / "atlas.html").read_text("utf-8")
     assert text.count("<svg") == 2 * (2 + len(AXES) + len(page.PAIRS))
     assert "82\u00a0%" in text

@@ -23,22 +23,22 @@ SURPRISES = 4
 PAIRS = (("depth", "batch_size"), ("init", "optimizer"), ("activation", "data"))
 
 
-def write(path: Path, rows: Sequence[Row], checks: Sequence[Check] = ()) -> None:
+def write(path: Path, rows: Sequence[Row], checks: Sequence[Check], model: Model) -> None:
     """Write the page."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(rows, checks), encoding="utf-8")
+    path.write_text(render(rows, checks, model), encoding="utf-8")
 
 
-def render(rows: Sequence[Row], checks: Sequence[Check] = ()) -> str:
+def render(rows: Sequence[Row], checks: Sequence[Check], model: Model) -> str:
     """The page.
 
     Args:
         rows: of the atlas.
         checks: how its model did on settings measured later.
+        model: learned from the rows.
     """
     many = len({row["setting"] for row in rows})
     runs = sum(row["runs"] for row in rows if row["norm"] == NORMS[0])
-    model = Model(rows)
     decide = pictures.decide({norm: model.importances(norm) for norm in NORMS})
     sections = [
         _section("In short", _items(conditions.sentences(rows))),

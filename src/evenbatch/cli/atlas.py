@@ -103,9 +103,10 @@ def atlas(
             _show_like(rows, like, target)
         elif settings is None:
             _show(rows)
-        if out is not None and rows:
-            fresh = checked(Model(rows), rows, table.read(check)) if check else ()
-            page.write(out / "atlas.html", rows, fresh)
+        if out is not None:
+            later = table.read(check) if check else [] if file else table.shipped(table.FRESH)
+            model = Model(rows)
+            page.write(out / "atlas.html", rows, checked(model, rows, later), model)
             typer.echo(f"Page: {out / 'atlas.html'}")
         if not finished:
             raise typer.Exit(INTERRUPTED)
