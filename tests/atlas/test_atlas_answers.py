@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import invented
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -20,6 +19,7 @@ from evenbatch.atlas.measure import Row
 from evenbatch.atlas.model import Check, Model, check
 from evenbatch.protocol.verdict import ExperimentError
 from evenbatch.sweeps.sweep_file import read_sweep
+from support import atlases
 
 TOML = """
 data = "digits"
@@ -35,7 +35,7 @@ TEA = "grams,milk,good\n" + "1,0,no\n2,1,yes\n" * 60
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
-    return invented.rows(0, 700)
+    return atlases.rows(0, 700)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def model(rows: list[Row]) -> Model:
 def folder(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("atlas")
     table.write(found / "a.parquet", rows)
-    table.write(found / "fresh.parquet", invented.rows(100_000, 60, seed=1))
+    table.write(found / "fresh.parquet", atlases.rows(100_000, 60, seed=1))
     (found / "my.toml").write_text(TOML)
     (found / "tea.csv").write_text(TEA)
     return found
@@ -115,7 +115,7 @@ def test_the_toml_of_a_row_is_a_sweep_of_it(rows: list[Row], tmp_path: Path) -> 
 def test_its_interval_holds_eight_of_ten_fresh_settings_and_it_beats_the_median(
     rows: list[Row], model: Model
 ) -> None:
-    found = check(model, rows, invented.rows(100_000, 600, seed=1))
+    found = check(model, rows, atlases.rows(100_000, 600, seed=1))
     for one in found:
         assert 0.72 <= one.covered / one.rows <= 0.88, one.sentence
     batch = found[0]
@@ -127,7 +127,7 @@ def test_an_interval_that_is_not_widened_is_seen(rows: list[Row]) -> None:
     """The check above fails for a model that trusts its own quantiles."""
     own = Model([row for row in rows if row["setting"] < 200])
     own._wider = dict.fromkeys(NORMS, 0.0)
-    found = check(own, rows, invented.rows(100_000, 600, seed=1))
+    found = check(own, rows, atlases.rows(100_000, 600, seed=1))
     assert any(one.covered / one.rows < 0.72 for one in found)
 
 
@@ -141,7 +141,7 @@ def test_shuffling_what_matters_matters(model: Model) -> None:
 
 def test_too_few_settings_make_no_model() -> None:
     with pytest.raises(ExperimentError, match="too few to foretell others: measure more"):
-        Model(invented.rows(0, 20))
+        Model(atlases.rows(0, 20))
 
 
 def test_the_nearest_setting_is_itself(rows: list[Row]) -> None:
