@@ -12,12 +12,15 @@ import pytest
 from typer.testing import CliRunner
 
 from evenbatch import cli
-from evenbatch.atlas import conditions, like, page, table
+from evenbatch.atlas import conditions, like, page, pictures, table
 from evenbatch.atlas import findings as f
+from evenbatch.atlas.__main__ import quoted
 from evenbatch.atlas.design import AXES, NORMS, Setting, settings
 from evenbatch.atlas.measure import Row
 from evenbatch.atlas.model import Check, Model, check
 from evenbatch.protocol.verdict import ExperimentError
+from evenbatch.report import conditions as of_the_report
+from evenbatch.report import figures
 from evenbatch.sweeps.sweep_file import read_sweep
 from support import atlases
 
@@ -85,9 +88,9 @@ def test_a_condition_says_what_counting_says(rows: list[Row]) -> None:
     assert len(said) == 5
     own = [r for r in rows if r["norm"] == "batch" and np.isfinite(r["ratio"])]
     share = np.mean([r["ratio"] >= 3 for r in own])
-    assert f"in {100 * share:.0f} % (" in said[0]
-    small = [r["ratio"] >= 3 for r in own if r["batch_size"] == 4]
-    assert f"batches of 4 in {100 * np.mean(small):.0f} % (" in said[0]
+    assert f"steps in {100 * share:.0f} % (" in said[0]
+    some = [r["ratio"] >= 3 for r in own if r["data"] == "mnist1d"]
+    assert f"on MNIST-1D in {100 * np.mean(some):.0f} % (" in said[0]
     other = conditions.sentences([{**r, "ratio": 2.0} for r in own])
     assert "fewer steps in 0 %" in other[0]
 
@@ -148,6 +151,43 @@ def test_the_nearest_setting_is_itself(rows: list[Row]) -> None:
     every = f.columns(rows)
     for number, setting in settings(40, 5):
         assert like.nearest(every, setting, 1) == [number]
+
+
+# ---- what ships ----------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> tuple[list[Row], list[Row]]:
+    return table.shipped(), table.shipped(table.FRESH)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/atlas.md"])
+def test_pages_quote_the_atlas_that_ships(name: str, shipped: tuple[list[Row], list[Row]]) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    assert quoted(text, *shipped) == text, "python -m evenbatch.atlas makes them anew"
+    assert conditions.sentences(shipped[0])[0] in text
+
+
+def test_the_report_begins_with_the_same_sentences(
+    shipped: tuple[list[Row], list[Row]],
+) -> None:
+    rows, fresh = shipped
+    found = {"source": conditions.source(rows), "sentences": conditions.sentences(rows)}
+    assert of_the_report.read() == found
+    assert not {r["setting"] for r in rows} & {r["setting"] for r in fresh}
+    picture = (ROOT / "docs" / "img" / "atlas.svg").read_text("utf-8")
+    assert picture == figures.alone(pictures.ratios(rows))
+
+
+def test_what_ships_is_small_and_says_when_asked(tmp_path: Path) -> None:
+    files = list((ROOT / "src/evenbatch/atlas").glob("*.parquet"))
+    assert len(files) == 2
+    assert sum(p.stat().st_size for p in files) < 500_000
+    result = evenbatch(tmp_path)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count(" of the settings: ") == 5
 
 
 # ---- the command ---------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ def quoted(page: str, rows: Sequence[Row], fresh: Sequence[Row]) -> str:
     made = {
         "atlas": lambda: [conditions.source(rows), "", *_items(conditions.sentences(rows))],
         "atlas-check": lambda: _items(c.sentence for c in check(Model(rows), rows, fresh)),
+        "atlas-fresh": lambda: _items(conditions.sentences(fresh)),
     }
     for name, lines in made.items():
         before, mark, rest = page.partition(f"<!-- {name} -->\n")

@@ -102,10 +102,10 @@ def median(values: NDArray[Any]) -> tuple[float, float, float]:
 
 OUTCOMES = (
     "only the normalized network learns",
-    "3 times fewer steps or more",
-    "1.1 to 3 times fewer",
-    "about the same",
-    "slower",
+    "both learn, with it in 3 times fewer steps or more",
+    "both learn, with it in 1.1 to 3 times fewer",
+    "both learn, with it about as fast",
+    "both learn, with it more slowly",
     "only the network without learns",
     "neither learns",
 )

@@ -41,8 +41,8 @@ def render(rows: Sequence[Row], checks: Sequence[Check], model: Model) -> str:
     runs = sum(row["runs"] for row in rows if row["norm"] == NORMS[0])
     decide = pictures.decide({norm: model.importances(norm) for norm in NORMS})
     sections = [
-        _section("In short", _items(conditions.sentences(rows))),
-        _section("How much", _figures([pictures.ratios(rows)]) + _outcomes(rows)),
+        _section("How much", _figures([pictures.ratios(rows)])),
+        _section("In short", _items(conditions.sentences(rows)) + _outcomes(rows)),
         _section("Where", _figures([pictures.factor(rows, name) for name in AXES])),
         _section("Which factors decide", _figures([decide]) + DECIDE),
         _section(
