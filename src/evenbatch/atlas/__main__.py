@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from evenbatch.atlas import conditions, pictures, table
@@ -31,7 +31,7 @@ def quoted(page: str, rows: Sequence[Row], fresh: Sequence[Row]) -> str:
     >>> quoted("none here", [], [])
     'none here'
     """
-    made = {
+    made: dict[str, Callable[[], list[str]]] = {
         "atlas": lambda: [conditions.source(rows), "", *_items(conditions.sentences(rows))],
         "atlas-check": lambda: _items(c.sentence for c in check(Model(rows), rows, fresh)),
         "atlas-fresh": lambda: _items(conditions.sentences(fresh)),

@@ -129,7 +129,7 @@ class Model:
 
 def logs(rows: Sequence[Row]) -> Floats:
     """The log ratios of rows."""
-    return np.log(np.array([row["ratio"] for row in rows], float))
+    return np.asarray(np.log(np.array([row["ratio"] for row in rows], float)))
 
 
 def features(asked: Sequence[tuple[Setting, str]]) -> Floats:
