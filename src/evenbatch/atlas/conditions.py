@@ -66,7 +66,8 @@ CONDITIONS = (
         ("on MNIST-1D", {"data": ("mnist1d",)}),
     ),
     Condition(
-        "learning-rate", "batch", "With batch norm the usable learning rates span at least half a decade more",
+        "learning-rate", "batch",
+        "Batch norm widens the usable learning rates by half a decade or more",
         lambda c: c["width_norm"] - c["width_none"] >= 0.5, f.raced,
         ("with sigmoid", {"activation": ("sigmoid",)}),
         ("with tanh", {"activation": ("tanh",)}),
