@@ -7,10 +7,10 @@ can get wrong ends with one message and exit code 2, Ctrl-C with what is known s
 # The order here is the order in the help.
 # isort: off
 from evenbatch.cli.door import app, main
-from evenbatch.cli import prove, claims, race, sweep, export, lesson, audit, compare, info
+from evenbatch.cli import prove, claims, race, sweep, atlas, export, lesson, audit, compare, info
 # isort: on
 
 __all__ = [
-    "app", "audit", "claims", "compare", "export", "info", "lesson", "main", "prove", "race",
-    "sweep",
+    "app", "atlas", "audit", "claims", "compare", "export", "info", "lesson", "main", "prove",
+    "race", "sweep",
 ]  # fmt: skip

@@ -76,6 +76,9 @@ def race(
         Literal["torch", "he", "xavier", "gaussian"],
         typer.Option(help="Initial weights.", rich_help_panel=NET),
     ] = "torch",
+    residual: Annotated[
+        int, typer.Option(help="Layers in a residual block; 0 for none.", rich_help_panel=NET)
+    ] = 0,
     optimizer: Optimizer = "sgd",
     batch_size: BatchSize = 32,
     steps: Annotated[
@@ -143,6 +146,7 @@ def race(
             width=width,
             activation=activation,
             **parse_conv(conv, kernel=kernel, stride=stride, pool=pool),
+            residual=residual,
             optimizer=optimizer,
             batch_size=batch_size,
             steps=steps,

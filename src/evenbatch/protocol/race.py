@@ -90,6 +90,7 @@ class Race:
         refined: whether quarter decades around the best are tried at the end.
         seeds, tuning, first: how many measurement and tuning seeds, and the first one.
         goal: the metric to reach (times the sign); if left out, chosen by `goals.chosen`.
+        equal: whether both also meet at each other's best rate.
     """
 
     field: Field
@@ -100,6 +101,7 @@ class Race:
     tuning: int
     first: int = 0
     goal: float | None = None
+    equal: bool = True
 
     def trials(self, curves: Curves) -> Round:
         """The runs still wanted."""
@@ -126,7 +128,7 @@ class Race:
         """Id, label and learning rates of each comparison."""
         a, b = (found.best[arm] for arm in self.field.arms)
         yield BEST, BEST_WORDS, (a, b)
-        if a != b:
+        if self.equal and a != b:
             for arm, rate in zip(self.field.arms, (a, b), strict=True):
                 yield f"at-{arm}", f"both at learning rate {rate:g}", (rate, rate)
 

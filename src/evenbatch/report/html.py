@@ -8,7 +8,7 @@ from html import escape
 from importlib.resources import files
 
 from evenbatch.protocol.wording import count
-from evenbatch.report import figures
+from evenbatch.report import conditions, figures
 from evenbatch.report.appendix import appendix
 from evenbatch.report.html_claim import claim as claim_section
 from evenbatch.report.html_parts import Names, Place, badge, prose, style
@@ -54,7 +54,7 @@ def render(report: Report) -> str:
     Args:
         report: what was measured (`results.read` makes one from a report.json).
     """
-    names = Names({"summary", "trials"})
+    names = Names({"summary", "trials", "conditions"})
     claims = {claim: names(claim) for claim in report.claims}
     found = [
         Place(e, names(e.claim, e.data), names(e.claim, e.data, "trials"), appendix(e))
@@ -79,6 +79,7 @@ def render(report: Report) -> str:
             _head(report),
             "<main>",
             _summary(report, claims, found),
+            conditions.as_html(),
             *sections,
             _trials(found),
             "</main>",

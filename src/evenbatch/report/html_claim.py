@@ -6,12 +6,11 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from evenbatch.protocol.exhibits import Figure, Table
+from evenbatch.protocol.exhibits import Table
 from evenbatch.protocol.verdict import Verdict
 from evenbatch.protocol.wording import count
-from evenbatch.report import figures
 from evenbatch.report.figures.bars import bars
-from evenbatch.report.html_parts import Place, badge, paragraphs, prose
+from evenbatch.report.html_parts import Place, badge, boxed, paragraphs, picture, prose
 from evenbatch.report.results import Entry
 from evenbatch.report.words import cell, duration, shared_words, told
 
@@ -86,7 +85,7 @@ def _article(place: Place) -> str:
         return "\n".join(parts)
     parts.append(f"{_headline(verdict)}<p>{prose(_sentence(entry, verdict))}</p></header>")
     drawn = "".join(
-        _figure(figure, f"{place.ident}_f{k}", entry.data)
+        picture(figure, f"{place.ident}_f{k}", entry.data)
         for k, figure in enumerate(verdict.figures)
     )
     tables = _effects(verdict, place.ident) + "".join(
@@ -138,25 +137,7 @@ def _effects(verdict: Verdict, ident: str) -> str:
         '<th scope="col">compared</th><th scope="col">effect</th>'
         '<th scope="col" class="n" colspan="2">95 % interval</th>'
     )
-    return _boxed("Effects", f"{ident}_e", heads, rows, "effects")
-
-
-def _boxed(title: str, ident: str, heads: str, rows: Sequence[str], style: str = "") -> str:
-    """A table that scrolls in its own box, under its title."""
-    own = f' class="{style}"' if style else ""
-    return (
-        f'<p class="caption" id="{ident}">{escape(title)}</p>'
-        f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{ident}">'
-        f'<table{own} aria-labelledby="{ident}"><thead><tr>{heads}</tr></thead>\n'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _figure(figure: Figure, ident: str, data: str) -> str:
-    wide = figures.draw(figure, figures.WIDE, f"{ident}w", "chart wide")
-    narrow = figures.draw(figure, figures.NARROW, f"{ident}n", "chart narrow")
-    title = escape(figure.title.removesuffix(f": {data}"))  # the name stands above
-    return f"<figure><figcaption>{title}</figcaption>{wide}\n{narrow}</figure>"
+    return boxed("Effects", f"{ident}_e", heads, rows, "effects")
 
 
 def _table(table: Table, place: Place, ident: str) -> str:
@@ -176,7 +157,7 @@ def _table(table: Table, place: Place, ident: str) -> str:
         if table.keys:
             cells.append(f'<td class="k">{_trial_links(table.keys[k], place)}</td>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    return _boxed(table.title, ident, "".join(heads), rows)
+    return boxed(table.title, ident, "".join(heads), rows)
 
 
 def _n(number: bool) -> str:

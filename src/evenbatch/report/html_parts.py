@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from evenbatch.protocol.exhibits import Figure
+from evenbatch.report import figures
 from evenbatch.report.appendix import Appendix
 from evenbatch.report.results import Entry
 from evenbatch.report.words import SIGNS, links
@@ -73,3 +75,22 @@ def linked(text: str) -> str:
         f'<a href="{escape(target)}">{escape(piece)}</a>' if target else prose(piece)
         for piece, target in links(text)
     )
+
+
+def boxed(title: str, ident: str, heads: str, rows: Sequence[str], style: str = "") -> str:
+    """A table that scrolls in its own box, under its title."""
+    own = f' class="{style}"' if style else ""
+    return (
+        f'<p class="caption" id="{ident}">{escape(title)}</p>'
+        f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{ident}">'
+        f'<table{own} aria-labelledby="{ident}"><thead><tr>{heads}</tr></thead>\n'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def picture(figure: Figure, ident: str, data: str = "") -> str:
+    """A figure for a wide and a narrow place, under its title without the name of the data."""
+    wide = figures.draw(figure, figures.WIDE, f"{ident}w", "chart wide")
+    narrow = figures.draw(figure, figures.NARROW, f"{ident}n", "chart narrow")
+    title = escape(figure.title.removesuffix(f": {data}"))  # the name stands above
+    return f"<figure><figcaption>{title}</figcaption>{wide}\n{narrow}</figure>"

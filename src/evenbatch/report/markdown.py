@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from evenbatch.protocol.exhibits import Table
 from evenbatch.protocol.wording import count
-from evenbatch.report import figures
+from evenbatch.report import conditions, figures
 from evenbatch.report.html_parts import Names
 from evenbatch.report.results import Entry, Report
 from evenbatch.report.words import (
@@ -78,7 +78,7 @@ def render(report: Report, folder: str = "") -> str:
         ("command", report.command),
     ]
     parts.append("\n".join(f"- {name}: {plain(text)}" for name, text in facts if text))
-    parts += ["## Summary", _summary(report)]
+    parts += ["## Summary", _summary(report), *conditions.as_markdown()]
     for entries in report.claims.values():
         parts += _claim(entries, [shown.get(id(entry), "") for entry in entries])
     parts.append("Settings and key of every trial are in report.json, which lies beside this file.")
