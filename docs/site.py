@@ -2,8 +2,8 @@
 
 What the program makes comes first, into docs/made (which git ignores): a report, and the reference
 of the command line. The report is that of the last `make prove`; where there is none, a quick one
-is measured. Then Sphinx builds build/site, where a warning is an error; the lesson is put beside it,
-in build/site/lesson, and the atlas, in build/site/atlas.html.
+is measured. Then Sphinx builds build/site, where a warning is an error; the lesson is put beside
+it, in build/site/lesson, and the atlas, in build/site/atlas.html.
 """
 
 from __future__ import annotations

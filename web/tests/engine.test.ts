@@ -33,8 +33,10 @@ test("a trial's key is its settings, in whatever order they are given", () => {
 
 test("a network with convolutions is refused", () => {
   const plain = network({ inputs: 4, hidden: [3], outputs: 2 });
-  expect(() => compileTape({ ...plain, ...{ conv: [{ channels: 8 }], shape: [4, 1] } }, 2)).toThrow("a page trains no convolutions");
-  expect(compileTape({ ...plain, ...{ conv: [] } }, 2).linears).toHaveLength(2);
+  const convolutional = { conv: [{ channels: 8 }], shape: [4, 1] };
+  expect(() => compileTape({ ...plain, ...convolutional }, 2)).toThrow("a page trains no convolutions");
+  const none = { conv: [] };
+  expect(compileTape({ ...plain, ...none }, 2).linears).toHaveLength(2);
 });
 
 test("steps of evaluations, probes and surveys", () => {
