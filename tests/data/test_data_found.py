@@ -69,7 +69,7 @@ def test_quotation_marks_may_be_letters(write: Write) -> None:
 
 
 def test_a_target_that_is_proposed_can_be_predicted(write: Write, mended: Mended) -> None:
-    """The last column that is no name, holds more than one value, and is not empty."""
+    """The last column that is no name, holds more than one value, and is not mostly empty."""
     rows = [f"{3 * i},{i % 2},name {i} {'of' * (i % 9)},same,," for i in range(60)]
     data = mended(
         write("\n".join(["a,y,name,unit,,", *rows])),
@@ -78,6 +78,10 @@ def test_a_target_that_is_proposed_can_be_predicted(write: Write, mended: Mended
         drop=["name"],
     )
     assert data.task == "classification"
+    # Places of three rows each, and a note in one row of three: neither is to be foretold.
+    rows = [f"{3 * i},{i % 2},Town {i // 3},{i if i % 3 == 0 else ''}" for i in range(90)]
+    with pytest.raises(DataError, match=r"\(the target below is 'y': put the one you mean\)"):
+        load_table(write("\n".join(["a,y,home,extra", *rows])), ())
 
 
 def test_a_letter_among_the_numbers_of_a_target_is_a_class(write: Write, mended: Mended) -> None:

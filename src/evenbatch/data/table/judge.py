@@ -22,6 +22,8 @@ from evenbatch.data.table.suspects import Suspects, is_date
 from evenbatch.table_options import TableOptions
 
 _LARGEST = float(np.finfo(np.float32).max)
+_FEW = 20
+"""Texts up to which two rows each are enough for a target; with more, ten: a place, not a class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +134,8 @@ def resolve_target(table: Table, target: Sequence[str]) -> list[str]:
 
 
 def _may_be_target(table: Table) -> Callable[[str], bool]:
-    """Whether a column of this name can be predicted: it holds no one value, and no names."""
+    """Whether a column of this name can be predicted: it holds no one value, no names, and no gap
+    in most rows."""
 
     def check(name: str) -> bool:
         if name in table.groups:
@@ -141,7 +144,8 @@ def _may_be_target(table: Table) -> Callable[[str], bool]:
         filled = int((~column.missing).sum())
         texts = len(column.used)
         different = texts + len(np.unique(column.numbers[~np.isnan(column.numbers)]))
-        return different > 1 and 2 * texts <= filled
+        rows_each = 2 if texts <= _FEW else 10
+        return different > 1 and rows_each * texts <= filled and 2 * filled >= len(column.missing)
 
     return check
 
