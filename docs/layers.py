@@ -27,9 +27,9 @@ HERE = Path(__file__).parent
 RECORD, PAGE = HERE / "layers.json", HERE / "layers.md"
 
 EXTRAS = (
-    "aiohttp", "asteroid_filterbanks", "cffi", "decorator", "einops", "einx", "frozendict", "ftfy",
-    "jaxtyping", "kornia_rs", "lightning_utilities", "linear_operator", "loguru",
-    "opt_einsum_fx", "pycparser", "soundfile", "torch-einops-utils",
+    "aiohttp", "asteroid_filterbanks", "cffi", "decorator", "einops", "einx", "ema_pytorch",
+    "frozendict", "ftfy", "jaxtyping", "kornia_rs", "lightning_utilities", "linear_operator", "loguru",
+    "opt_einsum_fx", "pycparser", "soundfile", "tensorly", "tensorly-torch", "torch-einops-utils",
     "torchmetrics", "torchvision==0.28.0", "xxhash",
 )  # fmt: skip
 
