@@ -28,9 +28,9 @@ RECORD, PAGE = HERE / "layers.json", HERE / "layers.md"
 
 EXTRAS = (
     "aiohttp", "asteroid_filterbanks", "cffi", "decorator", "einops", "einx", "ema_pytorch",
-    "frozendict", "ftfy", "jaxtyping", "kornia_rs", "lightning_utilities", "linear_operator", "loguru",
-    "opt_einsum_fx", "pycparser", "soundfile", "tensorly", "tensorly-torch", "torch-einops-utils",
-    "torchmetrics", "torchvision==0.28.0", "xxhash",
+    "frozendict", "ftfy", "jaxtyping", "kornia_rs", "lightning_utilities", "linear_operator",
+    "loguru", "opt_einsum_fx", "pycparser", "soundfile", "tensorly", "tensorly-torch",
+    "torch-einops-utils", "torchmetrics", "torchvision==0.28.0", "xxhash",
 )  # fmt: skip
 
 # Distribution, module, the layer, and the shape of what it is given.
