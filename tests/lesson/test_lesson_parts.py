@@ -206,7 +206,8 @@ def test_the_factory_rule_can_say_no() -> None:
 
 
 def test_trust_finds_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert trust.gradient_error("batch") < 1e-3
+    found = [trust.gradient_error(norm, seed) for seed in range(20) for norm in trust.NORMS]
+    assert max(found) < 1e-5  # the page's mark is at 1e-4, and each press takes another seed
     monkeypatch.setattr(trust, "RATE", trust.RATE)
     real = trust._shifted
 
@@ -214,7 +215,7 @@ def test_trust_finds_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(weights, directions, h * 1.01)
 
     monkeypatch.setattr(trust, "_shifted", wrong)
-    assert trust.gradient_error("batch") > 5e-3
+    assert trust.gradient_error("batch") > 1e-3
 
 
 def test_the_cases_of_the_machine_are_those_of_the_normalizers() -> None:

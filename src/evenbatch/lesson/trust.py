@@ -18,7 +18,7 @@ from evenbatch.engine.curve import LayerWeights, Weights
 
 NORMS = ("none", "batch", "layer", "rms", "group")
 DIRECTIONS = 6
-H = 1e-5
+H = 1e-7
 RATE = 1e-3
 
 
@@ -27,7 +27,8 @@ class Checked(msgspec.Struct, frozen=True):
 
     Attributes:
         seed: of the weights and rows, another one each time.
-        gradient: for each normalizer the largest relative error of its gradient.
+        gradient: for each normalizer the largest error of a slope, as a share of the
+            gradient's length.
         toggle: how far apart the first layer's weights are with and without batch norm.
         seconds: how long it took.
     """
@@ -47,9 +48,11 @@ def _shifted(weights: Weights, directions: list[np.ndarray[Any, Any]], h: float)
 
 
 def gradient_error(norm: str, seed: int = 0) -> float:
-    """The largest relative difference of slope by gradient and slope by differences.
+    """The largest difference of slope by gradient and slope by differences, as a share of the
+    gradient's length.
 
-    One step of a small float64 network on 32 rows of digits, in `DIRECTIONS` random directions.
+    One step of a small float64 network on 32 rows of digits, in `DIRECTIONS` random directions. As
+    a share of the slope itself it passed 1e-4 in 3 of 80 starts, whose slopes were near 0.
     """
     network = Network(inputs=64, hidden=(16, 16), outputs=10, norm=norm, activation="tanh")
     start = initial_weights(network, seed, np.float64)
@@ -71,11 +74,12 @@ def gradient_error(norm: str, seed: int = 0) -> float:
     gradient = [
         (a.weight - b.weight) / RATE for a, b in zip(start.linears, after.linears, strict=True)
     ]
+    length = float(np.sqrt(sum(float((g * g).sum()) for g in gradient)))
     worst = 0.0
     for place, d in enumerate(directions):
         by_gradient = sum(float((g * e).sum()) for g, e in zip(gradient, d, strict=True))
         by_difference = (loss[1 + 2 * place] - loss[2 + 2 * place]) / (2 * H)
-        worst = max(worst, abs(by_gradient - by_difference) / max(abs(by_difference), 1e-12))
+        worst = max(worst, abs(by_gradient - by_difference) / length)
     return worst
 
 
