@@ -49,7 +49,7 @@ def test_a_race_of_convolutions(tmp_path: Path) -> None:
     quick = ("--steps", "40", "--lr-grid", "0.1,1", "--seeds", "5", "--store", "off")
     file = tmp_path / "r.json"
     result = evenbatch(
-        "race", "--conv", "4,4", "--pool", "max", *quick, "--json", file, "--report", tmp_path
+        "race", "--conv", "4,4", "--pool", "max", *quick, "--json", file, "--out", tmp_path
     )
     assert result.exit_code == 0, result.output
     assert "convolutions (2 × 4 of kernel 3, max pool 2) relu units" in plain(result.stdout)

@@ -87,7 +87,8 @@ def prove(
         store: keeps runs, and answers those it knows.
         runner: where runs are carried out; on this machine if left out.
         threads: cores to use; all if left out.
-        conv: measure a small convolutional network too; if left out, on each claim's own data.
+        conv: measure convolutional networks alone, or (False) fully connected ones alone; if left
+            out, both on each claim's own data, and fully connected ones on others.
 
     Raises:
         UserError, DataError, ExperimentError: it cannot be measured; the message says what to

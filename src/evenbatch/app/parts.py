@@ -92,8 +92,8 @@ def parts_of(
 ) -> Iterator[Part]:
     """A claim on the data sets asked for, or on its own; skipped where it cannot be measured.
 
-    By convolution too where it makes sense: on its own data unless `conv` is False, on others if
-    it is True.
+    Fully connected networks are measured unless `conv` is True, convolutional ones unless it is
+    False; where it is None, those are measured only on the data of the table `ON`.
 
     Raises:
         UserError: there is no such claim.
@@ -105,9 +105,9 @@ def parts_of(
             f"{', '.join(CLAIMS)}; evenbatch claims explains them."
         )
     found = CLAIMS[claim]
-    if found.alone is not None and not asked:
+    if found.alone is not None and not asked and not conv:
         yield Part(claim, found.on(found.alone(effort), effort))
-    columns = [(wanted, same) for wanted in asked or found.data]
+    columns = [] if conv else [(wanted, same) for wanted in asked or found.data]
     if conv or (conv is None and not asked):
         columns += [(wanted, by_convolution) for wanted in asked or ON.get(claim, ())]
     for wanted, networks in columns:
@@ -146,7 +146,7 @@ def parts_for(
         effort: "quick", "default" or "full".
         seeds: measurement seeds; those of the effort if None.
         tables: reads files; as they are if None.
-        conv: whether convolutional networks are measured too (`parts_of`).
+        conv: which networks are measured (`parts_of`).
     """
     if effort not in EFFORTS:
         raise UserError(f"there is no effort {effort!r}; it is one of {', '.join(EFFORTS)}")

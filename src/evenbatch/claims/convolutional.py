@@ -20,7 +20,11 @@ BY_CONVOLUTION = " by convolution"
 """What a verdict's data are called there: digits by convolution."""
 CHANNELS, KERNEL, STRIDED = 16, 3, 3
 ON: dict[str, tuple[str, ...]] = {
-    "speed": ("digits", "mnist1d"),
+    name: ("digits", "mnist1d")
+    for name in (
+        "speed", "depth", "initialization", "smoothness", "learning-rate", "layer-norm",
+        "regularization", "train-eval",
+    )
 }
 """The claims that are measured on it too, and on which data."""
 NOT = {

@@ -45,7 +45,8 @@ def prove(
         bool | None,
         typer.Option(
             "--conv/--no-conv",
-            help="Measure a small convolutional network too. (default: on each claim's own data)",
+            help="Measure a small convolutional network alone, or the fully connected one alone. "
+            "(default: both on each claim's own data, the latter on yours)",
             show_default=False,
         ),
     ] = None,
