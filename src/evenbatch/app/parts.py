@@ -11,7 +11,7 @@ from evenbatch.app.opening import UserError
 from evenbatch.app.tables import Tables
 from evenbatch.claims import CLAIMS, EFFORTS, Effort
 from evenbatch.claims.claim import same
-from evenbatch.claims.convolutional import BY_CONVOLUTION, ON, by_convolution
+from evenbatch.claims.convolutional import BY_CONVOLUTION, NOT, ON, by_convolution
 from evenbatch.data import Dataset, mnist1d
 from evenbatch.data.errors import DataError, did_you_mean
 from evenbatch.protocol.carry_out import Outcome
@@ -105,6 +105,9 @@ def parts_of(
             f"{', '.join(CLAIMS)}; evenbatch claims explains them."
         )
     found = CLAIMS[claim]
+    if conv and claim in NOT:
+        yield Part(claim, None, f"It is not measured by convolution: {NOT[claim]}.", "convolution")
+        return
     if found.alone is not None and not asked and not conv:
         yield Part(claim, found.on(found.alone(effort), effort))
     columns = [] if conv else [(wanted, same) for wanted in asked or found.data]
@@ -152,7 +155,7 @@ def parts_for(
         raise UserError(f"there is no effort {effort!r}; it is one of {', '.join(EFFORTS)}")
     how = EFFORTS[effort]
     how = replace(how, seeds=seeds or how.seeds)
-    names = claims or tuple(CLAIMS)
+    names = claims or tuple(ON if conv else CLAIMS)
     found = [
         parts_of(name, data, target, data_dir, how, tables or Tables(), conv) for name in names
     ]

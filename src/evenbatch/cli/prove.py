@@ -74,9 +74,9 @@ def prove(
         asked |= {effort} if effort else set()
         if len(asked) > 1:
             raise UserError(f"{' and '.join(sorted(asked))} exclude each other: give one --effort")
-        effort = next(iter(asked), "default")
+        chosen = next(iter(asked), "default")
         how, parts = parts_for(
-            claims or (), data or (), target, data_dir, effort, seeds, tables, conv
+            claims or (), data or (), target, data_dir, chosen, seeds, tables, conv
         )
         tables.show(quiet)
         wanted = request(parts, how) if report else ""
