@@ -48,12 +48,13 @@ def plain(text: str) -> str:
 def test_a_race_of_convolutions(tmp_path: Path) -> None:
     quick = ("--steps", "40", "--lr-grid", "0.1,1", "--seeds", "5", "--store", "off")
     file = tmp_path / "r.json"
-    result = evenbatch("race", "--conv", "4,4", "--pool", "max", *quick, "--json", file)
-    assert result.exit_code == 0, result.output
-    assert (
-        "convolutions (4 of kernel 3, max pool 2; 4 of kernel 3, max pool 2) relu units"
-        in plain(result.stdout)
+    result = evenbatch(
+        "race", "--conv", "4,4", "--pool", "max", *quick, "--json", file, "--out", tmp_path
     )
+    assert result.exit_code == 0, result.output
+    assert "convolutions (2 × 4 of kernel 3, max pool 2) relu units" in plain(result.stdout)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "conv 2 × 4 of kernel 3, max pool 2" in page
     [found] = json.loads(file.read_text())["experiments"]
     assert [one["channels"] for one in found["shared"]["network"]["conv"]] == [4, 4]
 

@@ -7,6 +7,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import evenbatch
 from evenbatch.report.markdown import put
 from evenbatch.report.results import brief, read
@@ -34,8 +36,11 @@ def test_what_make_installs_is_pinned() -> None:
     assert names <= pinned, f"not pinned: {sorted(names - pinned)}"
 
 
-def test_the_verdicts_of_the_readme_are_those_of_the_recorded_run() -> None:
-    content = json.loads((ROOT / "docs" / "recorded.json").read_text("utf-8"))
-    command = "python -m evenbatch.report docs/recorded.json --table README.md"
-    assert put(README, read(content)) == README, f"make the table anew: {command}"
+@pytest.mark.parametrize(
+    ("file", "name"), [("recorded", "verdicts"), ("recorded-conv", "convolution")]
+)
+def test_the_verdicts_of_the_readme_are_those_of_the_recorded_run(file: str, name: str) -> None:
+    content = json.loads((ROOT / "docs" / f"{file}.json").read_text("utf-8"))
+    command = f"python -m evenbatch.report docs/{file}.json --table README.md --name {name}"
+    assert put(README, read(content), name) == README, f"make the table anew: {command}"
     assert brief(content) == content, "more is recorded than the answers"

@@ -89,7 +89,7 @@ class World:
 def _settings(trial: Trial) -> Any:
     """All that is not the default, and what networks differ in besides."""
     net = trial.network
-    yield "hidden", (net.depth, net.hidden[0])
+    yield "hidden", (net.depth, net.hidden[0] if net.hidden else net.conv[0].channels)
     yield "data", trial.data.partition(",")[2]
     for made in (net, trial):
         for name, default in _defaults(type(made)).items():

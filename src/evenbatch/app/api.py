@@ -74,6 +74,7 @@ def prove(
     store: Store | None = None,
     runner: Runner | None = None,
     threads: int | None = None,
+    conv: bool | None = None,
 ) -> Proven:
     """Measure claims, and say of each whether it held.
 
@@ -86,6 +87,8 @@ def prove(
         store: keeps runs, and answers those it knows.
         runner: where runs are carried out; on this machine if left out.
         threads: cores to use; all if left out.
+        conv: measure convolutional networks alone, or (False) fully connected ones alone; if left
+            out, both on each claim's own data, and fully connected ones on others.
 
     Raises:
         UserError, DataError, ExperimentError: it cannot be measured; the message says what to
@@ -97,7 +100,7 @@ def prove(
     'holds'
     """
     asked = (data,) if isinstance(data, str | Dataset) else tuple(data)
-    _, parts = parts_for(claims, asked, target, None, effort, seeds)
+    _, parts = parts_for(claims, asked, target, None, effort, seeds, conv=conv)
     options: dict[str, Any] = {"store": store, "runner": runner, "threads": threads}
     results = []
     for part in parts:

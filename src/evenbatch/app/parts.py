@@ -10,7 +10,9 @@ from typing import Any
 from evenbatch.app.opening import UserError
 from evenbatch.app.tables import Tables
 from evenbatch.claims import CLAIMS, EFFORTS, Effort
-from evenbatch.data import Dataset
+from evenbatch.claims.claim import same
+from evenbatch.claims.convolutional import BY_CONVOLUTION, NOT, ON, by_convolution
+from evenbatch.data import Dataset, mnist1d
 from evenbatch.data.errors import DataError, did_you_mean
 from evenbatch.protocol.carry_out import Outcome
 from evenbatch.protocol.networks import RaceStudy
@@ -37,8 +39,9 @@ class Part:
 
     @property
     def data(self) -> str:
-        if self.on or self.study is None:
-            return self.on
+        own = self.study.experiment.on if self.study is not None else ""
+        if own or self.on or self.study is None:
+            return own or self.on
         return next(iter(self.study.datasets))
 
     @property
@@ -85,8 +88,12 @@ def parts_of(
     data_dir: Path | None,
     effort: Effort,
     tables: Tables,
+    conv: bool | None = None,
 ) -> Iterator[Part]:
     """A claim on the data sets asked for, or on its own; skipped where it cannot be measured.
+
+    Fully connected networks are measured unless `conv` is True, convolutional ones unless it is
+    False; where it is None, those are measured only on the data of the table `ON`.
 
     Raises:
         UserError: there is no such claim.
@@ -98,20 +105,28 @@ def parts_of(
             f"{', '.join(CLAIMS)}; evenbatch claims explains them."
         )
     found = CLAIMS[claim]
-    if found.alone is not None and not asked:
+    if conv and claim in NOT:
+        yield Part(claim, None, f"It is not measured by convolution: {NOT[claim]}.", "convolution")
+        return
+    if found.alone is not None and not asked and not conv:
         yield Part(claim, found.on(found.alone(effort), effort))
-    for wanted in asked or found.data:
+    columns = [] if conv else [(wanted, same) for wanted in asked or found.data]
+    if conv or (conv is None and not asked):
+        columns += [(wanted, by_convolution) for wanted in asked or ON.get(claim, ())]
+    for wanted, networks in columns:
         name = wanted.name if isinstance(wanted, Dataset) else wanted
+        on = name if networks is same else f"{name}{BY_CONVOLUTION}"
+        absent = found.absent if networks is same else mnist1d.ABSENT
         try:
             dataset = wanted if isinstance(wanted, Dataset) else tables.load(name, target, data_dir)
-            yield Part(claim, found.on(dataset, effort), on=dataset.name)
+            yield Part(claim, found.on(dataset, effort, networks), on=dataset.name)
         except NotHere as reason:
-            yield Part(claim, None, str(reason), name)
+            yield Part(claim, None, str(reason), on)
         except DataError:
             # Data that were asked for, or pointed to, must be there; a claim's own may be missing.
-            if asked or data_dir is not None or not found.absent:
+            if asked or (data_dir is not None and networks is same) or not absent:
                 raise
-            yield Part(claim, None, found.absent, name)
+            yield Part(claim, None, absent, on)
 
 
 def parts_for(
@@ -122,6 +137,7 @@ def parts_for(
     effort: str,
     seeds: int | None,
     tables: Tables | None = None,
+    conv: bool | None = None,
 ) -> tuple[Effort, list[Part]]:
     """All that was asked for: the effort, and claims on data sets.
 
@@ -133,13 +149,16 @@ def parts_for(
         effort: "quick", "default" or "full".
         seeds: measurement seeds; those of the effort if None.
         tables: reads files; as they are if None.
+        conv: which networks are measured (`parts_of`).
     """
     if effort not in EFFORTS:
         raise UserError(f"there is no effort {effort!r}; it is one of {', '.join(EFFORTS)}")
     how = EFFORTS[effort]
     how = replace(how, seeds=seeds or how.seeds)
-    names = claims or tuple(CLAIMS)
-    found = [parts_of(name, data, target, data_dir, how, tables or Tables()) for name in names]
+    names = claims or tuple(ON if conv else CLAIMS)
+    found = [
+        parts_of(name, data, target, data_dir, how, tables or Tables(), conv) for name in names
+    ]
     return how, [part for parts in found for part in parts]
 
 

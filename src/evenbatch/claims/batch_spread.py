@@ -12,6 +12,7 @@ from evenbatch import protocol as p
 from evenbatch.claims import common as c
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Network, initial_weights, minibatches
+from evenbatch.kernels.engine.convolution import reference_patches
 from evenbatch.protocol.verdict import MIN_SEEDS
 
 BATCHES = 100
@@ -69,11 +70,13 @@ def _scatter(reading: p.Reading, block: str, level: str) -> tuple[p.Floats, p.Fl
     found = []
     for trial in cells.trials(cell, reading.rates(block)[cell])[:MIN_SEEDS]:
         sums = _sums(reading.data, trial.network, trial.seed)
-        whole = sums.std(axis=0)
-        sums, whole = sums[:, whole > 0], whole[whole > 0]
+        whole = sums.std(axis=(0, 1))
+        sums, whole = sums[..., whole > 0], whole[whole > 0]
         batches = sums[minibatches(len(sums), trial.batch_size, BATCHES, trial.seed)]
-        mean = batches.sum(axis=1) / trial.batch_size  # of (batches, size, units)
-        square = np.einsum("bru,bru->bu", batches, batches) / trial.batch_size
+        batches = batches.reshape(BATCHES, -1, len(whole))
+        rows = batches.shape[1]
+        mean = batches.sum(axis=1) / rows  # of (batches, rows and positions, units)
+        square = np.einsum("bru,bru->bu", batches, batches) / rows
         spread = np.sqrt(np.maximum(square - mean**2, 0))
         found.append([np.median(part.std(axis=0) / whole) for part in (mean, spread)])
     scatter = np.array(found)
@@ -82,11 +85,15 @@ def _scatter(reading: p.Reading, block: str, level: str) -> tuple[p.Floats, p.Fl
 
 @lru_cache(maxsize=MIN_SEEDS)
 def _sums(data: Dataset, network: Network, seed: int) -> p.Floats:
-    """(rows, units) what the first layer's units sum up, around 0, so that a square less a square
-    loses no digits."""
+    """(rows, positions, units) what the first layer's units sum up, around 0, so that a square less
+    a square loses no digits; one position where there is no convolution."""
     weight = initial_weights(network, seed).linears[0].weight[:UNITS]
-    sums = data.x_train.astype(np.float64) @ weight.T.astype(np.float64)
-    return np.asarray(sums - sums.mean(axis=0))
+    x = data.x_train.astype(np.float64)
+    for stage in network.stages[:1]:  # PyTorch's layout: a channel at all places, then the next
+        patches = reference_patches(x.reshape(len(x), -1, stage.channels), stage.window)
+        x = patches.swapaxes(2, 3).reshape(-1, stage.inputs)
+    sums = x @ weight.reshape(len(weight), -1).T.astype(np.float64)
+    return np.asarray(sums - sums.mean(axis=0)).reshape(data.n_train, -1, len(weight))
 
 
 COMPUTED = {"exponent": exponents, "means": means, "spreads": spreads}

@@ -51,6 +51,11 @@ Made = tuple[p.Experiment, Sequence[p.Prepared]]
 """An experiment and the data sets it names."""
 
 
+def same(made: Made) -> Made:
+    """As it is."""
+    return made
+
+
 @dataclass(frozen=True)
 class Claim:
     """Where to find a claim's experiment.
@@ -75,14 +80,21 @@ class Claim:
     alone: Callable[[Effort], Dataset] | None = None
     named: Callable[[str, Verdict], str] = by_name
 
-    def on(self, data: Dataset, effort: Effort = DEFAULT) -> ClaimStudy | RaceStudy:
+    def on(
+        self, data: Dataset, effort: Effort = DEFAULT, networks: Callable[[Made], Made] = same
+    ) -> ClaimStudy | RaceStudy:
         """The experiment on a data set, as `evenbatch prove` carries it out.
+
+        Args:
+            data: the data set.
+            effort: how much is trained.
+            networks: what its networks are made into (`convolutional.by_convolution`).
 
         Raises:
             NotHere: the claim is not about these data.
             ExperimentError: it cannot be measured on them; the message says what to change.
         """
-        experiment, prepared = self.make(data, effort)
+        experiment, prepared = networks(self.make(data, effort))
         if experiment.race is not None:
             return RaceStudy(experiment, prepared[0].data)
         return ClaimStudy(experiment, {one.data.name: one.data for one in prepared}, self.telling)
@@ -101,21 +113,26 @@ def asked(*prepared: p.Prepared, **described: Any) -> Made:
     data, recipes = prepared[0].data, {one.data.name: one.recipe for one in prepared}
     metric = p.metric_name(data)
     words = {"{metric}": metric, "{points}": p.points_unit(data)}
-    filled = {name: _filled(part, words) for name, part in described.items()}
-    return p.Experiment(data=data.name, metric=metric, recipes=recipes, **filled), prepared
+
+    def filled(part: Any) -> Any:
+        if isinstance(part, str):
+            for name, word in words.items():
+                part = part.replace(name, word)
+        return part
+
+    texts = {name: each(part, filled) for name, part in described.items()}
+    return p.Experiment(data=data.name, metric=metric, recipes=recipes, **texts), prepared
 
 
-def _filled(part: Any, words: Mapping[str, str]) -> Any:
-    """Part of a description with names in braces filled in."""
+def each(part: Any, change: Callable[[Any], Any]) -> Any:
+    """A part of a description, with `change` made to it and to all that is in it."""
+    part = change(part)
     made = part
-    if isinstance(part, str):
-        for name, word in words.items():
-            made = made.replace(name, word)
-    elif isinstance(part, (tuple, Iterator)):
-        made = tuple(_filled(one, words) for one in part)
+    if isinstance(part, (tuple, Iterator)):
+        made = tuple(each(one, change) for one in part)
     elif isinstance(part, dict):
-        made = {name: _filled(one, words) for name, one in part.items()}
+        made = {name: each(one, change) for name, one in part.items()}
     elif isinstance(part, msgspec.Struct):
-        own = {name: _filled(getattr(part, name), words) for name in part.__struct_fields__}
+        own = {name: each(getattr(part, name), change) for name in part.__struct_fields__}
         made = msgspec.structs.replace(part, **own)
     return part if made == part else made

@@ -41,6 +41,15 @@ def prove(
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Seeds measured. (default: 10)", show_default=False)
     ] = None,
+    conv: Annotated[
+        bool | None,
+        typer.Option(
+            "--conv/--no-conv",
+            help="Measure a small convolutional network alone, or the fully connected one alone. "
+            "(default: both on each claim's own data, the latter on yours)",
+            show_default=False,
+        ),
+    ] = None,
     threads: Threads = None,
     on: On = "local",
     address: Address = None,
@@ -65,8 +74,9 @@ def prove(
         asked |= {effort} if effort else set()
         if len(asked) > 1:
             raise UserError(f"{' and '.join(sorted(asked))} exclude each other: give one --effort")
+        chosen = next(iter(asked), "default")
         how, parts = parts_for(
-            claims or (), data or (), target, data_dir, next(iter(asked), "default"), seeds, tables
+            claims or (), data or (), target, data_dir, chosen, seeds, tables, conv
         )
         tables.show(quiet)
         wanted = request(parts, how) if report else ""

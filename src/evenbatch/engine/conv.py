@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import groupby
 from math import prod
 from typing import Any
 
@@ -101,6 +102,16 @@ def layers(given: Any) -> tuple[Conv, ...]:
             raise SettingError(f"conv[{i}]: {error}") from None
         found.append(one)
     return tuple(found)
+
+
+def listed(conv: Iterable[Conv]) -> str:
+    """Convolutions as a sentence has them; equal ones that follow each other are counted.
+
+    >>> listed(layers([16, 16, 32]))
+    '2 × 16 of kernel 3; 32 of kernel 3'
+    """
+    runs = ((text, len(list(equal))) for text, equal in groupby(map(str, conv)))
+    return "; ".join(f"{number} × {text}" if number > 1 else text for text, number in runs)
 
 
 def of_positions(settings: Mapping[str, Any], data: Dataset) -> dict[str, Any]:

@@ -103,6 +103,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         source: the claim in the literature.
         change: what would change the answer.
         data: name of the data set it is about.
+        on: what its verdict is said to be on, where that is not the data set alone: "digits by
+            convolution".
         metric: "accuracy" or "R²".
         recipes: how the data sets are made from it, by name.
         blocks: what is trained.
@@ -132,6 +134,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tables: tuple[TableSpec, ...] = ()
     trained: bool = True
     race: RacePlan | None = None
+    on: str = ""
 
     def block(self, name: str = "") -> Block:
         """The block of this id; the first if none is named."""

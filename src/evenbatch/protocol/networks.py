@@ -213,7 +213,7 @@ class RaceStudy:
 
     def verdict(self, curves: Curves, timed: Sequence[Curve]) -> Verdict:
         """What follows from the curves, also from a part of them."""
-        found, name = self.finding(curves, timed), self.data.name
+        found, name = self.finding(curves, timed), self.experiment.on or self.data.name
         missing = race_shown.nothing_yet(self.race, found)
         if missing or found is None:
             words = race_setting(self.experiment, self.data, 0)

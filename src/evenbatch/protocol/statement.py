@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from evenbatch.data.dataset import Dataset
-from evenbatch.engine import Trial
+from evenbatch.engine import Trial, conv
 from evenbatch.protocol.block import Among, Best, Block, Changes, Equal, HostRate, RateOf, arm_axis
 from evenbatch.protocol.cells import Cells, make_trial
 from evenbatch.protocol.experiment import Experiment, RacePlan
@@ -141,7 +141,7 @@ def _line(data: Dataset, trials: Sequence[Trial], seeds: int) -> str:
 
 def _layers(trials: Sequence[Trial]) -> str:
     networks = [trial.network for trial in trials]
-    convolutions = _each("; ".join(map(str, network.conv)) for network in networks if network.conv)
+    convolutions = _each(conv.listed(network.conv) for network in networks if network.conv)
     depth = _range(len(network.hidden) for network in networks)
     width = _range(w for network in networks for w in network.hidden)
     activations = listed(_each(network.activation for network in networks))

@@ -109,7 +109,8 @@ class ClaimStudy:
 
     def verdict(self, curves: Curves, _timed: Sequence[Curve] = ()) -> Verdict:
         """What follows from the curves, also from a part of them."""
-        reading, name = self.reading(curves), self.experiment.data
+        reading = self.reading(curves)
+        name = self.experiment.on or self.experiment.data
         first = next(iter(self.cells.values()))
         words = setting(self.experiment, first, reading.seeds)
         if missing := reading.nothing() or _no_goal(reading):

@@ -27,6 +27,9 @@ def main(arguments: list[str]) -> int:
         "--table", type=Path, metavar="FILE.md",
         help="put a table of the verdicts between <!-- verdicts --> and <!-- /verdicts -->",
     )  # fmt: skip
+    parser.add_argument(
+        "--name", default="verdicts", help="what the marks say in place of “verdicts”"
+    )
     asked = parser.parse_args(arguments)
     if (asked.record or asked.table) and len(asked.reports) > 1:
         parser.error("--record and --table take one report")
@@ -41,7 +44,7 @@ def main(arguments: list[str]) -> int:
             record.write(asked.record, results.brief(content))
         if asked.table:
             try:
-                page = markdown.put(asked.table.read_text(encoding="utf-8"), report)
+                page = markdown.put(asked.table.read_text(encoding="utf-8"), report, asked.name)
             except (OSError, ValueError) as error:
                 sys.stderr.write(f"evenbatch.report: {asked.table} takes no table: {error}\n")
                 return 2

@@ -85,21 +85,22 @@ def render(report: Report, folder: str = "") -> str:
     return "\n\n".join(parts) + "\n"
 
 
-MARKS = "<!-- verdicts -->\n", "<!-- /verdicts -->"
-"""What a page puts around the table that `put` renews."""
+MARKS = "<!-- {} -->\n", "<!-- /{} -->"
+"""What a page puts around a table that `put` renews; between the braces its name."""
 _PLACES = ("on one data set", "on another", "on a third", "on a fourth")
 
 
-def put(page: str, report: Report) -> str:
-    """A page with the verdicts of a report between its `MARKS`: a row for each claim.
+def put(page: str, report: Report, name: str = "verdicts") -> str:
+    """A page with the verdicts of a report between its `MARKS` of this name: a row for each claim.
 
     Raises:
         ValueError: the page has no such marks.
     """
-    before, mark, rest = page.partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
+    opened, closed = (mark.format(name) for mark in MARKS)
+    before, mark, rest = page.partition(opened)
+    _, end, after = rest.partition(closed)
     if not end:
-        raise ValueError(f"there is no line {MARKS[0].strip()} with {MARKS[1]} after it")
+        raise ValueError(f"there is no line {opened.strip()} with {closed} after it")
     wide = max((len(entries) for entries in report.claims.values()), default=0)
     rows = [
         [plain(entries[0].phrase), *map(_brief, entries), *[""] * (wide - len(entries))]

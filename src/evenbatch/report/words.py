@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from evenbatch.engine import conv
 from evenbatch.protocol.phrases import turned
 from evenbatch.protocol.verdict import ANSWERS, CANNOT_TELL, FAILS, HOLDS, IN_PART, Effect
 from evenbatch.protocol.wording import count, digits
@@ -185,12 +186,16 @@ def setting(value: Any) -> str:
 
     >>> setting([64, 64, 64]), setting(True), setting(0.1), setting([8, 4])
     ('64 × 3', 'yes', '0.1', '8, 4')
+    >>> setting([{"channels": 16, "stride": 2}])
+    '16 of kernel 3, stride 2'
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list | tuple):
+        if value and isinstance(value[0], dict):  # convolutions alone are described so
+            return conv.listed(conv.layers(value))
         if len(value) > 1 and len(set(value)) == 1:
             return f"{value[0]} × {len(value)}"
         return ", ".join(setting(item) for item in value)
