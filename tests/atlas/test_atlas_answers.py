@@ -226,6 +226,8 @@ def test_like_says_where_it_is_not_quite_yours(folder: Path) -> None:
     ("toml", "message"),
     [
         ('norm = "group"', "norm is group, and the atlas has measured batch, layer and rms"),
+        ('norm = ["none", "batch", "group"]', "norm is group, and the atlas has measured batch,"),
+        ("conv = [16, 32]\nhidden = [[], [8]]", "evenbatch race --data digits --conv 16,32"),
         ('init = "gaussian"', "init is 'gaussian', and the atlas has measured torch, he and"),
         ('norm = "bach"', "did you mean 'batch'"),
         ("hidden = [[8], [16], [32], [64], [8, 8]]\nresidual = [0, 2]\n"
@@ -253,6 +255,8 @@ def test_what_the_atlas_does_not_know(folder: Path, toml: str, message: str) -> 
         (["--file", "old.parquet"], "old.parquet was measured by another version: steps is 200"),
         (["--file", "moved.parquet"], "is another one there, so its sequence"),
         (["--file", "a.parquet", "--check", "a.parquet"], "settings stand in both files"),
+        (["--file", "a.parquet", "--check", "a.parquet", "--out", "page"], "stand in both files"),
+        (["--file", "empty.parquet"], "no whole setting yet. Measure some with the same --file"),
         (["--address", "auto", "--settings", "1"], "--address auto is about a Ray cluster"),
     ],
 )
@@ -262,6 +266,7 @@ def test_what_cannot_work_is_said_and_nothing_is_touched(
     import pandas
 
     (folder / "half.parquet").write_bytes((folder / "a.parquet").read_bytes()[:2000])
+    table.write(folder / "empty.parquet", [])
     pandas.DataFrame({"x": [1]}).to_parquet(folder / "other.parquet")
     table.write(folder / "moved.parquet", [{**row, "data": "digits"} for row in rows[:30]])
     with monkeypatch.context() as other:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from evenbatch.atlas.design import NORMS, SEEDS, STEPS, TUNING, Setting
+from evenbatch.atlas.design import STEPS, Setting
 from evenbatch.atlas.measure import Measurement, Row
 from evenbatch.engine import Curve, Trial
 from evenbatch.runners import Local, Runner
@@ -66,7 +66,7 @@ def measure(
     try:
         while True:
             standing._open += [
-                Measurement(number, setting, SEEDS, TUNING, NORMS)
+                Measurement(number, setting)
                 for number, setting in islice(waiting, window - len(standing._open))
             ]
             if not standing._open:

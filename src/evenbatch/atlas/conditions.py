@@ -13,6 +13,7 @@ import numpy as np
 
 from evenbatch.atlas import findings as f
 from evenbatch.atlas.measure import Row
+from evenbatch.protocol.verdict import ExperimentError
 
 Event = Callable[[f.Columns], f.Mask]
 
@@ -95,8 +96,16 @@ CONDITIONS = (
 
 
 def sentences(rows: Sequence[Row]) -> list[str]:
-    """All of them."""
-    assert rows
+    """All of them.
+
+    Raises:
+        ExperimentError: there are no rows.
+    """
+    if not rows:
+        raise ExperimentError(
+            "this atlas has no whole setting yet. Measure some with the same --file: "
+            "evenbatch atlas --settings 100"
+        )
     with np.errstate(invalid="ignore"):
         return [one.sentence(rows) for one in CONDITIONS]
 

@@ -128,13 +128,14 @@ def asked(grid: Grid, given: Mapping[str, Sequence[str]]) -> tuple[list[Asked], 
                 f"the file describes more than {MOST} settings, apart from normalizer, learning "
                 "rate, steps and seeds: ask about fewer at a time"
             )
-    wanted = [norm for norm in norms if norm in NORMS]
-    if not wanted and set(norms) - {"none"}:
+    norms.pop("none", None)
+    if other := [norm for norm in norms if norm not in NORMS]:
+        race = shlex.join([*next(iter(found)).command, "--norm", other[0]])
         raise ExperimentError(
-            f"norm is {listed(sorted(norms))}, and the atlas has measured {listed(NORMS)}. "
-            f"Ask about these, or measure it: {shlex.join(next(iter(found)).command)} --norm group"
+            f"norm is {listed(other)}, and the atlas has measured {listed(NORMS)}. Ask about "
+            f"these, or measure it: {race}"
         )
-    return list(found), tuple(wanted or NORMS)
+    return list(found), tuple(norms or NORMS)
 
 
 def _asked(trial: Trial, data: Sequence[str]) -> list[Asked]:
@@ -144,6 +145,12 @@ def _asked(trial: Trial, data: Sequence[str]) -> list[Asked]:
         raise ExperimentError(
             f"{trial.data} are sequences, and the atlas has measured fully connected networks. "
             "How norms do on sequences: evenbatch prove sequences"
+        )
+    if net.conv:
+        race = [*data, "--conv", ",".join(str(layer.channels) for layer in net.conv)]
+        raise ExperimentError(
+            "the network has convolutions, and the atlas has measured fully connected ones. "
+            f"Measure it: {shlex.join(['evenbatch', 'race', *race])}"
         )
     notes: list[str] = []
     width = round(math.exp(np.log(net.hidden).mean()))

@@ -124,7 +124,7 @@ class Measurement:
     Args:
         number: of the setting.
         setting: the setting.
-        seeds, tuning, norms: fewer or more than the design has.
+        norms: fewer than the design has.
 
     >>> from evenbatch.engine import train
     >>> tiny = Setting("digits", 1, 8, "relu", "he", "sgd", 32, 0, "before")
@@ -137,15 +137,8 @@ class Measurement:
     ('batch', True, True)
     """
 
-    def __init__(
-        self,
-        number: int,
-        setting: Setting,
-        seeds: int = SEEDS,
-        tuning: int = TUNING,
-        norms: Sequence[str] = NORMS,
-    ) -> None:
-        self.number, self.setting, self.seeds = number, setting, seeds
+    def __init__(self, number: int, setting: Setting, norms: Sequence[str] = NORMS) -> None:
+        self.number, self.setting = number, setting
         self.data = dataset(setting.data)
         self.curves: dict[str, Curve] = {}
         made: dict[Any, Trial] = {}
@@ -154,7 +147,7 @@ class Measurement:
             norm: _Remembering(
                 pair,
                 dict.fromkeys(("none", norm), RATES[setting.optimizer]),
-                GROWTHS, refined=False, seeds=seeds, tuning=tuning, equal=False,
+                GROWTHS, refined=False, seeds=SEEDS, tuning=TUNING, equal=False,
             )
             for norm, pair in self._pairs.items()
         }  # fmt: skip
@@ -223,7 +216,7 @@ class Measurement:
         row["bound"] = effects["steps/best"].bound if found.meetings else ""
         steps = found.meetings[0].steps if found.meetings else None
         for side, reached in zip(("none", "norm"), _sides(steps), strict=True):
-            row[f"lost_{side}"] = int((~np.isfinite(reached)).sum()) if steps else self.seeds
+            row[f"lost_{side}"] = int((~np.isfinite(reached)).sum()) if steps else SEEDS
             row[f"steps_{side}"] = float(np.exp(np.log(np.minimum(reached, STEPS)).mean()))
         return row
 

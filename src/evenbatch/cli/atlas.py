@@ -97,15 +97,18 @@ def atlas(
             file = file or MEASURED
             finished = _measure(file, settings, first, threads, on, address, quiet)
         rows = table.read(file) if file else table.shipped()
-        if check is not None and not like and out is None:
-            _show_checks(rows, table.read(check))
-        elif like is not None:
+        later = _later(rows, table.read(check)) if check else []
+        if like is not None:
             _show_like(rows, like, target)
+        elif check is not None and out is None:
+            for one in checked(Model(rows), rows, later):
+                typer.echo(one.sentence)
         elif settings is None:
             _show(rows)
         if out is not None:
-            later = table.read(check) if check else [] if file else table.shipped(table.FRESH)
             model = Model(rows)
+            if check is None and file is None:
+                later = table.shipped(table.FRESH)
             page.write(out / "atlas.html", rows, checked(model, rows, later), model)
             typer.echo(f"Page: {out / 'atlas.html'}")
         if not finished:
@@ -186,18 +189,15 @@ def _show(rows: list[Row]) -> None:
     typer.echo("\n".join([source(rows), "", *(f"- {text}" for text in sentences(rows))]))
 
 
-def _show_checks(rows: list[Row], fresh: list[Row]) -> None:
-    """How far an atlas foretold settings that were measured later."""
-    from evenbatch.atlas.model import Model, check
-
+def _later(rows: list[Row], fresh: list[Row]) -> list[Row]:
+    """Settings that were measured later than an atlas, to check what it foretells of them."""
     seen = {row["setting"] for row in rows} & {row["setting"] for row in fresh}
     if seen:
         raise UserError(
             f"{len(seen)} settings stand in both files, so they are no check. Measure others: "
             "evenbatch atlas --settings 300 --first 100000 --file fresh.parquet"
         )
-    for one in check(Model(rows), rows, fresh):
-        typer.echo(one.sentence)
+    return fresh
 
 
 def _show_like(rows: list[Row], path: Path, target: str | None) -> None:
