@@ -12,7 +12,8 @@ from evenbatch.app.parts import parts_for, parts_of
 from evenbatch.app.tables import Tables
 from evenbatch.claims import CLAIMS
 from evenbatch.claims.batch_spread import _sums
-from evenbatch.claims.convolutional import NOT, ON, by_convolution
+from evenbatch.claims.claim import DEFAULT, Effort
+from evenbatch.claims.convolutional import BRIEF, NOT, ON, by_convolution
 from evenbatch.data import DataError, load, mnist1d
 from evenbatch.engine import Network, initial_weights
 from evenbatch.protocol.verdict import NotHere
@@ -23,8 +24,8 @@ from support.worlds import World, start_of
 DIGITS = load("digits")
 
 
-def names(claim: str, conv: bool | None, *data: Any) -> list[str]:
-    return [part.data for part in parts_of(claim, data, None, None, QUICK, Tables(), conv)]
+def names(claim: str, conv: bool | None, *data: Any, effort: Effort = DEFAULT) -> list[str]:
+    return [part.data for part in parts_of(claim, data, None, None, effort, Tables(), conv)]
 
 
 def test_every_claim_is_measured_by_convolution_or_says_why_not() -> None:
@@ -40,6 +41,13 @@ def test_a_default_run_has_both_and_data_that_were_asked_for_only_one() -> None:
     assert names("batch-size", True) == [by]
     assert names("batch-size", None, "digits") == ["digits"]
     assert names("batch-size", True, "digits") == [by]
+
+
+def test_a_quick_run_has_a_few_on_one_data_set() -> None:
+    assert set(BRIEF) <= set(ON)
+    assert names("speed", None, effort=QUICK) == ["digits", "cookies", "digits by convolution"]
+    assert names("batch-size", None, effort=QUICK) == ["digits", "cookies"]
+    assert names("batch-size", True, effort=QUICK) == ["digits by convolution"]
 
 
 def test_what_cannot_be_convolved_is_skipped_with_the_reason() -> None:
@@ -85,9 +93,7 @@ def test_the_data_a_claim_makes_keep_the_name_that_was_asked_for() -> None:
 
 
 def test_yesterdays_answer_is_one_to_the_same_networks() -> None:
-    asked = [
-        parts_for(("batch-size",), (), None, None, "quick", None, conv=c) for c in (None, False)
-    ]
+    asked = [parts_for(("speed",), (), None, None, "quick", None, conv=c) for c in (None, False)]
     assert len({request(parts, how) for how, parts in asked}) == 2
 
 

@@ -11,7 +11,7 @@ from evenbatch.app.opening import UserError
 from evenbatch.app.tables import Tables
 from evenbatch.claims import CLAIMS, EFFORTS, Effort
 from evenbatch.claims.claim import same
-from evenbatch.claims.convolutional import BY_CONVOLUTION, NOT, ON, by_convolution
+from evenbatch.claims.convolutional import BRIEF, BY_CONVOLUTION, NOT, ON, by_convolution
 from evenbatch.data import Dataset, mnist1d
 from evenbatch.data.errors import DataError, did_you_mean
 from evenbatch.protocol.carry_out import Outcome
@@ -93,7 +93,8 @@ def parts_of(
     """A claim on the data sets asked for, or on its own; skipped where it cannot be measured.
 
     Fully connected networks are measured unless `conv` is True, convolutional ones unless it is
-    False; where it is None, those are measured only on the data of the table `ON`.
+    False; where it is None, those are measured only on the data of the table `ON`, and of them in
+    a quick run only the first, for the claims in `BRIEF`.
 
     Raises:
         UserError: there is no such claim.
@@ -112,7 +113,10 @@ def parts_of(
         yield Part(claim, found.on(found.alone(effort), effort))
     columns = [] if conv else [(wanted, same) for wanted in asked or found.data]
     if conv or (conv is None and not asked):
-        columns += [(wanted, by_convolution) for wanted in asked or ON.get(claim, ())]
+        own = ON.get(claim, ())
+        if conv is None and effort.quick:
+            own = own[: claim in BRIEF]
+        columns += [(wanted, by_convolution) for wanted in asked or own]
     for wanted, networks in columns:
         name = wanted.name if isinstance(wanted, Dataset) else wanted
         on = name if networks is same else f"{name}{BY_CONVOLUTION}"

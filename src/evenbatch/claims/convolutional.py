@@ -31,6 +31,8 @@ ON = {
     "train-eval": BOTH,
 }
 """The claims that are measured on it too, and on which data: on both where that costs little."""
+BRIEF = "speed", "smoothness", "learning-rate", "train-eval"
+"""Those of a quick run, on the first of these data: all would make it half as long again."""
 NOT = {
     "depth": "it is the longest claim already, and 50 convolutions take three times as long",
     "gradients": "the gradients of single layers are not read inside convolutions",
