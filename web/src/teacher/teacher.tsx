@@ -1,10 +1,13 @@
 // For teachers: plan, worksheet, answer key, standards; made to be printed.
 
+import { CHAPTERS } from "../chapters";
 import { Levelled, Text } from "../parts/prose";
-import { t, tt, written } from "../words";
-import { CHAPTERS } from ".";
+import { addWords, t, tt, written } from "../words";
+import WORDS from "./words.json";
 
-const PARTS = ["objectives", "prepare", "class"] as const;
+addWords(WORDS);
+
+const PARTS = ["objectives", "prepare", "class", "codes"] as const;
 const PLAN = ["hook", "unplugged", "words", "lab", "pool", "quiz", "close"] as const;
 const PLAN_MINUTES: { [part: string]: number } = { hook: 5, unplugged: 12, words: 5, lab: 20, pool: 10, quiz: 6, close: 2 };
 const VOCABULARY = ["network", "layer", "batch", "mean", "spread", "normalize", "gamma", "rate", "seed", "epsilon"] as const;
@@ -24,9 +27,9 @@ function Cards({ filled }: { filled: boolean }) {
       <table class="cards">
         <thead>
           <tr>
-            <th scope="col">{t("teacher.card")}</th>
+            <th scope="col">{tt("teacher.card")}</th>
             {["sweet", "crisp", "looks"].map((name) => <th scope="col" key={name}>{tt(`teacher.${name}`)}</th>)}
-            <th scope="col" class="row-tint">{t("teacher.row-mean")}</th>
+            <th scope="col" class="row-tint">{tt("teacher.row-mean")}</th>
           </tr>
         </thead>
         <tbody>
@@ -38,7 +41,7 @@ function Cards({ filled }: { filled: boolean }) {
             </tr>
           ))}
           <tr class="column-tint">
-            <th scope="row">{t("teacher.column-mean")}</th>
+            <th scope="row">{tt("teacher.column-mean")}</th>
             {[0, 1, 2].map((c) => <td key={c}>{show(mean(CARDS.map((row) => row[c]!)))}</td>)}
             <td />
           </tr>
@@ -53,21 +56,22 @@ export function Teacher() {
   return (
     <article class="chapter teacher">
       <header>
-        <h1 tabIndex={-1}>{t("teacher.title")}</h1>
-        <p>{t("teacher.lead", { minutes })}</p>
-        <button type="button" class="primary no-print" onClick={() => print()}>{t("teacher.print")}</button>
+        <h1 tabIndex={-1}>{tt("teacher.title")}</h1>
+        <p>{tt("teacher.lead", { minutes })}</p>
+        <button type="button" class="primary no-print" onClick={() => print()}>{tt("teacher.print")}</button>
       </header>
       {PARTS.map((part) => (
         <section key={part}>
           <h2>{tt(`teacher.${part}.title`)}</h2>
           <Text words={tt(`teacher.${part}`)} />
+          {part === "codes" && <p class="no-print"><a href="#/codes">{tt("teacher.codes.open")}</a></p>}
         </section>
       ))}
       <section>
-        <h2>{t("teacher.plan.title")}</h2>
+        <h2>{tt("teacher.plan.title")}</h2>
         <table>
           <thead>
-            <tr><th scope="col">{t("teacher.minutes")}</th><th scope="col">{t("teacher.what")}</th></tr>
+            <tr><th scope="col">{tt("teacher.minutes")}</th><th scope="col">{tt("teacher.what")}</th></tr>
           </thead>
           <tbody>
             {PLAN.map((part, i) => {
@@ -83,13 +87,13 @@ export function Teacher() {
         </table>
       </section>
       <section>
-        <h2>{t("teacher.unplugged.title")}</h2>
-        <Text words={t("teacher.unplugged")} />
+        <h2>{tt("teacher.unplugged.title")}</h2>
+        <Text words={tt("teacher.unplugged")} />
         <Cards filled={false} />
-        <Text words={t("teacher.tasks")} />
+        <Text words={tt("teacher.tasks")} />
       </section>
       <section>
-        <h2>{t("teacher.vocabulary.title")}</h2>
+        <h2>{tt("teacher.vocabulary.title")}</h2>
         <dl>
           {VOCABULARY.map((word) => (
             <>
@@ -100,7 +104,7 @@ export function Teacher() {
         </dl>
       </section>
       <section>
-        <h2>{t("teacher.myths.title")}</h2>
+        <h2>{tt("teacher.myths.title")}</h2>
         <dl>
           {MYTHS.map((myth) => (
             <>
@@ -111,19 +115,19 @@ export function Teacher() {
         </dl>
       </section>
       <section class="sheet">
-        <h2>{t("teacher.sheet.title")}</h2>
-        <p>{t("teacher.sheet.name")}</p>
-        <p>{t("teacher.sheet.cards")}</p>
+        <h2>{tt("teacher.sheet.title")}</h2>
+        <p>{t("record.name")}</p>
+        <p>{tt("teacher.sheet.cards")}</p>
         <Cards filled={false} />
-        <p>{t("teacher.sheet.chapters")}</p>
+        <p>{tt("teacher.sheet.chapters")}</p>
         <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
         <table class="to-fill">
           <thead>
             <tr>
               <th scope="col">{t("record.chapter")}</th>
-              <th scope="col">{t("teacher.sheet.expect")}</th>
-              <th scope="col">{t("teacher.sheet.saw")}</th>
-              <th scope="col">{t("teacher.sheet.why")}</th>
+              <th scope="col">{tt("teacher.sheet.expect")}</th>
+              <th scope="col">{tt("teacher.sheet.saw")}</th>
+              <th scope="col">{tt("teacher.sheet.why")}</th>
             </tr>
           </thead>
           <tbody>
@@ -135,14 +139,14 @@ export function Teacher() {
         </div>
       </section>
       <section class="sheet">
-        <h2>{t("teacher.key.title")}</h2>
-        <Text words={t("teacher.key")} />
+        <h2>{tt("teacher.key.title")}</h2>
+        <Text words={tt("teacher.key")} />
         <Cards filled />
-        <Text words={t("teacher.key.cards")} />
-        <Text words={t("teacher.key.quiz")} />
+        <Text words={tt("teacher.key.cards")} />
+        <Text words={tt("teacher.key.quiz")} />
         <table>
           <thead>
-            <tr><th scope="col">{t("record.chapter")}</th><th scope="col">{t("teacher.key.accept")}</th></tr>
+            <tr><th scope="col">{t("record.chapter")}</th><th scope="col">{tt("teacher.key.accept")}</th></tr>
           </thead>
           <tbody>
             {CHAPTERS.filter((chapter) => chapter.experiments.length > 0).map((chapter) => (
@@ -152,7 +156,7 @@ export function Teacher() {
         </table>
       </section>
       <section>
-        <h2>{t("teacher.standards.title")}</h2>
+        <h2>{tt("teacher.standards.title")}</h2>
         <Levelled k="teacher.standards" />
       </section>
     </article>
