@@ -1,4 +1,4 @@
-"""What the room makes of what pairs found, for the test of the page that pools the codes they type."""
+"""What the room makes of what pairs found, for the test of the page that pools typed codes."""
 
 from __future__ import annotations
 
