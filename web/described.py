@@ -55,6 +55,7 @@ TAKEN = {
 """Numbers of the protocol that a page computes with, by the files that say what they are."""
 HEAD = "// Made from Python's protocol by web/made.py; it says what each of them is.\n\n"
 MOST_VALUES = 20  # over which a page takes an interval: more than it may ask for seeds
+MOST_PAIRS = 100  # of a class without a server, over which the teacher's page takes one
 BENCH: Mapping[str, tuple[str, dict[str, Any]]] = {"bench": ("bench", {})}
 
 
@@ -173,18 +174,23 @@ def constants() -> dict[str, Any]:
     """The numbers and words of the protocol, and what a page needs for Python's intervals: where
     resampling starts, and the share of the resamples below an interval, by the number of values."""
     state = np.random.default_rng(0).bit_generator.state["state"]
-    tails: list[float] = [0.0, 0.0]
-    for n in range(2, MOST_VALUES + 1):
-        t = intervals.student_t(0.95, n - 1)
-        tails.append(intervals._normal.cdf(-math.sqrt(n / (n - 1)) * t))
     found = {name: getattr(home, name) for home, names in TAKEN.items() for name in names}
     return {
         **found,
         "OPPOSITE": phrases._OPPOSITE,
         "STATE": str(state["state"]),
         "INCREMENT": str(state["inc"]),
-        "TAILS": tails,
+        "TAILS": tails(MOST_VALUES),
     }
+
+
+def tails(most: int) -> list[float]:
+    """The share of the resamples below an interval, by the number of values."""
+    found = [0.0, 0.0]
+    for n in range(2, most + 1):
+        t = intervals.student_t(0.95, n - 1)
+        found.append(intervals._normal.cdf(-math.sqrt(n / (n - 1)) * t))
+    return found
 
 
 def files() -> dict[str, str]:
@@ -195,6 +201,7 @@ def files() -> dict[str, str]:
         for name, value in constants().items()
     )
     return {
+        "src/made/tails.json": f"{json.dumps(tails(MOST_PAIRS))}\n",
         "src/made/experiments.json": json.dumps(families, ensure_ascii=False) + "\n",
         "src/made/protocol.ts": "// Made from Python's protocol by web/made.py.\n\n"
         + "".join(named),

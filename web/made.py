@@ -31,6 +31,7 @@ from evenbatch.report import figures, looks
 WEB = Path(__file__).resolve().parent
 if str(WEB) not in sys.path:
     sys.path.insert(0, str(WEB))
+import classes  # noqa: E402
 import described  # noqa: E402
 
 HEAD = "// Made from Python's types by web/made.py; whoever changes those runs it again.\n"
@@ -198,6 +199,7 @@ def files() -> dict[str, str]:
         "src/made/looks.css": _colours(),
         "src/made/looks.json": json.dumps(table, indent=1) + "\n",
         "tests/looks.json": json.dumps(_cases()) + "\n",
+        "tests/pooled.json": json.dumps(list(classes.cases())) + "\n",
         "src/made/layout.ts": _layout(),
         "src/made/messages.ts": _types(page),
         "src/made/room.ts": _types({"ToRoom": room.ToRoom, "FromRoom": room.FromRoom})

@@ -304,9 +304,13 @@ def test_reading_level_and_language_change_the_words_at_once(
 def test_the_teachers_pages_print(browser: Browser, server: Server) -> None:
     with opened(browser) as page:
         go(page, server, "teacher")
+        page.wait_for_selector(".sheet")
         page.emulate_media(media="print")
         assert not page.locator(".tools").is_visible()
-        assert page.locator(".sheet").count() == 2
+        assert page.locator(".sheet").count() == 3  # cards, worksheet and key
+        assert page.locator(".to-cut > div").count() == 10
+        ends = page.locator("tbody tr:last-child th[scope=row]").all_inner_texts()[:2]
+        assert ends == ["58–60", "43–45"]
         SHOTS.mkdir(parents=True, exist_ok=True)
         pdf = page.pdf(path=SHOTS / "teacher.pdf", format="A4")
     assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") >= 3 or len(pdf) > 20_000

@@ -11,8 +11,9 @@ import pytest
 WEB = Path(__file__).resolve().parents[2] / "web"
 FILES = (WEB / "src" / "words").glob("*.json")
 LANGUAGES = {path.stem: json.loads(path.read_text("utf-8")) for path in FILES}
-for code, more in json.loads((WEB / "src" / "wall" / "words.json").read_text("utf-8")).items():
-    LANGUAGES[code] |= more
+for path in (WEB / "src").glob("*/words.json"):
+    for code, more in json.loads(path.read_text("utf-8")).items():
+        LANGUAGES[code] |= more
 SOURCE = {path: path.read_text("utf-8") for path in (WEB / "src").rglob("*.ts*")}
 ANSWERS = ("holds", "holds-in-part", "does-not-hold", "cannot-tell")
 

@@ -1,11 +1,11 @@
 // The page: a way through the chapters, and the tools that are always at hand.
 
+import type { ComponentType } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { CHAPTERS } from "./chapters";
 import type { ChapterShown } from "./chapters/chapter";
 import { Workbench } from "./chapters/bench";
-import { Teacher } from "./chapters/teacher";
 import { server, trainers } from "./live/files";
 import { live } from "./live/live";
 import { useConnection } from "./live/use";
@@ -196,6 +196,18 @@ function ChapterPage({ chapter, place }: { chapter: ChapterShown; place: number 
   );
 }
 
+// A part of the page that learners do not wait for.
+function Later({ load }: { load: () => Promise<ComponentType> }) {
+  const [Part, set] = useState<ComponentType | null>(null);
+  useEffect(() => void load().then((part) => set(() => part)), []);
+  return Part && <Part />;
+}
+
+const LATER = new Map<string, () => Promise<ComponentType>>([
+  ["teacher", async () => (await import("./teacher/teacher")).Teacher],
+  ["codes", async () => (await import("./wall/codes")).Codes],
+]);
+
 function Connection() {
   const state = useConnection();
   if (state === "ready") return null;
@@ -220,7 +232,7 @@ export function App() {
       <Connection />
       <Place />
       <main id="main" tabIndex={-1}>
-        {at >= 0 ? <ChapterPage key={place} chapter={CHAPTERS[at]!} place={at} /> : place === "bench" ? <Workbench /> : place === "teacher" ? <Teacher /> : <Home />}
+        {at >= 0 ? <ChapterPage key={place} chapter={CHAPTERS[at]!} place={at} /> : place === "bench" ? <Workbench /> : LATER.has(place) ? <Later key={place} load={LATER.get(place)!} /> : <Home />}
       </main>
       <footer class="bottom">
         <Trainer />

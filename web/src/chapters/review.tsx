@@ -98,7 +98,7 @@ export function Record() {
   return (
     <section class="record" aria-labelledby="record-title">
       <h2 id="record-title">{t("record.title")}</h2>
-      <p class="print-only">{t("teacher.sheet.name")}</p>
+      <p class="print-only">{t("record.name")}</p>
       <div class="scroll" tabIndex={0} role="group" aria-label={t("scroll")}>
         <table>
           <thead>

@@ -12,6 +12,7 @@ import { Run, type Settings } from "../live/run";
 import { useConnection, useRun } from "../live/use";
 import type { Recorded, Verdict } from "../made/messages";
 import { memory } from "../memory";
+import { Give } from "../room/give";
 import { room } from "../room/room";
 import { currentLanguage, t, tt } from "../words";
 import { Judged } from "./choice";
@@ -222,6 +223,7 @@ export function VerdictCard({ run, name }: { run: Run | null; name: string }) {
       <Origin run={run} />
       <Judged id={name} result={run.result} />
       <Text words={happened(name, verdict.answer, factsOf(name, run.result))} />
+      <Give name={name} run={run} />
       {first && <Figure claim={claim} figure={first} trials={run.trials} count={run.count} />}
       {others.length > 0 && (
         <details class="others">

@@ -18,7 +18,7 @@ export const effectOf = (experiment: string): string => QUOTED[experiment]![0]![
 
 export const isRatio = (unit: string): boolean => unit.startsWith("times");
 
-function intervals(condition: Clause["when"]): Interval[] {
+export function intervals(condition: Clause["when"]): Interval[] {
   return condition.type === "interval" ? [condition] : condition.type === "each" ? intervals(condition.when) : condition.of.flatMap(intervals);
 }
 

@@ -4,26 +4,14 @@
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 
 import { CHAPTERS } from "../chapters";
-import type { PerPart, Rule } from "../made/experiment";
 import type { Wall as Seen } from "../made/room";
-import type { Verdict } from "../made/messages";
-import { answerName } from "../parts/experiment";
 import { inline } from "../parts/prose";
 import { download } from "../parts/save";
-import { families } from "../protocol/experiments";
 import { currentLanguage, LANGUAGES, setLanguage, t, tt, useLanguage, type Language } from "../words";
-import { Dots, Votes } from "./chart";
+import { Votes } from "./chart";
 import { Link, secretOf } from "./link";
-import { claimed, effectOf, FEWEST, settingsName, together } from "./seen";
-import "./wall.css";
-
-const EXPERIMENTS = CHAPTERS.flatMap((chapter) => chapter.experiments.map((name) => ({ name, chapter })));
-
-function experimentName(name: string): string {
-  const { chapter } = EXPERIMENTS.find((one) => one.name === name)!;
-  const several = chapter.experiments.length > 1 ? `: ${tt(`${name}.tab`)}` : "";
-  return `${CHAPTERS.indexOf(chapter) + 1} ${tt(`${chapter.id}.title`)}${several}`;
-}
+import { experimentName, LookAt, Out, Result, Settings } from "./result";
+import { effectOf } from "./seen";
 
 const lookAt = (look: string) => ({ look, effect: effectOf(look) });
 
@@ -33,12 +21,6 @@ function useLink(): Link {
   link.current ??= new Link(secretOf(location, sessionStorage), again as () => void);
   useEffect(() => link.current!.open(), []);
   return link.current;
-}
-
-function useRule(experiment: string): Rule | PerPart | null {
-  const [rules, set] = useState<{ [name: string]: Rule | PerPart }>({});
-  useEffect(() => void families().then((all) => set(Object.fromEntries(Object.entries(all).map(([name, one]) => [name, one.described.experiment.rule])))), []);
-  return rules[experiment] ?? null;
 }
 
 // How to join, for the last row.
@@ -69,21 +51,9 @@ function Leading({ link, seen }: { link: Link; seen: Seen }) {
         link.steer({ chapter, ...(first && lookAt(first)) });
       }}>{tt("wall.lead")}</button>
       <button type="button" aria-pressed={seen.lead.paused} onClick={() => link.steer({ paused: !seen.lead.paused })}>{tt(seen.lead.paused ? "wall.resume" : "wall.pause")}</button>
-      <label>
-        {tt("wall.look")}
-        <select value={seen.look} onChange={(event) => link.steer(lookAt(event.currentTarget.value))}>
-          {EXPERIMENTS.map(({ name }) => <option key={name} value={name}>{`${experimentName(name)}${seen.done[name] ? ` (${seen.done[name]})` : ""}`}</option>)}
-        </select>
-      </label>
+      <LookAt look={seen.look} done={seen.done} change={(look) => link.steer(lookAt(look))} />
       <button type="button" class="primary" aria-pressed={seen.shown} onClick={() => link.steer({ shown: !seen.shown })}>{tt(seen.shown ? "wall.cover" : "wall.show")}</button>
-      {seen.groups.length > 1 && (
-        <label>
-          {tt("wall.settings")}
-          <select value={seen.settings} onChange={(event) => link.steer({ settings: event.currentTarget.value })}>
-            {seen.groups.map((group) => <option key={group.settings} value={group.settings}>{`${settingsName(group)} (${group.pairs})`}</option>)}
-          </select>
-        </label>
-      )}
+      <Settings groups={seen.groups} settings={seen.settings} change={(settings) => link.steer({ settings })} />
     </div>
   );
 }
@@ -107,38 +77,9 @@ function Keeping({ link, seen, large, enlarge }: { link: Link; seen: Seen; large
       <span role="status" class="quiet">
         {tt("wall.pairs", { pairs: seen.pairs, here: seen.here })}
         {seen.refused > 0 && ` ${tt("wall.refused", { n: seen.refused })}`}
-        {seen.out.length > 0 && ` ${tt("wall.out")} `}
-        {seen.out.map((pair) => <button key={pair} type="button" class="quiet-button" onClick={() => link.remove(pair, false)}>{tt("wall.back", { pair })}</button>)}
+        <Out out={seen.out} back={(pair) => link.remove(pair, false)} />
       </span>
     </div>
-  );
-}
-
-function Result({ link, seen }: { link: Link; seen: Seen }) {
-  const rule = useRule(seen.look);
-  const id = effectOf(seen.look);
-  const { pooled } = seen;
-  const known = pooled && pooled.value !== null;
-  const answer = seen.answer as Verdict["answer"] | "";
-  const says = known ? together(seen.look, pooled) : tt("wall.none");
-  const leave = (pair: number) => {
-    if (confirm(tt("wall.leave-out", { pair }))) link.remove(pair, true);
-  };
-  const group = seen.groups.find((one) => one.settings === seen.settings);
-  return (
-    <section class="found">
-      <h2>{tt("wall.dots")}</h2>
-      <p class="together" aria-live="polite">
-        {known && pooled.pairs > 1 ? <>{tt("wall.together", { pairs: pooled.pairs })} <strong>{says}</strong></> : tt("wall.none")}
-      </p>
-      {answer !== "" && known && (
-        <p class="answer">
-          {pooled.pairs < FEWEST ? tt("wall.few", { least: FEWEST }) : <>{t("verdict.title")} {tt(`record.claim.${seen.look}`)} <em>{answerName(answer)}</em></>}
-        </p>
-      )}
-      {seen.dots.length > 0 && <Dots dots={seen.dots} pooled={pooled} marks={rule ? claimed(rule, id) : []} says={says} touch={leave} />}
-      {group && seen.groups.length > 1 && <p class="quiet">{tt("wall.with", { settings: settingsName(group), others: (seen.done[seen.look] ?? 0) - group.pairs })}</p>}
-    </section>
   );
 }
 
@@ -165,7 +106,7 @@ export function Wall() {
         <p>{tt("wall.counts", { votes, results: seen.done[seen.look] ?? 0, of: seen.pairs - seen.out.length })}</p>
         {!covered && <Votes experiment={seen.look} votes={seen.votes} />}
       </section>
-      {covered ? <p class="covered">{tt("wall.covered")}</p> : <Result link={link} seen={seen} />}
+      {covered ? <p class="covered">{tt("wall.covered")}</p> : <Result seen={seen} leave={(pair) => link.remove(pair, true)} />}
       </div>
       <footer class="no-print">
         <Leading link={link} seen={seen} />

@@ -68,5 +68,5 @@ export function tt(key: string, values: { [name: string]: string | number } = {}
 }
 
 export function has(key: string): boolean {
-  return key in words;
+  return key in words || key in more[language];
 }
