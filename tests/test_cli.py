@@ -63,6 +63,8 @@ def test_a_race_of_convolutions(tmp_path: Path) -> None:
     ("options", "wanted"),
     [
         (("--conv", "16,x"), "--conv: 'x' is no number of channels; write it like --conv 16,32"),
+        (("--conv", "²"), "--conv: '²' is no number of channels"),
+        (("--pool", "max"), "about convolutions, and there are none: name them, as in --conv"),
         (("--conv", "16", "--data", "cookies"), "the columns of 'cookies' are not positions"),
         (("--conv", "8", "--kernel", "9", "--stride", "9", "--data", "stories"), "not positions"),
         (("--conv", "8,8,8,8,8", "--pool", "max"), "conv[3]: window is 2, but only 1 × 1"),

@@ -250,6 +250,7 @@ def test_what_the_atlas_does_not_know(folder: Path, toml: str, message: str) -> 
         (["--settings", "5", "--file", "none/a.parquet"], "No such file or directory: none/a.par"),
         (["--settings", "5", "--file", "my.toml"], "my.toml is no Parquet file, or a damaged one"),
         (["--file", "none.parquet"], "No such file or directory"),
+        (["--file", "torn.parquet"], "torn.parquet is no Parquet file, or a damaged one: ZSTD"),
         (["--file", "half.parquet"], "half.parquet is no Parquet file, or a damaged one"),
         (["--file", "other.parquet"], "other.parquet is a table, but no atlas"),
         (["--file", "old.parquet"], "old.parquet was measured by another version: steps is 200"),
@@ -265,7 +266,9 @@ def test_what_cannot_work_is_said_and_nothing_is_touched(
 ) -> None:
     import pandas
 
-    (folder / "half.parquet").write_bytes((folder / "a.parquet").read_bytes()[:2000])
+    whole = (folder / "a.parquet").read_bytes()
+    (folder / "half.parquet").write_bytes(whole[:2000])
+    (folder / "torn.parquet").write_bytes(whole[:10_000] + bytes(500) + whole[10_500:])
     table.write(folder / "empty.parquet", [])
     pandas.DataFrame({"x": [1]}).to_parquet(folder / "other.parquet")
     table.write(folder / "moved.parquet", [{**row, "data": "digits"} for row in rows[:30]])

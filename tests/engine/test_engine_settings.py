@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evenbatch.data import DataError
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import (
     Conv,
@@ -100,6 +101,24 @@ BAD_NETWORK = {
     "conv=(16, 32)",
     ("flatten", "yes"): "flatten is 'yes'; it must be True or False",
 }
+
+
+@pytest.mark.parametrize("shape", [[3, 3, 1], np.array([3, 3, 1]), (np.int64(9), 1)], ids=str)
+def test_a_shape_of_data_however_it_is_given(shape: Any) -> None:
+    x, y = np.zeros((4, 9), np.float32), np.zeros(4, np.int64)
+    data = Dataset("nine", "classification", x, y, x, y, tuple("abcdefghi"), ("no", "yes"),
+                   shape=shape)  # fmt: skip
+    assert all(type(size) is int for size in data.shape)
+    net = Network(inputs=9, hidden=(), outputs=2, conv=(2,), shape=data.shape)
+    assert train([Trial(net, "nine", batch_size=2, steps=1)], {"nine": data})[0].ended == "finished"
+
+
+@pytest.mark.parametrize("shape", [9, (9.0, 1), (-3, -3, 1), (9,), (4, 2), "33"], ids=str)
+def test_a_shape_of_data_that_cannot_be(shape: Any) -> None:
+    x, y = np.zeros((4, 9), np.float32), np.zeros(4, np.int64)
+    with pytest.raises(DataError, match=r"nine: shape is .*for 9 columns it must be"):
+        Dataset("nine", "classification", x, y, x, y, tuple("abcdefghi"), ("no", "yes"),
+                shape=shape)  # fmt: skip
 
 
 @pytest.mark.parametrize(("setting", "value"), BAD_NETWORK, ids=str)

@@ -143,11 +143,20 @@ def parse_conv(text: str, **each: Any) -> dict[str, Any]:
     >>> parse_conv("16, 32", kernel=5)
     {'conv': [{'channels': 16, 'kernel': 5}, {'channels': 32, 'kernel': 5}]}
     """
+    from evenbatch.engine import Conv
+
+    if not text.strip():
+        if Conv(1, **each) != Conv(1):
+            raise UserError(
+                "--kernel, --stride and --pool are about convolutions, and there are none: name "
+                "them, as in --conv 16,32"
+            )
+        return {}
     found = []
-    for word in text.split(",") if text.strip() else []:
-        if not word.strip().isdigit():
+    for word in text.split(","):
+        if not word.strip().isdecimal():
             raise UserError(
                 f"--conv: {word.strip()!r} is no number of channels; write it like --conv 16,32"
             )
         found.append({"channels": int(word), **each})
-    return {"conv": found} if found else {}
+    return {"conv": found}

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -83,11 +84,7 @@ class Dataset:
                 f"{self.name}: time_steps is {steps!r}; it must be a whole number, 0 for rows that "
                 "are no sequences."
             )
-        if self.shape and (len(self.shape) not in (2, 3) or prod(self.shape) != self.n_features):
-            raise DataError(
-                f"{self.name}: shape is {self.shape}; for {self.n_features} columns it must be "
-                "(positions, channels) or (height, width, channels) with that product."
-            )
+        object.__setattr__(self, "shape", self._checked_shape())
         for part in ("train", "test"):
             self._check_x(f"x_{part}")
             self._check_lengths(f"lengths_{part}", getattr(self, f"x_{part}"))
@@ -99,6 +96,19 @@ class Dataset:
             object.__setattr__(self, field, view)
         if not self.fingerprint:
             object.__setattr__(self, "fingerprint", fingerprint(self))
+
+    def _checked_shape(self) -> tuple[int, ...]:
+        try:
+            shape = tuple(index(size) for size in self.shape)
+        except TypeError:
+            shape = (0,)
+        whole = len(shape) in (2, 3) and min(shape) > 0 and prod(shape) == self.n_features
+        if shape and not whole:
+            raise DataError(
+                f"{self.name}: shape is {self.shape!r}; for {self.n_features} columns it must be "
+                "(positions, channels) or (height, width, channels) with that product."
+            )
+        return shape
 
     def _check_x(self, field: str) -> None:
         x = getattr(self, field)
