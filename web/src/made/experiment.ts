@@ -159,6 +159,7 @@ export interface Experiment {
   tables?: TableSpec[];
   trained?: boolean;
   race?: RacePlan | null;
+  on?: string;
 }
 
 // How many times fewer steps one cell needs to a goal than another, where some runs may never
