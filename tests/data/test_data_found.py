@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import subprocess
 import sys
 import zipfile
@@ -105,6 +106,23 @@ def test_an_archive_of_one_table_is_read(tmp_path: Path) -> None:
         load_table(two, "y")
 
 
+@pytest.mark.parametrize("how", ["password", "method", "checksum", "xz"])
+def test_an_archive_that_cannot_be_unpacked_says_so(tmp_path: Path, how: str) -> None:
+    path = packed(tmp_path / "t.zip", **{"t.csv": TABLE})
+    content = bytearray(path.read_bytes())
+    listed = content.index(b"PK\1\2")
+    for at in {"password": (6, listed + 8), "method": (8, listed + 10), "checksum": (200,)}.get(
+        how, ()
+    ):
+        content[at] ^= 99
+    if how == "xz":  # damaged in the middle, so that its letters come out wrong first
+        content = bytearray(lzma.compress((TABLE * 500).encode()))
+        content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"^t\.zip: this archive cannot be unpacked \(.*Pack it"):
+        load_table(path, "y")
+
+
 def _plain(folder: Path) -> Path:
     path = folder / "t.csv"
     path.write_text(TABLE)
@@ -123,6 +141,9 @@ def test_what_pandas_reads_is_turned_into_a_table_by_the_line_shown(
     monkeypatch.chdir(tmp_path)
     subprocess.run([sys.executable, "-c", code], check=True)
     assert load_table(tmp_path / "it's.csv", "y").n_train == 32
+    Path("j.csv").write_text('[{"a": 1}]')
+    with pytest.raises(DataError, match=r"to_csv\('j-table\.csv'"):  # not over it
+        load_table("j.csv", "y")
 
 
 def test_an_excel_workbook_is_known_wherever_its_parts_stand(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 from evenbatch.lesson.recorded import EXPERIMENTS, FOLDER
 from evenbatch.lesson.room import door, tally
 from evenbatch.lesson.room import messages as m
-from evenbatch.lesson.room.book import Book, BookError, NotTaken
+from evenbatch.lesson.room.book import Book, BookError, NotWritten
 from evenbatch.lesson.room.judge import judge_of
 from evenbatch.protocol.effects import mean_effect, ratio_effect
 
@@ -128,7 +129,9 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
             socket, _ = one.join(token(1))
             say(socket, **found(1, 1000))
             hear(socket, "kept")
-            say(one.teach(), type="steer", chapter="race", door="closed")
+            wall = one.teach()
+            before = hear(wall, "wall", lambda w: w["pooled"])
+            say(wall, type="steer", chapter="race", door="closed")
             hear(socket, "led")
         os.kill(server.pid, signal.SIGKILL)
     with book.open("ab") as file:
@@ -136,6 +139,8 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
     with served(tmp_path / "store.db", *options) as server:
         one = Class(server, book)
         with one.open:
+            seen = hear(one.teach(), "wall", lambda w: w["pooled"])  # before anybody speaks
+            assert (seen["pooled"], seen["answer"]) == (before["pooled"], before["answer"])
             socket, joined = one.join(token(1), code="")
             assert joined["pair"] == 1, "a known device needs no code"
             assert joined["lead"]["moved"] == 1
@@ -260,6 +265,48 @@ def test_the_code_cannot_be_found_by_trying(room: Class) -> None:
     assert room.join(token(1))[1]["why"] == "slow", "the right one, too, has to wait now"
 
 
+def test_trying_faster_shuts_out_nobody_for_longer(tmp_path: Path) -> None:
+    room, at = door.Room(Book(tmp_path / "class.jsonl"), "http://here/"), door.Address()
+
+    def why(code: str) -> str:
+        with pytest.raises(door.Turned) as turned:
+            room._seat(m.Join(token=token(1), code=code), at)
+        return turned.value.said.why
+
+    assert [why("AAAAA") for _ in range(300)][-1] == "slow"
+    at.guesses.at -= 5.5  # seconds later
+    assert why("AAAAA") == "code"
+    at.guesses.at -= 5.5
+    assert room._seat(m.Join(token=token(1), code=room.book.began.code), at).pair == 1
+    room.book.close()
+
+
+def test_who_is_in_comes_back_through_a_door_that_is_closed(room: Class) -> None:
+    wall = room.teach()
+    say(wall, type="steer", door="shared")
+    hear(wall, "wall", lambda w: w["door"] == "shared")
+    for n in range(1, 2 * door.PER_ADDRESS + 4):
+        assert room.join(token(n))[1]["pair"] == n
+    for state in ("closed", "open"):
+        say(wall, type="steer", door=state)
+        hear(wall, "wall", lambda w, state=state: w["door"] == state)
+        assert room.join(token(3), code="")[1]["pair"] == 3
+        assert room.join(token(99))[1]["why"] == "door"
+
+
+def test_what_the_disk_has_no_room_for_is_not_refused_but_asked_for_again(room: Class) -> None:
+    socket, _ = room.join(token(1))
+    resource.prlimit(room.server.pid, resource.RLIMIT_FSIZE, (room.book.stat().st_size + 20, -1))
+    say(socket, **found(1, 1000))
+    with pytest.raises(ConnectionClosed):  # the page then keeps it, and comes again
+        hear(socket)
+    resource.prlimit(room.server.pid, resource.RLIMIT_FSIZE, (-1, -1))
+    socket, joined = room.join(token(1), code="")
+    assert joined["pair"] == 1
+    say(socket, **found(1, 1000))
+    assert hear(socket)["type"] == "kept"
+
+
 def test_whoever_floods_is_slowed_down_by_all_its_connections_together(room: Class) -> None:
     sockets = [room.join(token(1), code="" if n else None)[0] for n in range(4)]
     other, _ = room.join(token(2))
@@ -317,7 +364,10 @@ def test_the_file_of_a_class_says_what_is_wrong_with_it(tmp_path: Path) -> None:
     with pytest.raises(BookError, match=r"line 3.*--class-file"):
         Book(path)
     other = tmp_path / "notes.txt"
-    for notes in ("my notes\n", "my notes", "my notes\nand more of them", "{}\n"):
+    whole = path.read_text("utf-8").splitlines()[:2]
+    odd = found(1, 1000, value=-1.0)  # of a ratio
+    whole.append(json.dumps({"pair": 1, "said": odd}) + "\n")
+    for notes in ("my notes\n", "my notes", "my notes\nand more of them", "{}\n", "\n".join(whole)):
         other.write_text(notes)
         with pytest.raises(BookError, match="no file of a class"):
             Book(other)
@@ -334,7 +384,7 @@ def test_what_cannot_be_written_does_not_count(
     before = book.path.read_bytes()
     real = os.write
     monkeypatch.setattr(os, "write", lambda file, data: real(file, data[:20]))
-    with pytest.raises(NotTaken, match="full"):
+    with pytest.raises(NotWritten, match="full"):
         book.take(1, m.Vote(ask=1, experiment="race", option="ten"))
     assert book.path.read_bytes() == before
     assert book.pairs[1].votes == {}

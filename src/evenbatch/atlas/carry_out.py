@@ -18,8 +18,6 @@ from evenbatch.runners import Local, Runner
 
 WINDOW = 16
 """Settings open at a time: some 1,000 runs in a call. What an interrupt loses is theirs."""
-EXPECTED = 95
-"""Runs of a setting, as long as none is known."""
 
 
 @dataclass

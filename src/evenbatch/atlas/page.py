@@ -15,7 +15,7 @@ from evenbatch.atlas.measure import TESTS, Row
 from evenbatch.atlas.model import FOLKLORE, Check, Model
 from evenbatch.protocol.exhibits import Figure
 from evenbatch.protocol.wording import digits
-from evenbatch.report.html import stylesheet
+from evenbatch.report.html import document
 from evenbatch.report.html_parts import boxed, picture, prose
 
 TITLE = "When normalization helps: the atlas"
@@ -53,28 +53,11 @@ def render(rows: Sequence[Row], checks: Sequence[Check], model: Model) -> str:
         _section("Surprises", _surprises(rows, model)),
         _section("How it was measured", HOW),
     ]
-    return "\n".join(
-        [
-            "<!doctype html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark">',
-            f"<title>{TITLE}</title>",
-            f"<style>\n{stylesheet()}</style>",
-            "</head>",
-            "<body>",
-            f'<header><h1>{TITLE}</h1><p class="tally">{many:,} settings, {runs:,} runs: each '
-            "normalizer against none, both at their own best learning rate.</p></header>",
-            "<main>",
-            *sections,
-            "</main>",
-            "</body>",
-            "</html>",
-            "",
-        ]
+    header = (
+        f'<header><h1>{TITLE}</h1><p class="tally">{many:,} settings, {runs:,} runs: each '
+        "normalizer against none, both at their own best learning rate.</p></header>"
     )
+    return document(TITLE, header, sections)
 
 
 def _section(title: str, inner: str) -> str:

@@ -12,6 +12,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from evenbatch.report.html_parts import prose
+
 TITLE = "Where such claims hold"
 
 
@@ -26,8 +28,7 @@ def read() -> dict[str, Any]:
 def as_html() -> str:
     """A section of the page."""
     found = read()
-    items = "".join(f"<li>{escape(text).replace(' %', chr(160) + '%')}</li>"
-                    for text in found["sentences"])  # fmt: skip
+    items = "".join(f"<li>{prose(text)}</li>" for text in found["sentences"])
     return (
         f'<section id="conditions"><h2>{TITLE}</h2>\n<p>{escape(found["source"])}</p>'
         f"<ul>{items}</ul></section>"

@@ -48,6 +48,28 @@ def stylesheet() -> str:
     return figures.stylesheet() + own
 
 
+def document(title: str, header: str, sections: Sequence[str], script: str = "") -> str:
+    """A page of these sections, in which nothing is loaded."""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+{stylesheet()}</style>
+</head>
+<body>
+{header}
+<main>
+{chr(10).join(sections)}
+</main>
+{script}</body>
+</html>
+"""
+
+
 def render(report: Report) -> str:
     """The page.
 
@@ -64,31 +86,9 @@ def render(report: Report) -> str:
         claim_section(ident, [place for place in found if place.entry.claim == claim])
         for claim, ident in claims.items()
     ]
-    return "\n".join(
-        [
-            "<!doctype html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark">',
-            f"<title>{TITLE}</title>",
-            f"<style>\n{stylesheet()}</style>",
-            "</head>",
-            "<body>",
-            _head(report),
-            "<main>",
-            _summary(report, claims, found),
-            conditions.as_html(),
-            *sections,
-            _trials(found),
-            "</main>",
-            f"<script>{SCRIPT}</script>",
-            "</body>",
-            "</html>",
-            "",
-        ]
-    )
+    summary = _summary(report, claims, found)
+    sections = [summary, conditions.as_html(), *sections, _trials(found)]
+    return document(TITLE, _head(report), sections, f"<script>{SCRIPT}</script>\n")
 
 
 def _head(report: Report) -> str:

@@ -123,6 +123,13 @@ def norms_in_a_dictionary() -> dict[str, Any]:
     return {"model": model.eval(), "batch": rows()}
 
 
+def norms_beside_what_holds_itself() -> dict[str, Any]:
+    model = Unregistered([nn.LayerNorm(8), nn.LayerNorm(8)])
+    model.around = around = dict[str, Any]()
+    around["itself"] = around
+    return {"model": model, "batch": rows()}
+
+
 def norms_in_a_list_that_is_known() -> dict[str, Any]:
     """A second, plain list of layers that are the model's own."""
     model = Unregistered(nn.ModuleList([nn.LayerNorm(8), nn.LayerNorm(8)]))
@@ -680,7 +687,7 @@ CASES = {
         says="1 channel in 1 layer",
     ),
     "EB219": Case(
-        shows=(norms_in_a_list, norms_in_a_dictionary),
+        shows=(norms_in_a_list, norms_in_a_dictionary, norms_beside_what_holds_itself),
         silent=(norms_in_a_list_that_is_known, other_layers_in_a_list),
         mended=norms_in_a_list_that_is_known,
         at=("",),

@@ -64,6 +64,8 @@ def _advice(path: Path, what: str) -> str:
     if what not in _CONVERTED:
         return f"{said}."
     table, to = _CONVERTED[what].format(str(path)), f"{path.stem}.csv"
+    while Path(to).exists():  # perhaps this very file
+        to = f"{Path(to).stem}-table.csv"
     code = f"import pandas; pandas.{table}.to_csv({to!r}, index=False)"
     return f'{said}. This writes a CSV file:\n  python -c "{code}"'
 

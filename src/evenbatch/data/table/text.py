@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import lzma
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -21,7 +20,7 @@ from evenbatch.data.errors import DataError
 from evenbatch.data.table.cells import Cells, Numbers, is_category
 from evenbatch.data.table.columns import Column, Fault, Table, TableError
 from evenbatch.data.table.header import COMMENTS, Header, find_header, named_above
-from evenbatch.data.table.unpacked import encoding_fault, encoding_of, opened, unpacker
+from evenbatch.data.table.unpacked import DAMAGED, encoding_fault, encoding_of, opened, unpacker
 from evenbatch.table_options import TableOptions
 
 DELIMITERS = ",;\t|"
@@ -42,12 +41,14 @@ def read_text(path: Path, target: Sequence[str], options: TableOptions, seed: in
                 return _read(path, target, options, seed, how)
             except _QuoteError:
                 raise DataError(str(error)) from None
-    except (EOFError, lzma.LZMAError, OSError) as error:
+        except UnicodeError:
+            raise TableError(path.name, [encoding_fault(path, options)]) from None
+    except DAMAGED as error:
         if unpacker(path) is open:
             raise
-        raise DataError(f"{path.name}: a damaged archive ({error}). Pack it again.") from error
-    except UnicodeError:
-        raise TableError(path.name, [encoding_fault(path, options)]) from None
+        raise DataError(
+            f"{path.name}: this archive cannot be unpacked ({error}). Pack it again."
+        ) from error
 
 
 class _QuoteError(DataError):

@@ -7,6 +7,7 @@ import codecs
 import gzip
 import lzma
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +32,9 @@ def _of_archive(path: Path, mode: str) -> IO[bytes]:
 COMPRESSED: dict[bytes, Any] = {
     b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open, b"PK\x03\x04": _of_archive,
 }  # fmt: skip
+
+DAMAGED = (EOFError, OSError, RuntimeError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
+"""What these raise in the midst of a file; of a ZIP archive with a password, a RuntimeError."""
 
 
 def opened(path: Path) -> IO[bytes]:

@@ -34,6 +34,10 @@ class NotTaken(ValueError):
     """What was said cannot be taken; the text is for the page."""
 
 
+class NotWritten(Exception):
+    """The file cannot be used at the moment; what was said is to be said again."""
+
+
 class BookError(Exception):
     """The file cannot be used; the message says what to do."""
 
@@ -109,8 +113,8 @@ class Book:
         )
         try:
             self._write(began)
-        except NotTaken as error:
-            raise BookError(f"{self.path} cannot be used: {error}. {_ELSEWHERE}") from None
+        except NotWritten as error:
+            raise BookError(f"{error}. {_ELSEWHERE}") from None
         return began
 
     def _read(self, lines: list[bytes]) -> Began:
@@ -127,7 +131,7 @@ class Book:
                 read += 1
                 line = _line.decode(text)
                 self._apply(line.pair, line.said)
-        except (msgspec.MsgspecError, NotTaken, KeyError) as error:
+        except (msgspec.MsgspecError, ValueError, KeyError) as error:
             raise BookError(
                 f"{self.path} is no file of a class (line {read}: {error}). It was left as it is. "
                 f"{_ELSEWHERE}"
@@ -135,10 +139,15 @@ class Book:
         return began
 
     def lines(self) -> Iterator[Line]:
-        """All that was said, in its order."""
-        with self.path.open("rb") as file:
-            file.readline()
-            yield from map(_line.decode, file)
+        """All that was said up to now, in its order.
+
+        Raises:
+            NotWritten: the file is gone.
+        """
+        try:
+            return map(_line.decode, self.path.read_bytes().split(b"\n")[1:-1])
+        except OSError as error:
+            raise NotWritten(f"{self.path} cannot be read: {error.strerror}") from None
 
     def _write(self, line: Began | Line) -> None:
         data = msgspec.json.encode(line) + b"\n"
@@ -150,7 +159,7 @@ class Book:
         except OSError as failed:
             error = failed.strerror or str(failed)
         os.truncate(self._file, at)
-        raise NotTaken(f"it could not be written down: {error}")
+        raise NotWritten(f"{self.path} cannot be written: {error}")
 
     @property
     def name(self) -> str:
@@ -176,7 +185,8 @@ class Book:
         """A new pair.
 
         Raises:
-            NotTaken: the class is full, or nothing can be written.
+            NotTaken: the class is full.
+            NotWritten: the file cannot be used.
         """
         if len(self.pairs) >= m.PAIRS:
             raise NotTaken(f"{m.PAIRS} devices have joined; there is no room for more")
@@ -190,6 +200,7 @@ class Book:
 
         Raises:
             NotTaken: it does not fit what there is; the text says why.
+            NotWritten: the file cannot be used.
         """
         if isinstance(said, m.Vote):
             checked(said.experiment)

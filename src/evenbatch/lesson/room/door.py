@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ from evenbatch.lesson.allowance import Allowance
 from evenbatch.lesson.recorded import EXPERIMENTS
 from evenbatch.lesson.room import messages as m
 from evenbatch.lesson.room import tally
-from evenbatch.lesson.room.book import Book, NotTaken
+from evenbatch.lesson.room.book import Book, NotTaken, NotWritten
 from evenbatch.lesson.room.judge import judge_of
 
 PER_ADDRESS = 8
@@ -29,6 +30,8 @@ lets more in: a school that hides its rooms behind one address needs that."""
 CONNECTIONS = 2 * m.PAIRS
 FIRST_SECONDS = 10
 """How long a connection may take to say who it is."""
+AGAIN_SECONDS = 5
+"""How long a connection is held that is to come again, as nothing can be written."""
 WALL_SECONDS = 0.15
 """Between two pictures of the wall."""
 
@@ -52,10 +55,10 @@ class Seat:
 
 @dataclass
 class Address:
-    """What is known of the machines behind one address."""
+    """What is known of the machines behind one address: the pairs that joined or came back."""
 
     connections: int = 0
-    pairs: int = 0
+    pairs: set[int] = field(default_factory=set)
     guesses: Allowance = field(default_factory=lambda: Allowance(10, 0.2))
 
 
@@ -92,6 +95,7 @@ class Room:
         # Now: whoever brings the first result of an experiment would hold up all others (1 s).
         await asyncio.to_thread(lambda: [judge_of(name) for name in EXPERIMENTS])
         self._tasks += [asyncio.create_task(work()) for work in (self._draw, self._pool)]
+        self.grown.set()  # there is a class already, if it goes on
 
     async def close(self) -> None:
         """Stop, and let the file go."""
@@ -104,7 +108,8 @@ class Room:
         host = socket.client.host if socket.client else ""
         at = self.addresses.setdefault(host, Address())
         everyone = sum(one.connections for one in self.addresses.values())
-        most = CONNECTIONS if self.book.door == "shared" else 2 * PER_ADDRESS
+        most = 2 * max(PER_ADDRESS, len(at.pairs))  # who is in can load the page anew
+        most = CONNECTIONS if self.book.door == "shared" else most
         if at.connections >= most or everyone >= CONNECTIONS:
             await socket.close(1013, "too many connections")
             return
@@ -114,7 +119,12 @@ class Room:
             # Cancelled where the server ends while somebody who spoke too often still waits.
             gone = (WebSocketDisconnect, RuntimeError, TimeoutError, asyncio.CancelledError)
             with contextlib.suppress(*gone):
-                await self._serve(socket, at)
+                try:
+                    await self._serve(socket, at)
+                except NotWritten as error:
+                    sys.stderr.write(f"evenbatch: {error}. Make room; devices come again.\n")
+                    await asyncio.sleep(AGAIN_SECONDS)
+                    await socket.close(1011)
         finally:
             at.connections -= 1
 
@@ -128,6 +138,7 @@ class Room:
             await socket.send_text(_text(turned.said))
             await socket.close(1008)
             return
+        at.pairs.add(seat.pair)
         self.seats.add(seat)
         sender = asyncio.create_task(self._send(socket, seat))
         self.changed.set()
@@ -143,6 +154,7 @@ class Room:
         if isinstance(said, m.Teach | m.Join) and (seat := self._known(said)):
             return seat
         if at.guesses.wait():
+            at.guesses.left += 1  # what is not tried does not count
             raise Turned("slow", "too many tries; wait a minute")
         if isinstance(said, m.Teach):
             raise Turned("code", "this is not the teacher's address")
@@ -153,14 +165,12 @@ class Room:
         at.guesses = Allowance(10, 0.2)
         if self.book.door == "closed":
             raise Turned("door", "nobody else is let in")
-        if self.book.door == "open" and at.pairs >= PER_ADDRESS:
+        if self.book.door == "open" and len(at.pairs - {0}) >= PER_ADDRESS:
             raise Turned("door", f"{PER_ADDRESS} devices have joined from this address")
         try:
-            pair = self.book.enter(said.token).number
+            return self._seated(self.book.enter(said.token).number)
         except NotTaken as error:
             raise Turned("full", str(error)) from None
-        at.pairs += 1
-        return self._seated(pair)
 
     def _known(self, said: m.Teach | m.Join) -> Seat | None:
         if isinstance(said, m.Teach):
@@ -185,7 +195,8 @@ class Room:
                 ask = getattr(said, "ask", None)
                 self._act(seat, said)
                 if isinstance(said, m.Export):  # of a large class some megabytes
-                    seat.note(m.Table(text=await asyncio.to_thread(tally.table, self.book)))
+                    lines = self.book.lines()  # here: what is written next is not counted yet
+                    seat.note(m.Table(text=await asyncio.to_thread(tally.table, self.book, lines)))
                 if ask is not None:
                     seat.note(m.Kept(ask=ask))
             except NotTaken as error:

@@ -11,12 +11,12 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from evenbatch.lesson.room import messages as m
-from evenbatch.lesson.room.book import Book
+from evenbatch.lesson.room.book import Book, Line
 from evenbatch.lesson.room.judge import Judge, judge_of
 from evenbatch.lesson.room.pair import Mean, Pair, key_of
 from evenbatch.protocol.intervals import mean_intervals
@@ -134,14 +134,12 @@ def judged(of: Found, judge: Judge, effect: str) -> tuple[m.Pooled | None, str]:
     return shown, judge.answer(together)
 
 
-def table(book: Book) -> str:
-    """All there is, as CSV: a line for each vote and each effect of each result."""
+def table(book: Book, lines: Iterable[Line]) -> str:
+    """Of these lines of a class, as CSV: one for each vote and each effect of each result."""
     text = io.StringIO()
     write = csv.writer(text, lineterminator="\n").writerow
-    write(
-        ("pair", "counted", "experiment", "expects", "settings", "seed", "effect", "value", "bound")
-    )
-    for line in book.lines():
+    write(COLUMNS)
+    for line in lines:
         if not line.pair:
             continue
         who, said = (line.pair, "no" if book.pairs[line.pair].out else "yes"), line.said

@@ -32,7 +32,7 @@ from collections.abc import Iterator
 from evenbatch.torch.auditing.findings import Found, Severity
 from evenbatch.torch.auditing.graph import Op
 from evenbatch.torch.auditing.rules._rule import rule
-from evenbatch.torch.auditing.rules.eb219_unregistered import holds_unregistered
+from evenbatch.torch.auditing.rules.eb219_unregistered import held_beside
 from evenbatch.torch.auditing.subject import Subject
 from evenbatch.torch.models.words import counted
 
@@ -41,7 +41,8 @@ from evenbatch.torch.models.words import counted
 def stuck_in_training(subject: Subject) -> Iterator[Found]:
     """Batch norm operations in training mode whose mode no module decides."""
     # A norm layer in a plain list looks like a function that its owner calls: EB219 names it.
-    foreign = {path for path, m in subject.model.named_modules() if holds_unregistered(m)}
+    known = set(subject.model.modules())
+    foreign = {path for path, m in subject.model.named_modules() if any(held_beside(m, known))}
     stuck = [
         n for n in subject.of_kind("batch")
         if n.does.mixes and (n.call or n.does.kept) and not (n.call and n.path in foreign)
