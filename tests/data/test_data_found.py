@@ -99,7 +99,8 @@ def packed(path: Path, **files: str) -> Path:
 
 
 def test_an_archive_of_one_table_is_read(tmp_path: Path) -> None:
-    one = packed(tmp_path / "t.zip", **{"in/t.csv": TABLE, "__MACOSX/x": "resource"})
+    others = {"in/": "", "__MACOSX/x": "resource", "in/.DS_Store": "folder"}
+    one = packed(tmp_path / "t.zip", **{"in/t.csv": TABLE}, **others)
     assert load_table(one, "y").fingerprint == load_table(_plain(tmp_path), "y").fingerprint
     two = packed(tmp_path / "two.zip", **{"a.csv": TABLE, "b.csv": TABLE})
     with pytest.raises(DataError, match=r"this is a ZIP archive of 'a\.csv', 'b\.csv'\."):

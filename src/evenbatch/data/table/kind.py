@@ -92,10 +92,10 @@ def _looks_like(path: Path, start: bytes) -> tuple[str, str | None]:
 
 
 def zipped(path: Path) -> list[str]:
-    """The files in a ZIP archive, but for those that only a Macintosh reads; [] if damaged."""
+    """The files in a ZIP archive, but for hidden ones and a Macintosh's own; [] if damaged."""
     with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        return [n for n in names if not n.endswith("/") and not n.startswith("__MACOSX/")]
+        names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
+        return [name for name in names if name.rpartition("/")[2][:1] not in ("", ".")]
     return []
 
 
