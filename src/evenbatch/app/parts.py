@@ -115,7 +115,7 @@ def parts_of(
     if conv or (conv is None and not asked):
         own = ON.get(claim, ())
         if conv is None and effort.quick:
-            own = own[: claim in BRIEF]
+            own = own[:1] if claim in BRIEF else ()
         columns += [(wanted, by_convolution) for wanted in asked or own]
     for wanted, networks in columns:
         name = wanted.name if isinstance(wanted, Dataset) else wanted
