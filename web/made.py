@@ -26,7 +26,7 @@ import msgspec
 from evenbatch.lesson import chapters, events, messages, recorded
 from evenbatch.lesson.room import messages as room
 from evenbatch.protocol.experiment import Experiment
-from evenbatch.report import figures, looks
+from evenbatch.report import conditions, figures, looks
 
 WEB = Path(__file__).resolve().parent
 if str(WEB) not in sys.path:
@@ -157,6 +157,12 @@ def _cases() -> list[dict[str, Any]]:
     return [{"ids": ids, "looks": own} for ids, own in zip(lists, seen, strict=True)]
 
 
+def _atlas() -> dict[str, Any]:
+    """The shares of settings in which claims hold."""
+    found = conditions.read()
+    return {name: found[name] for name in ("settings", "shares")}
+
+
 def _layout() -> str:
     """What kernels.json says, as constants."""
     if str(WEB) not in sys.path:
@@ -200,6 +206,7 @@ def files() -> dict[str, str]:
         "src/made/looks.json": json.dumps(table, indent=1) + "\n",
         "tests/looks.json": json.dumps(_cases()) + "\n",
         "tests/pooled.json": json.dumps(list(classes.cases())) + "\n",
+        "src/made/atlas.json": json.dumps(_atlas()) + "\n",
         "src/made/layout.ts": _layout(),
         "src/made/messages.ts": _types(page),
         "src/made/room.ts": _types({"ToRoom": room.ToRoom, "FromRoom": room.FromRoom})

@@ -174,8 +174,7 @@ def test_the_report_begins_with_the_same_sentences(
     shipped: tuple[list[Row], list[Row]],
 ) -> None:
     rows, fresh = shipped
-    found = {"source": conditions.source(rows), "sentences": conditions.sentences(rows)}
-    assert of_the_report.read() == found
+    assert of_the_report.read() == conditions.written(rows)
     assert not {r["setting"] for r in rows} & {r["setting"] for r in fresh}
     picture = (ROOT / "docs" / "img" / "atlas.svg").read_text("utf-8")
     assert picture == figures.alone(pictures.ratios(rows))

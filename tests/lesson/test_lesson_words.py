@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from evenbatch.atlas.conditions import CONDITIONS
+
 WEB = Path(__file__).resolve().parents[2] / "web"
 FILES = (WEB / "src" / "words").glob("*.json")
 LANGUAGES = {path.stem: json.loads(path.read_text("utf-8")) for path in FILES}
@@ -99,7 +101,7 @@ def test_whoever_reads_every_word_needs_no_longer_than_is_said() -> None:
         first = FIRST.get(chapter, chapter)
         parts = ["title", "story.cookie", "touch.title", "touch", "explain", "explain.cookie"]
         keys = [f"{chapter}.{part}" for part in (*parts, "experiment.title", "experiment")]
-        keys += [f"{first}.{part}" for part in ("tab", "words", "happened.more")]
+        keys += [f"{first}.{part}" for part in ("tab", "words", "happened.more", "elsewhere")]
         keys += [key for key in words if key.startswith((f"{first}.predict", f"{chapter}.say"))]
         keys += [f"{first}.happened.holds-in-part"]
         checks = (f"{chapter}.check", "review." if chapter == "review" else "-")
@@ -116,6 +118,16 @@ def test_whoever_reads_every_word_needs_no_longer_than_is_said() -> None:
     assert set(said) == set(needed)
     assert {name: round(n, 1) for name, n in needed.items() if n > said[name]} == {}
     assert sum(needed.values()) > 25  # nothing was overlooked
+
+
+@pytest.mark.parametrize("code", sorted(LANGUAGES))
+def test_the_lesson_says_where_claims_hold_as_the_atlas_does(code: str) -> None:
+    """The shares are written by web/made.py; these are the settings they are shares of."""
+    texts = [text for key, text in LANGUAGES[code].items() if key.endswith(".elsewhere")]
+    for condition in CONDITIONS:
+        where = f"{condition.more[0]} {condition.less[0] * (condition.claim != 'batch-size')}"
+        named = re.findall(r"\d+|MNIST|PyTorch|He|Xavier|sigmoid|tanh", where)
+        assert any(all(n.lower() in text.lower() for n in named) for text in texts), where
 
 
 def machine_source() -> str:

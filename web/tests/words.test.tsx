@@ -5,7 +5,8 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Run } from "../src/live/run";
 import type { Recorded } from "../src/made/messages";
 import { VerdictCard } from "../src/parts/experiment";
-import { factsOf, happened, headline, QUOTED } from "../src/parts/happened";
+import atlas from "../src/made/atlas.json";
+import { elsewhere, factsOf, happened, headline, QUOTED } from "../src/parts/happened";
 import { setLanguage, type Language } from "../src/words";
 import { named } from "../src/words/named";
 import { RECORDED } from "./recorded";
@@ -62,6 +63,15 @@ test.each(CASES)("$name has a sentence with its numbers for every answer in $lan
   }
   expect(headline(name, facts)).toMatch(/^\D*\d.*\p{L}/u);
   expect(console.error).not.toHaveBeenCalled();
+});
+
+test.each(["en", "de"] as const)("where a claim holds is said with the shares of the atlas in %s", async (language) => {
+  await setLanguage(language);
+  const { speed, "batch-size": slower } = atlas.shares;
+  const numbers = (text: string) => (text.match(/(?<=\D)\d+(?= (of|von) 100)/g) ?? []).map(Number);
+  expect(numbers(elsewhere("race"))).toEqual([...speed, slower[0]]);
+  for (const name of ["race", "rates", "tower", "layer"]) expect(elsewhere(name)).not.toMatch(/[{}]|undefined/);
+  expect(elsewhere("factory")).toBe("");
 });
 
 test.each(RECORDED)("the effects that %s quotes are there", (name, file) => {

@@ -57,8 +57,7 @@ def main(arguments: list[str]) -> int:
     rows, fresh = (table.read(path) for path in parser.parse_args(arguments).files)
     table.write(PACKAGE / "atlas" / table.SHIPPED, rows)
     table.write(PACKAGE / "atlas" / table.FRESH, fresh)
-    said = {"source": conditions.source(rows), "sentences": conditions.sentences(rows)}
-    text = json.dumps(said, ensure_ascii=False, indent=1) + "\n"
+    text = json.dumps(conditions.written(rows), ensure_ascii=False, indent=1) + "\n"
     (PACKAGE / "report" / "conditions.json").write_text(text, encoding="utf-8")
     for path in PAGES:
         path.write_text(quoted(path.read_text("utf-8"), rows, fresh), encoding="utf-8")

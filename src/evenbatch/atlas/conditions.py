@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,15 +40,18 @@ class Condition:
     more: tuple[str, f.Where]
     less: tuple[str, f.Where]
 
-    def sentence(self, rows: Sequence[Row]) -> str:
-        """The sentence, with its shares and their 95 % intervals."""
+    def shares(self, rows: Sequence[Row]) -> tuple[f.Share, f.Share, f.Share]:
+        """Where it is true: of all settings, where it is more often, and less."""
         found = self.among(f.columns(rows, self.norm))
         event = self.event(found)
-        more, less = (
-            f"{words} in {_said(f.share(event[f.at(found, where)]))}"
-            for words, where in (self.more, self.less)
-        )
-        return f"{self.says} in {_said(f.share(event))} of the settings: {more}, {less}."
+        more, less = (f.share(event[f.at(found, where)]) for _, where in (self.more, self.less))
+        return f.share(event), more, less
+
+    def sentence(self, rows: Sequence[Row]) -> str:
+        """The sentence, with its shares and their 95 % intervals."""
+        every, more, less = map(_said, self.shares(rows))
+        parts = f"{self.more[0]} in {more}, {self.less[0]} in {less}"
+        return f"{self.says} in {every} of the settings: {parts}."
 
 
 def _said(found: f.Share) -> str:
@@ -110,11 +114,28 @@ def sentences(rows: Sequence[Row]) -> list[str]:
         return [one.sentence(rows) for one in CONDITIONS]
 
 
+def measured(rows: Sequence[Row]) -> dict[str, int]:
+    """How many settings and runs the sentences rest on."""
+    runs = sum(row["runs"] for row in rows if row["norm"] == rows[0]["norm"])
+    return {"settings": len({row["setting"] for row in rows}), "runs": runs}
+
+
 def source(rows: Sequence[Row]) -> str:
     """What the sentences rest on."""
-    many = len({row["setting"] for row in rows})
-    runs = sum(row["runs"] for row in rows if row["norm"] == rows[0]["norm"])
+    found = measured(rows)
     return (
-        f"Measured in {many:,} settings of small fully connected networks on three data sets "
-        f"({runs:,} runs), each arm at its own best learning rate."
+        f"Measured in {found['settings']:,} settings of small fully connected networks on three "
+        f"data sets ({found['runs']:,} runs), each arm at its own best learning rate."
     )
+
+
+def written(rows: Sequence[Row]) -> dict[str, Any]:
+    """What the report and the lesson have of the atlas: the sentences, and their shares in percent
+    (of all settings, where it is more, where it is less) by claim."""
+    with np.errstate(invalid="ignore"):
+        shares = {
+            one.claim: [round(100 * share.value) for share in one.shares(rows)]
+            for one in CONDITIONS
+        }
+    said = {"source": source(rows), "sentences": sentences(rows)}
+    return {**said, **measured(rows), "shares": shares}

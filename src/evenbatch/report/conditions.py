@@ -19,7 +19,8 @@ TITLE = "Where such claims hold"
 
 @cache
 def read() -> dict[str, Any]:
-    """The sentences, and what they rest on: ``{"source": "…", "sentences": ["…"]}``."""
+    """The sentences, and what they rest on: ``{"source": "…", "sentences": ["…"]}``, with numbers
+    for the lesson."""
     text = files("evenbatch.report").joinpath("conditions.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found

@@ -16,7 +16,7 @@ import { Give } from "../room/give";
 import { room } from "../room/room";
 import { currentLanguage, t, tt } from "../words";
 import { Judged } from "./choice";
-import { factsOf, happened } from "./happened";
+import { elsewhere, factsOf, happened } from "./happened";
 import { Text } from "./prose";
 import { belongs, next } from "./settings";
 
@@ -222,7 +222,7 @@ export function VerdictCard({ run, name }: { run: Run | null; name: string }) {
       </h3>
       <Origin run={run} />
       <Judged id={name} result={run.result} />
-      <Text words={happened(name, verdict.answer, factsOf(name, run.result))} />
+      <Text words={happened(name, verdict.answer, factsOf(name, run.result)) + elsewhere(name)} />
       <Give name={name} run={run} />
       {first && <Figure claim={claim} figure={first} trials={run.trials} count={run.count} />}
       {others.length > 0 && (

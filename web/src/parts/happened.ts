@@ -2,8 +2,9 @@
 // They are found by the ids of effects, figures, series and levels.
 
 import { digits } from "../charts/scale";
+import atlas from "../made/atlas.json";
 import type { Effect, Figure, Result } from "../made/messages";
-import { has, tt } from "../words";
+import { has, tt, written } from "../words";
 
 export type Facts = { [name: string]: number | string | null };
 
@@ -95,4 +96,20 @@ export function happened(name: string, answer: string, facts: Facts): string {
 export function headline(name: string, facts: Facts): string {
   if (typeof facts.a !== "number") return "";
   return `${bound(`${facts.bound ?? ""}`)}${digits(facts.a)} ${tt(`record.unit.${name}`)}`.replace(" -", "-");
+}
+
+// Which sentences of the atlas belong to an experiment, by their claims.
+const MAPPED: { [experiment: string]: (keyof typeof atlas.shares)[] } = {
+  race: ["speed", "batch-size"],
+  rates: ["learning-rate"],
+  tower: ["depth"],
+  layer: ["layer-norm"],
+};
+
+// A paragraph: in how many of all measured settings the claim of an experiment holds, and in which.
+export function elsewhere(name: string): string {
+  const shares = (MAPPED[name] ?? []).flatMap((claim) => atlas.shares[claim]);
+  if (!shares.length) return "";
+  const values = Object.fromEntries(shares.map((share, i) => ["abcdef"[i], share]));
+  return `\n\n${tt(`${name}.elsewhere`, { settings: written(atlas.settings), ...values })}`;
 }
