@@ -266,6 +266,12 @@ def test_claims_on_batch_sizes_take_a_table_of_few_rows(tmp_path: Path) -> None:
         assert part.study.trials({}).trials
 
 
+def test_the_list_of_claims_says_on_what_each_is_measured(tmp_path: Path) -> None:
+    said = plain(evenbatch("claims", cwd=tmp_path).stdout)
+    assert "speed 3–5 times faster digits, cookies digits, mnist1d depth" in said
+    assert re.search(r"depth even 50\+ layers digits, cookies (train )?gradients", said)
+
+
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     result = evenbatch(*SMALL, "--json", str(tmp_path / "r.json"), cwd=tmp_path)

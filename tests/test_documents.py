@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import evenbatch
+from evenbatch.claims.convolutional import NOT, ON
 from evenbatch.report.markdown import put
 from evenbatch.report.results import brief, read
 
@@ -44,3 +45,15 @@ def test_the_verdicts_of_the_readme_are_those_of_the_recorded_run(file: str, nam
     command = f"python -m evenbatch.report docs/{file}.json --table README.md --name {name}"
     assert put(README, read(content), name) == README, f"make the table anew: {command}"
     assert brief(content) == content, "more is recorded than the answers"
+
+
+def test_what_is_measured_by_convolution_is_what_the_page_says() -> None:
+    page = (ROOT / "docs" / "measure.md").read_text("utf-8")
+    rows = re.search(r"by convolution on \|\n.*\n((?:\|.*\n)+)", page)
+    assert rows
+    said = {}
+    for row in rows.group(1).splitlines():
+        claims, text = (part.strip() for part in row.strip("|").split("|"))
+        said |= dict.fromkeys(claims.split(", "), text)
+    why = {claim: f"no: {reason}" for claim, reason in NOT.items()}
+    assert said == {claim: ", ".join(data) for claim, data in ON.items()} | why

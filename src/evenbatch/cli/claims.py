@@ -38,12 +38,13 @@ def claims(
 
         from evenbatch.app.parts import parts_for
         from evenbatch.claims import CLAIMS
+        from evenbatch.claims.convolutional import ON
         from evenbatch.protocol.experiment import written
         from evenbatch.report import terminal
 
         console = terminal.plain_console()
         if not names and not json:
-            terminal.show_claims(console, CLAIMS)
+            terminal.show_claims(console, CLAIMS, ON)
             return
         chosen = tuple(names or CLAIMS)
         for name in chosen:

@@ -104,13 +104,16 @@ def tally_words(results: Sequence[Any]) -> str:
     return f"{count(claims, 'claim')}, {count(len(results), 'verdict')}: {listed}."
 
 
-def show_claims(console: Console, claims: Mapping[str, Any]) -> None:
-    """All claims by name."""
+def show_claims(
+    console: Console, claims: Mapping[str, Any], by_convolution: Mapping[str, Sequence[str]]
+) -> None:
+    """All claims by name, with the data they are measured on, by convolution too."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("claim", "in a few words", "measured on"):
+    for name in ("claim", "in a few words", "measured on", "by convolution on"):
         table.add_column(name)
     for name, claim in claims.items():
-        table.add_row(name, escape(claim.phrase), ", ".join(claim.data) or "data of its own")
+        data = ", ".join(claim.data) or "data of its own"
+        table.add_row(name, escape(claim.phrase), data, ", ".join(by_convolution.get(name, ())))
     console.print(table)
     console.print("evenbatch claims NAME explains one; evenbatch prove NAME measures it.")
 
