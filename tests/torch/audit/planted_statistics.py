@@ -314,6 +314,17 @@ def eps_left_out() -> dict[str, Any]:
     return {"model": nn.Sequential(nn.LayerNorm(4, eps=0.0))}
 
 
+class LargestFirst(nn.LayerNorm):
+    """Divides by the largest value first, so that squares stay small: 0 / 0 at zeros."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input / input.amax(-1, keepdim=True).detach())
+
+
+def eps_is_not_the_cause() -> dict[str, Any]:
+    return {"model": nn.Sequential(nn.Linear(4, 4), LargestFirst(4))}
+
+
 def small_eps_in_float32() -> dict[str, Any]:
     return {"model": HalfRMSNorm(4, 1e-8), "batch": rows()}
 
@@ -721,7 +732,7 @@ CASES = {
         says="1 batch norm expects other data than this batch",
     ),
     "EB206": Case(
-        shows=(eps_zero_in_half, eps_zero_under_autocast, eps_left_out),
+        shows=(eps_zero_in_half, eps_zero_under_autocast, eps_left_out, eps_is_not_the_cause),
         silent=(small_eps_in_float32, small_eps_upcast, small_eps_of_torch_in_half),
         at=("1",),
         says="eps = 1e-08, which is 0 in float16",

@@ -60,11 +60,14 @@ def eps_vanishes(subject: Subject) -> Iterator[Found]:
         if eps is not None:
             as_stored = float(torch.tensor(eps, dtype=dtype))
             known += f", which is {brief(as_stored)} in {word}." if as_stored != eps else "."
-        settable = all(_eps_name(norm.module) and not norm.call for norm in norms)
+        own = [getattr(norm.module, _eps_name(norm.module), None) for norm in norms]
+        settable = all(e is not None and e < SAFE and not n.call for e, n in zip(own, norms, strict=True))
+        enough = all(e is not None and e >= SAFE for e in own)  # so it is not what is missing
+        cause = "keep what else it divides by away from zero" if enough else f"eps={brief(SAFE)}"
         yield Found(
             tuple(norm.path for norm in norms),
             f"{counted(len(norms), 'layer')} given zeros in {word} gave NaN or infinity.{known}",
-            f"eps={brief(SAFE)}, or calculate in float32 inside the layer.",
+            f"{cause}, or calculate in float32 inside the layer.",
             {"layers": len(norms), "dtype": word, **({} if eps is None else {"eps": eps})},
             partial(_raise_eps, [norm.module for norm in norms]) if settable else None,
             moves=True,
