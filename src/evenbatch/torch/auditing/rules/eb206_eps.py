@@ -61,7 +61,9 @@ def eps_vanishes(subject: Subject) -> Iterator[Found]:
             as_stored = float(torch.tensor(eps, dtype=dtype))
             known += f", which is {brief(as_stored)} in {word}." if as_stored != eps else "."
         own = [getattr(norm.module, _eps_name(norm.module), None) for norm in norms]
-        settable = all(e is not None and e < SAFE and not n.call for e, n in zip(own, norms, strict=True))
+        settable = all(
+            e is not None and e < SAFE and not n.call for e, n in zip(own, norms, strict=True)
+        )
         enough = all(e is not None and e >= SAFE for e in own)  # so it is not what is missing
         cause = "keep what else it divides by away from zero" if enough else f"eps={brief(SAFE)}"
         yield Found(
