@@ -75,6 +75,26 @@ def test_scripted_modules() -> None:
     assert "'0' is scripted" in inner.notes[0].says
 
 
+class Forgetful(nn.LayerNorm):
+    """Forgets to return what it has made, as a layer of a published package does."""
+
+    def forward(self, input: torch.Tensor) -> None:  # type: ignore[override]
+        super().forward(input)
+
+
+def test_a_norm_by_class_that_returns_nothing_is_named() -> None:
+    class Beside(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self[0](x)
+            return self[1](x)
+
+    report = audit(Beside(Forgetful(4), nn.LayerNorm(4)), torch.randn(8, 4))
+    assert [str(note.says) for note in report.notes] == [
+        "what '0' (Forgetful) does, which is like a norm layer: a layer norm by class, no output "
+        "has its input's shape"
+    ]
+
+
 def test_compiled_modules_are_run_uncompiled() -> None:
     whole, inside, in_place = torch.compile(keras(), backend="eager"), keras(), keras()
     in_place.compile(backend="eager")

@@ -229,6 +229,9 @@ def _found(model: nn.Module, recorded: Recorded, run: Any, measured: _Measured) 
             found[path] = Norm(path, module, does, tuple(paths[id(module)][1:]), template=given)
         elif does and template:
             unplaced[path] = (class_name(module), does)
+        elif path in recorded.seen and template is None:
+            words = f"a {known.kind_of(module)} norm by class, no output has its input's shape"
+            unplaced[path] = (class_name(module), words)
     norms = [found[path] for path, _ in model.named_modules() if path in found]
     norms += _functional(model, recorded, run, measured, set(found) | set(unplaced))
     return Norms(tuple(norms), unplaced)
