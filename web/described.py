@@ -18,7 +18,7 @@ import numpy as np
 
 from evenbatch.data import Dataset, load
 from evenbatch.data.split import random_order
-from evenbatch.lesson import bench, chapters, factory
+from evenbatch.lesson import bench, chapters, factory, layers
 from evenbatch.lesson.recorded import EXPERIMENTS
 from evenbatch.protocol import (
     cells,
@@ -46,6 +46,7 @@ TAKEN = {
     factory: ("FRAMES", "SAMPLE"),
     goals: ("SHARE", "NOTHING"),
     intervals: ("RESAMPLES",),
+    layers: ("BINS", "REACH"),
     measures: ("FALL", "CAP"),
     networks: ("GROWTHS", "TIMED_PAIRS"),
     race: ("RESOLUTION",),
