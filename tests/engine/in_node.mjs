@@ -62,7 +62,7 @@ for (const [what, one] of job.runs) {
 }
 
 job.layers.forEach((one, i) => {
-  const watching = watcher(modules.float32, sets[one.data], { every: 10, rows: 50, scale: one });
+  const watching = watcher(modules.float32, sets[one.data], one, { every: 10, rows: 50 });
   const state = new TrialState(one, sets[one.data], modules);
   state.advance(watching.next(0));
   out[`layers ${i}`] = { theta: [...state.arrays["learner.theta"]], ...watching.look(state) };

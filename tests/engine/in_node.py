@@ -222,13 +222,9 @@ def layers_in_python(trial: Trial, data: Dataset, theta: list[float]) -> list[La
     tape, sample = compile_tape(trial.network, 1), data.x_train[:50]
     running = initialize.initial_running(tape, np.float32)
     now = get_weights(tape, np.array(theta, np.float32), running)
-    before, _ = layer_inputs(trial.network, initial_weights(trial.network, trial.seed), sample)
-    found, _ = layer_inputs(trial.network, now, sample)
-    shown = []
-    for values, old in zip(found, before, strict=True):
-        reach = 4 * float(old.std()) + 1e-6
-        shown.append(histogram(values, float(old.mean()) - reach, float(old.mean()) + reach))
-    return shown
+    _, before = layer_inputs(trial.network, initial_weights(trial.network, trial.seed), sample)
+    _, found = layer_inputs(trial.network, now, sample)
+    return list(map(histogram, found, before))
 
 
 def runs_in_python(native: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -120,8 +120,8 @@ def test_seeds_and_keys_stand_under_every_chart(browser: Browser, server: Server
         go(page, server, "factory")
         walk(page, "factory", keyboard=False)
         figures = page.locator(".experiment figure")
-        assert figures.count() == 3
-        for place in range(3):
+        assert figures.count() == 2
+        for place in range(2):
             line = figures.nth(place).locator(".drawn summary")
             assert "seed" in line.inner_text()
             short = line.locator("code").all_inner_texts()
@@ -144,20 +144,38 @@ def test_seeds_and_keys_stand_under_every_chart(browser: Browser, server: Server
 def test_the_layers_film_runs_and_can_be_held(browser: Browser, server: Server) -> None:
     with opened(browser, reduced_motion="reduce") as page:
         go(page, server, "factory")
+        sack = page.locator(".floor .rises").first
+        low = sack.get_attribute("style")
+        page.locator(".experiment .knobs input").first.focus()
+        page.keyboard.press("ArrowRight")
+        assert sack.get_attribute("style") != low
+        assert "sugar × 2" in (page.locator(".floor svg").first.get_attribute("aria-label") or "")
+        page.keyboard.press("ArrowLeft")
+        assert sack.get_attribute("style") == low
+        piles = page.locator(".figure.floor svg")
+        assert piles.locator(".crumbs").count() == 0  # nothing is known before it is trained
         walk(page, "factory", keyboard=False)
         slider = page.locator(".reel input")
+        assert piles.locator(".crumbs").count() == piles.locator(".ghost").count() == 6
         last = int(slider.get_attribute("max") or 0)
         assert last >= 20
         assert slider.input_value() == str(last)  # no film of its own for those who want none
         slider.focus()
         page.keyboard.press("Home")
         assert page.locator(".reel output").inner_text() == "0"
-        first = page.locator(".histograms").inner_text()
+        drawn = "path => path.getAttribute('d')"
+        heaps, ghosts = (
+            [one.evaluate(drawn) for one in piles.locator(kind).all()]
+            for kind in (".crumbs", ".ghost")
+        )
+        assert heaps == ghosts  # at the start, the pile at the start
+        assert "0 spreads from the start" in (piles.get_attribute("aria-label") or "")
         page.locator(".reel button").click()
         page.wait_for_function(
             "(last) => +document.querySelector('.reel input').value === last", arg=last
         )
-        assert page.locator(".histograms").inner_text() != first
+        assert piles.locator(".crumbs").first.evaluate(drawn) != heaps[0]
+        assert "of 100 right" in (piles.text_content() or "")
 
 
 def test_the_python_lines_repeat_what_the_workbench_showed(

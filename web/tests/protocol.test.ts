@@ -31,6 +31,8 @@ test("words", () => {
 
 test("a patch changes, adds and takes away", () => {
   expect(merged({ a: 1, b: { c: [1], d: 2 } }, { a: null, b: { c: [2] }, e: { f: 1 } })).toEqual({ b: { c: [2], d: 2 }, e: { f: 1 } });
+  expect(merged([{ a: 1, b: 2 }, { c: 3 }, { d: 4 }], { 0: { b: 5 }, 1: null, 2: null })).toEqual([{ a: 1, b: 5 }]);
+  expect(merged([{ a: 1 }], { 1: { b: 2 }, 2: { c: 3 } })).toEqual([{ a: 1 }, { b: 2 }, { c: 3 }]);
 });
 
 test("too few seeds are undecided", () => {

@@ -1,4 +1,4 @@
-"""Chapter 1's experiment: what does each layer receive while a network trains?
+"""Chapter 1's experiment: what goes into each layer while a network trains?
 
 Two networks that differ in batch norm alone learn to sort cookies. The learner drags how much of an
 ingredient goes in; the amounts reach the networks as they are, in cups, grams and degrees.
@@ -15,7 +15,7 @@ from evenbatch.claims import common as c
 from evenbatch.claims.claim import asked
 from evenbatch.data import Dataset
 from evenbatch.engine import Session, Trial
-from evenbatch.lesson.layers import ArmShown, Layers, histogram, layer_inputs
+from evenbatch.lesson.layers import ArmShown, Floats, Layers, histogram, layer_inputs
 from evenbatch.protocol.study import ClaimStudy
 
 SAMPLE = 400  # rows whose way through the network is shown
@@ -104,12 +104,12 @@ def _happened(reading: p.Reading) -> str:
 
 
 def watched(study: ClaimStudy) -> Callable[[Session, Sequence[Trial]], Layers | None]:
-    """Histograms of what each layer receives in the first pair, from the weights as they are, at
-    most `FRAMES` times a run.
+    """Histograms of what goes into each layer's decision in the first pair, from the weights as
+    they are, at most `FRAMES` times a run.
     """
     sample = study.datasets[study.experiment.data].x_train[:SAMPLE]
     first = study.experiment.block().first
-    limits: list[tuple[float, float]] = []
+    starts: dict[int, list[Floats]] = {}  # by the place of its network; what leaves it has drifted
     every = STEPS // FRAMES
     due = 0
 
@@ -123,13 +123,9 @@ def watched(study: ClaimStudy) -> Callable[[Session, Sequence[Trial]], Layers | 
         arms = []
         for place in pair:
             trial = group[place]
-            inputs, _ = layer_inputs(trial.network, session.weights(place), sample)
-            if not limits:
-                # One scale for both arms, set at the start: what leaves it has drifted.
-                for values in inputs:
-                    reach = 4 * float(values.std()) + 1e-6
-                    limits.append((float(values.mean()) - reach, float(values.mean()) + reach))
-            shown = tuple(histogram(v, *limits[i]) for i, v in enumerate(inputs))
+            _, inputs = layer_inputs(trial.network, session.weights(place), sample)
+            start = starts.setdefault(place, inputs)
+            shown = tuple(map(histogram, inputs, start))
             arms.append(ArmShown(trial.network.norm, shown))
         return Layers(step, tuple(arms))
 

@@ -1,4 +1,4 @@
-"""What each layer of a network receives, recomputed from its weights in plain NumPy.
+"""What goes into a network's layers and decisions, recomputed from its weights in plain NumPy.
 
 The engine keeps no activations after a step; for histograms that move while a network trains, they
 are computed again on a sample of rows, with batch norm using the sample's own statistics as it does
@@ -18,15 +18,20 @@ from evenbatch.engine import Network
 from evenbatch.engine.curve import Weights
 
 Floats = NDArray[np.float64]
-BINS = 31
+BINS = 41
+REACH = 5.0
+"""How far histograms reach from the mean at the start, in standard deviations at the start."""
 
 
 class LayerShown(msgspec.Struct, frozen=True):
-    """What a layer receives: counts over equal bins from `low` to `high`, mean and spread."""
+    """What goes into a layer's decision, its activation: counts over equal bins from `low` to
+    `high` and of what lies beyond, mean and spread."""
 
     low: float
     high: float
     counts: tuple[int, ...]
+    below: int
+    above: int
     mean: float
     std: float
 
@@ -39,7 +44,7 @@ class ArmShown(msgspec.Struct, frozen=True):
 
 
 class Layers(msgspec.Struct, frozen=True):
-    """What the layers of all arms receive after `step`."""
+    """What goes into the decisions of all arms' layers after `step`."""
 
     step: int
     arms: tuple[ArmShown, ...]
@@ -79,14 +84,13 @@ def normalize(network: Network, x: Floats, gamma: Floats, beta: Floats) -> Float
 
 def layer_inputs(
     network: Network, weights: Weights, x: NDArray[Any]
-) -> tuple[list[Floats], Floats]:
+) -> tuple[list[Floats], list[Floats]]:
     """What every linear layer receives, and what every activation receives, in rows × columns.
 
     Only plain stacks: no residual connections and no recurrence; dropout is off.
 
     Returns:
-        (inputs of each linear layer, the last being the output layer; inputs of the last
-        activation).
+        (inputs of each linear layer, the last being the output layer; inputs of each activation).
     """
     at = np.asarray(x, np.float64)
     norms = iter(weights.norms)
@@ -97,8 +101,7 @@ def layer_inputs(
 
     if network.norm != "none" and network.placement == "input":
         at = norm(at)
-    received = []
-    before = at
+    received, before = [], []
     for layer in weights.linears[:-1]:
         received.append(at)
         z = at @ np.asarray(layer.weight, np.float64).T
@@ -106,7 +109,7 @@ def layer_inputs(
             z = z + layer.bias
         if network.norm != "none" and network.placement == "before":
             z = norm(z)
-        before = z
+        before.append(z)
         at = activate(network.activation, z)
         if network.norm != "none" and network.placement == "after":
             at = norm(at)
@@ -114,14 +117,19 @@ def layer_inputs(
     return received, before
 
 
-def histogram(values: Floats, low: float, high: float) -> LayerShown:
-    """Counts over `BINS` equal bins from low to high; what lies beyond is counted in the end bins.
+def histogram(values: Floats, start: Floats) -> LayerShown:
+    """Counts over `BINS` equal bins, `REACH` standard deviations of `start` to either side of its
+    mean.
 
-    >>> found = histogram(np.array([-9.0, 0.0, 0.1, 9.0]), -3, 3)
-    >>> found.counts[0], found.counts[-1], sum(found.counts), round(found.mean, 3)
-    (1, 1, 4, 0.025)
+    >>> start = np.array([-1.0, 1.0])
+    >>> found = histogram(np.array([-9.0, 0.0, 0.1, 9.0, 9.0]), start)
+    >>> found.below, sum(found.counts), found.above, found.high, round(found.mean, 3)
+    (1, 2, 2, 5.000001, 1.82)
     """
+    reach = REACH * float(start.std()) + 1e-6
+    low, high = float(start.mean()) - reach, float(start.mean()) + reach
     finite = values[np.isfinite(values)]
-    counts, _ = np.histogram(np.clip(finite, low, high), BINS, (low, high))
+    counts, _ = np.histogram(finite, BINS, (low, high))
+    below, above = int((finite < low).sum()), int((finite > high).sum())
     mean, std = (finite.mean(), finite.std()) if len(finite) else (np.nan, np.nan)
-    return LayerShown(low, high, tuple(counts.tolist()), float(mean), float(std))
+    return LayerShown(low, high, tuple(counts.tolist()), below, above, float(mean), float(std))

@@ -1,8 +1,9 @@
-// What each layer of a network receives, recomputed from its weights as Python's `lesson/layers.py`
+// What goes into each decision of a network, recomputed from its weights as Python's `lesson/layers.py`
 // does: for histograms that move while a network trains.
 
 import { LEAKY_SLOPE } from "../made/layout";
 import type { LayerShown } from "../made/messages";
+import { BINS, REACH } from "../made/protocol";
 import type { Dataset } from "./dataset";
 import { type Reals, initialParameters } from "./initialize";
 import type { Kernels } from "./kernels";
@@ -11,13 +12,10 @@ import type { TrialState } from "./state";
 import { type Tape, compileTape } from "./tape";
 import type { Trial } from "./trial";
 
-const BINS = 31;
-
 // A trial whose layers are to be shown, every so many steps, on the first rows of the training set.
 export interface Watched {
   every: number;
   rows: number;
-  scale: Trial; // before its first step; its layers set the histograms' ends, for all that is compared
 }
 
 export interface Shown {
@@ -96,40 +94,39 @@ function normalized(tape: Tape, x: Table, slot: NormSlot, theta: Reals): Table {
   return out.map((value, c) => value * theta[slot.gamma + c]! + theta[slot.beta + c]!);
 }
 
-// What every linear layer receives, the output layer last. Only plain stacks: no residual
-// connections and no recurrence; dropout is off.
-function layerInputs(tape: Tape, theta: Reals, x: Float64Array): Table[] {
+// What every activation receives. Only plain stacks: no residual connections and no recurrence;
+// dropout is off.
+function decided(tape: Tape, theta: Reals, x: Float64Array): Table[] {
   const { norm, placement, activation, inputs } = tape.network;
   const norms = tape.norms[Symbol.iterator]();
   const where = norm === "none" ? "nowhere" : placement;
   const normalize = (at: Table) => normalized(tape, at, norms.next().value!, theta);
   let at = new Table(x, inputs);
   if (where === "input") at = normalize(at);
-  const received: Table[] = [];
-  for (const slot of tape.linears.slice(0, -1)) {
-    received.push(at);
-    let z = linear(at, slot, theta);
-    if (where === "before") z = normalize(z);
+  return tape.linears.slice(0, -1).map((slot) => {
+    const sum = linear(at, slot, theta);
+    const z = where === "before" ? normalize(sum) : sum;
     at = z.map(ACTIVATE[activation]);
     if (where === "after") at = normalize(at);
-  }
-  return [...received, at];
+    return z;
+  });
 }
 
-// Counts over equal bins from low to high; what lies beyond is counted in the end bins.
+// Counts over equal bins from low to high, and of what lies beyond.
 function histogram(values: Float64Array, low: number, high: number): LayerShown {
   const finite = values.filter(Number.isFinite);
   const counts = Array.from({ length: BINS }, () => 0);
   const edge = (bin: number) => (bin === BINS ? high : low + bin * ((high - low) / BINS));
+  const [below, above] = [finite.filter((value) => value < low).length, finite.filter((value) => value > high).length];
   for (const value of finite) {
-    const inside = Math.min(Math.max(value, low), high);
-    let bin = Math.min(Math.floor(((inside - low) / (high - low)) * BINS), BINS - 1);
-    if (inside < edge(bin)) bin--;
-    else if (bin < BINS - 1 && inside >= edge(bin + 1)) bin++;
+    if (value < low || value > high) continue;
+    let bin = Math.min(Math.floor(((value - low) / (high - low)) * BINS), BINS - 1);
+    if (value < edge(bin)) bin--;
+    else if (bin < BINS - 1 && value >= edge(bin + 1)) bin++;
     counts[bin]!++;
   }
   const [mean, variance] = moments(finite, 0, 1, finite.length);
-  return { low, high, counts, mean, std: Math.sqrt(variance) };
+  return { low, high, counts, below, above, mean, std: Math.sqrt(variance) };
 }
 
 interface Watcher {
@@ -138,14 +135,14 @@ interface Watcher {
 }
 
 // Looks at a trial's layers. To be made before the trial's state: it draws in the same memory.
-export function watcher(kernels: Kernels, data: Dataset, { every, rows, scale }: Watched): Watcher {
+export function watcher(kernels: Kernels, data: Dataset, { network, seed }: Trial, { every, rows }: Watched): Watcher {
   const sample = Float64Array.from(data.x_train.subarray(0, Math.min(rows, data.n_train) * data.features.length));
-  const tape = compileTape(scale.network, 1);
+  const tape = compileTape(network, 1);
   const theta = new Float32Array(tape.nParameters);
-  initialParameters(kernels, tape, scale.seed, theta);
-  const limits = layerInputs(tape, theta, sample).map(({ values }) => {
+  initialParameters(kernels, tape, seed, theta);
+  const limits = decided(tape, theta, sample).map(({ values }) => {
     const [mean, variance] = moments(values, 0, 1, values.length);
-    const reach = 4 * Math.sqrt(variance) + 1e-6;
+    const reach = REACH * Math.sqrt(variance) + 1e-6;
     return [mean - reach, mean + reach] as const;
   });
   let due = 0;
@@ -154,8 +151,8 @@ export function watcher(kernels: Kernels, data: Dataset, { every, rows, scale }:
     look: (state) => {
       if (state.step < due && !state.done) return null;
       due = state.step + every;
-      const inputs = layerInputs(state.tape, state.arrays["learner.theta"], sample);
-      return { step: state.step, layers: inputs.map(({ values }, i) => histogram(values, ...limits[i]!)) };
+      const piles = decided(state.tape, state.arrays["learner.theta"], sample);
+      return { step: state.step, layers: piles.map(({ values }, i) => histogram(values, ...limits[i]!)) };
     },
   };
 }

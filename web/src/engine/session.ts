@@ -76,7 +76,7 @@ export class Session {
   private async carryOut({ id, trial, data: name, watched }: Order): Promise<void> {
     const kernels = (this.kernels ??= await instances(this.modules!));
     const data = this.sets.get(name)!;
-    const watching = watched && watcher(kernels.float32, data, watched);
+    const watching = watched && watcher(kernels.float32, data, trial, watched);
     const state = new TrialState(trial, data, kernels);
     let first = 0;
     const show = (): void => {

@@ -185,11 +185,11 @@ function named(key: string): string {
   return `${[low, high].map((part) => part!.toString(16).padStart(8, "0")).join("")}-wasm`;
 }
 
-// The trials whose layers are shown: those of the first seed, all on the scale of the first.
+// The trials whose layers are shown: those of the first seed.
 function pictured(trials: Trial[]): Map<number, Watched> {
   const first = Math.min(...trials.map((trial) => trial.seed));
   const pair = trials.map((trial, place) => ({ trial, place })).filter(({ trial }) => trial.seed === first);
-  return new Map(pair.map(({ trial, place }) => [place, { every: Math.floor(trial.steps / FRAMES), rows: SAMPLE, scale: pair[0]!.trial }]));
+  return new Map(pair.map(({ trial, place }) => [place, { every: Math.floor(trial.steps / FRAMES), rows: SAMPLE }]));
 }
 
 // Pictures of several networks, put together step by step.

@@ -128,16 +128,19 @@ export interface Joined {
   settings: { [name: string]: unknown };
 }
 
-// What a layer receives: counts over equal bins from `low` to `high`, mean and spread.
+// What goes into a layer's decision, its activation: counts over equal bins from `low` to `high`
+// and of what lies beyond, mean and spread.
 export interface LayerShown {
   low: number | null;
   high: number | null;
   counts: number[];
+  below: number;
+  above: number;
   mean: number | null;
   std: number | null;
 }
 
-// What the layers of all arms receive after `step`.
+// What goes into the decisions of all arms' layers after `step`.
 export interface Layers {
   step: number;
   arms: ArmShown[];

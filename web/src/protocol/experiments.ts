@@ -1,47 +1,66 @@
 // From what a chapter asks for to its experiment, as Python's `lesson.chapters`: by the description
 // and the patches that Python wrote.
 
-import type { Described, Family } from "../made/described";
+import type { Facts, Family, Made, Named } from "../made/described";
 import type { Changes, Experiment } from "../made/experiment";
-import type { Arm } from "../made/messages";
+import type { Arm, Statement } from "../made/messages";
 import { POINTS } from "../made/protocol";
 import { over } from "./cells";
 import { general } from "./format";
 import { RaceStudy } from "./race";
+import { unpacked } from "./recipes";
 import { ClaimStudy, type Study } from "./study";
 
 export type Families = { [name: string]: Family };
 export type Settings = { [name: string]: unknown };
 
-// The experiments of the page, fetched when they are first asked for.
-export async function families(): Promise<Families> {
-  const found = (await import("../made/experiments.json")) as unknown as { default: Families };
-  return found.default;
+// An experiment, what it states before any result, and what is to be known of its data sets.
+export interface Described {
+  experiment: Experiment;
+  statement: Statement;
+  data: { [name: string]: Facts };
 }
 
-// A value with a patch laid over it (JSON merge patch, RFC 7386).
+let sets: { [name: string]: Made } = {};
+
+// The experiments of the page, fetched when they are first asked for.
+export async function families(): Promise<Families> {
+  const found = (await import("../made/experiments.json")) as unknown as { default: { families: Families; sets: typeof sets } };
+  sets = found.default.sets;
+  return found.default.families;
+}
+
+// A value with a patch laid over it (JSON merge patch, RFC 7386, by place in lists).
 export function merged<T>(value: T, patch: unknown): T {
   if (!patch || typeof patch !== "object" || Array.isArray(patch)) return patch as T;
-  const made: { [name: string]: unknown } = value && typeof value === "object" && !Array.isArray(value) ? { ...value } : {};
+  const made = (Array.isArray(value) ? [...(value as unknown[])] : value && typeof value === "object" ? { ...value } : {}) as { [name: string]: unknown };
   for (const [name, part] of Object.entries(patch)) {
-    if (part === null) delete made[name];
-    else made[name] = merged(made[name], part);
+    if (part !== null) made[name] = merged(made[name], part);
+    else if (Array.isArray(made)) made.length = Math.min(made.length, +name);
+    else delete made[name];
   }
   return made as T;
+}
+
+// With its recipes, and what is known of its data sets.
+function whole({ experiment, statement, sets: names }: Named): Described {
+  const of = <T>(part: (one: Made) => T) => Object.fromEntries(names.map((name) => [name, part(sets[name]!)]));
+  return { experiment: { ...experiment, recipes: of(({ recipe }) => unpacked(recipe)) }, statement, data: of(({ facts }) => facts) };
 }
 
 // The experiment that a chapter's settings describe, whatever they leave out as it is at first.
 export function describedOf(all: Families, chapter: string, settings: Settings): Described {
   const family = Object.values(all).find((one) => one.chapter === chapter && (chapter !== "claim" || one.described.experiment.claim === settings.claim));
   if (!family) throw new Error(`there is no experiment ${chapter} ${settings.claim ?? ""} in a page`);
-  let made = family.described;
+  let named = family.described;
   for (const [setting, patches] of Object.entries(family.patches)) {
     const value = settings[setting];
     if (value === undefined) continue;
     const patch = patches[`${Array.isArray(value) ? value.length : value}`];
     if (!patch) throw new Error(`${setting} is ${JSON.stringify(value)}; a page has ${Object.keys(patches).join(", ")}`);
-    made = merged(made, patch);
+    named = merged(named, patch);
   }
+  let made = whole(named);
   if (chapter === "bench") made = dialled(made, settings);
   if (chapter === "factory") made = mixed(made, family.columns, settings);
   return { ...made, experiment: onSeeds(made.experiment, settings) };

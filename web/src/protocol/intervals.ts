@@ -40,6 +40,11 @@ function draw(place: number): number {
   return drawn[place]!;
 }
 
+// As Python's `data.split.random_order` with seed 0: by the generator's numbers of 64 bits.
+export function randomOrder(n: number): number[] {
+  return [...Array(n).keys()].sort((a, b) => draw(2 * a + 1) - draw(2 * b + 1) || draw(2 * a) - draw(2 * b));
+}
+
 const kept = new Map<number, Uint8Array>();
 
 // (resamples, n) places below n, by Lemire's method (2019), as NumPy's: numbers that would favour a

@@ -3,12 +3,13 @@
 
 import type { Curve } from "../engine/curve";
 import type { Trial } from "../engine/trial";
-import type { Described, Facts } from "../made/described";
+import type { Facts } from "../made/described";
 import type { Experiment } from "../made/experiment";
 import type { Place, Statement, TrialShown, Verdict } from "../made/messages";
 import { LOWEST, RESOLUTION, TIMED_PAIRS } from "../made/protocol";
 import { BEST, type Curves, key, makeTrial, over } from "./cells";
 import { type Effect, meanEffect, pairsRatio } from "./effects";
+import type { Described } from "./experiments";
 import { general, rateAt } from "./format";
 import { level, toGoal } from "./measures";
 import { shownOf } from "./places";

@@ -3,6 +3,7 @@
 
 import type { Dataset } from "../engine/dataset";
 import type { Experiment, Recipe } from "../made/experiment";
+import { randomOrder } from "./intervals";
 
 type Step = Recipe["steps"][number];
 
@@ -51,6 +52,22 @@ function applied(data: Dataset, step: Step): Partial<Dataset> {
     default:
       throw new Error(`a page does not ${step.type.replace("-", " ")}`);
   }
+}
+
+// A recipe with its chosen rows, of what Python wrote down of how they were chosen.
+export function unpacked(recipe: Recipe): Recipe {
+  const drawn = ([n, some]: number[]) => randomOrder(n!).slice(0, some);
+  const steps = recipe.steps.map((step) => {
+    if (step.type === "take-rows") {
+      let row = 0;
+      return { ...step, rows: step.rows.map((further) => (row += further)) };
+    }
+    if (step.type === "order-tests") return { ...step, order: drawn(step.order) };
+    if (step.type !== "take-targets") return step;
+    const rows = drawn(step.rows);
+    return { ...step, rows, targets: [...rows.slice(-1), ...rows.slice(0, -1)] };
+  });
+  return { ...recipe, steps };
 }
 
 export function made(data: Dataset, recipe: Recipe): Dataset {

@@ -2,12 +2,13 @@
 // `protocol.study`.
 
 import type { Trial } from "../engine/trial";
-import type { Described, Facts } from "../made/described";
+import type { Facts } from "../made/described";
 import type { Experiment } from "../made/experiment";
 import type { Place, Statement, TrialShown, Verdict } from "../made/messages";
 import { FEW } from "../made/protocol";
 import { atOf, type Cell, Cells, type Curves, idOf, key } from "./cells";
 import { figure } from "./drawn";
+import type { Described } from "./experiments";
 import { general } from "./format";
 import { why } from "./goals";
 import { MEASURES } from "./measures";
