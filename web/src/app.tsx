@@ -182,7 +182,7 @@ function ChapterPage({ chapter, place }: { chapter: ChapterShown; place: number 
         <p class="quiet">{t("chapter.number", { n: place + 1, of: CHAPTERS.length, minutes: chapter.minutes })}</p>
         <h1 tabIndex={-1} ref={heading}>{tt(`${id}.title`)}</h1>
       </header>
-      <Scene />
+      {Scene && <Scene />}
       <section class="story"><Levelled k={`${id}.story`} /></section>
       {Touch && <section class="card touch"><h3>{tt(`${id}.touch.title`)}</h3><Levelled k={`${id}.touch`} /><Touch /></section>}
       {Experiment && <section class="card experiment"><h3>{tt(`${id}.experiment.title`)}</h3><Levelled k={`${id}.experiment`} /><Experiment /></section>}

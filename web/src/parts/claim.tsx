@@ -1,6 +1,6 @@
 // An experiment of `evenbatch prove`, live: cells fill while networks train, then the verdict.
 
-import { useState } from "preact/hooks";
+import type { ComponentType } from "preact";
 
 import { Drawn } from "../charts/drawn";
 import { digits } from "../charts/scale";
@@ -28,6 +28,7 @@ export interface ClaimShown extends Strip {
   claim: string; // as `evenbatch prove` calls it
   name: string; // where its result is kept: "tower", "break.eps"
   data: Data[];
+  Play?: ComponentType<{ data: Data; locked: boolean }>; // to try by hand, once a prediction is locked in
 }
 
 interface Cell {
@@ -131,6 +132,7 @@ export function ClaimExperiment({ shown: one }: { shown: ClaimShown }) {
           <Choose label={t("knob.data")} value={data} change={setData} options={one.data.map((value) => ({ value, label: tt(`data.${value}`) }))} />
         </div>
       )}
+      {one.Play && <one.Play data={data} locked={!predicted} />}
       <Controls experiment={experiment} locked={!predicted} label={tt(`${one.name}.start`)} />
       <Shown experiment={experiment}>
         {!run?.result && <LiveStrip run={run} strip={one} />}
@@ -142,7 +144,7 @@ export function ClaimExperiment({ shown: one }: { shown: ClaimShown }) {
 
 // Several experiments of one chapter, one at a time.
 export function Claims({ shown: all }: { shown: ClaimShown[] }) {
-  const [at, setAt] = useState(0);
+  const [at, setAt] = useKnob(`${all[0]!.name}.shown`, 0, (kept) => kept in all);
   const one = all[at]!;
   return (
     <>

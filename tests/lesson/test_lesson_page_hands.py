@@ -1,0 +1,75 @@
+"""What learners move with their own hands in chapters 6 to 8."""
+
+from __future__ import annotations
+
+import pytest
+from lesson_client import Server
+from lesson_page import PHONE, go, opened, predict, press
+from playwright.sync_api import Browser, Page
+
+DONE = """(starts) => document.querySelectorAll('.lane i').length === starts
+  && document.querySelector('.put-controls button').ariaDisabled === 'false'"""
+
+
+def board(page: Page) -> dict[str, tuple[int, int]]:
+    """Right answers of 100 at each place, the best first, and how many starts they are of."""
+    rows = page.locator(".board li").all()
+    return {
+        row.locator("> span").first.inner_text(): (
+            int(row.locator("b").inner_text()),
+            row.locator(".lane i").count(),
+        )
+        for row in rows
+    }
+
+
+def train(page: Page, keyboard: bool) -> None:
+    """One more start, to the end of its film."""
+    starts = page.locator(".lane i").count()
+    press(page, ".put-controls button", keyboard)
+    page.wait_for_function(DONE, arg=starts + 1)
+    assert "of 100 right" in page.locator(".put p[aria-live]").inner_text()
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_the_machine_is_put_to_a_place_and_the_board_grows(
+    browser: Browser, server: Server, motion: str
+) -> None:
+    keyboard = motion == "reduce"
+    with opened(browser, viewport=PHONE, reduced_motion=motion) as page:
+        go(page, server, "place")
+        press(page, ".put-controls button", keyboard=True)
+        assert page.locator(".board").count() == 0  # before a prediction nothing is given away
+        predict(page)
+        belt = page.get_by_role("slider", name="Place of the machine")
+        seen = []
+        for place in range(4):
+            if keyboard:
+                belt.focus()
+                page.keyboard.press("End")
+                for _ in range(3 - place):
+                    page.keyboard.press("ArrowLeft")
+            else:
+                box = belt.bounding_box()
+                assert box
+                left, wide = box["x"] + 8, box["width"] - 16
+                page.mouse.click(left + wide * place / 3, box["y"] + box["height"] / 2)
+            assert belt.input_value() == str(place)
+            train(page, keyboard)
+            seen.append(board(page))
+            train(page, keyboard)  # and once more, from another start
+        last = board(page)
+        assert [len(one) for one in seen] == [1, 2, 3, 4]
+        assert {starts for _, starts in last.values()} == {2}
+        values = [right for right, _ in last.values()]
+        assert values == sorted(values, reverse=True)
+        assert last["before deciding"][0] > 30 + last["no normalization"][0]
+        page.reload()
+        page.locator(".board li").nth(3).wait_for()
+        assert board(page) == last
+        assert belt.input_value() == "3"
+        page.get_by_label("What is learned").select_option(index=1)
+        assert page.locator(".board").count() == 0  # nothing was measured on these data
+        page.get_by_label("What is learned").select_option(index=0)
+        press(page, ".put-controls button >> nth=1", keyboard)
+        assert page.locator(".board").count() == 0
