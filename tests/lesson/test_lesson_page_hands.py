@@ -73,3 +73,47 @@ def test_the_machine_is_put_to_a_place_and_the_board_grows(
         page.get_by_label("What is learned").select_option(index=0)
         press(page, ".put-controls button >> nth=1", keyboard)
         assert page.locator(".board").count() == 0
+
+
+def cells(page: Page, table: str) -> list[list[str]]:
+    """The numbers of a table, row by row; none where somebody is out."""
+    rows = page.locator(f".shop .{table} tbody tr").all()
+    return [[text for text in row.locator("td").all_inner_texts() if text] for row in rows]
+
+
+@pytest.mark.parametrize("keyboard", [False, True])
+def test_a_customer_who_leaves_changes_the_columns_and_no_row(
+    browser: Browser, server: Server, keyboard: bool
+) -> None:
+    with opened(browser, viewport=PHONE) as page:
+        go(page, server, "layer")
+        heads = page.locator(".shop .batch thead th").all_inner_texts()
+        assert heads == ["sugar", "flour", "butter"]
+        customers = page.locator(".shop button")
+        batch, layer = cells(page, "batch"), cells(page, "layer")
+        press(page, ".shop button >> nth=1", keyboard)
+        assert customers.nth(1).get_attribute("aria-pressed") == "false"
+        assert cells(page, "layer") == [layer[0], [], layer[2], layer[3]]
+        after = cells(page, "batch")
+        assert after[1] == []
+        stayed = [
+            (old, new)
+            for row in (0, 2, 3)
+            for old, new in zip(batch[row], after[row], strict=True)
+        ]
+        different = sum(old != new for old, new in stayed)
+        assert different >= 6
+        assert page.locator(".shop .batch .changed").count() == different
+        assert page.locator(".shop .layer .changed").count() == 0
+        said = page.locator(".touch p[aria-live]").inner_text()
+        assert f"Of the 9 numbers of those who stayed, batch norm changed {different} and" in said
+        press(page, ".shop button >> nth=1", keyboard)  # and back
+        assert cells(page, "batch") == batch
+        for place in (0, 3, 2, 1):  # the last of them stays
+            press(page, f".shop button >> nth={place}", keyboard=True)
+        assert cells(page, "batch") == [[], ["0", "0", "0"], [], []]
+        assert cells(page, "layer")[1] == layer[1]
+        assert customers.nth(1).get_attribute("aria-disabled") == "true"
+        page.reload()
+        page.locator(".shop").wait_for()
+        assert cells(page, "batch") == [[], ["0", "0", "0"], [], []]

@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 
+import { Drawn } from "../charts/drawn";
 import { useWide } from "../charts/size";
 import { live } from "../live/live";
 import type { Run } from "../live/run";
@@ -117,6 +118,7 @@ export function Place({ data, locked }: { data: ClaimSettings["data"]; locked: b
         {run?.status === "failed" && <span class="failed">{t("run.failed", { why: run.error })}</span>}
         {now && way.length > 0 && !moving && t("place.came", { at: named("placement", now.at), right: Math.round(100 * way.at(-1)!), n: STEPS })}
       </p>
+      {done && <Drawn trials={run.trials} />}
       {rows.length > 0 && (
         <ol class="board" aria-label={t("place.board")}>
           {rows.map((row) => (
