@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from lesson_client import Server
-from lesson_page import PHONE, go, opened, predict, press
+from lesson_page import PHONE, choose, go, opened, predict, press, pretend
 from playwright.sync_api import Browser, Page
+
+from evenbatch.lesson.recorded import FOLDER
 
 DONE = """(starts) => document.querySelectorAll('.lane i').length === starts
   && document.querySelector('.put-controls button').ariaDisabled === 'false'"""
@@ -97,9 +101,7 @@ def test_a_customer_who_leaves_changes_the_columns_and_no_row(
         after = cells(page, "batch")
         assert after[1] == []
         stayed = [
-            (old, new)
-            for row in (0, 2, 3)
-            for old, new in zip(batch[row], after[row], strict=True)
+            (old, new) for row in (0, 2, 3) for old, new in zip(batch[row], after[row], strict=True)
         ]
         different = sum(old != new for old, new in stayed)
         assert different >= 6
@@ -117,3 +119,53 @@ def test_a_customer_who_leaves_changes_the_columns_and_no_row(
         page.reload()
         page.locator(".shop").wait_for()
         assert cells(page, "batch") == [[], ["0", "0", "0"], [], []]
+
+
+WORST = {
+    "break.eps": ("cost/input/0/best", "cost/before/0/best", "cost/after/0/best"),
+    "break.knobs": ("gain/wide/best/both/none",),
+    "break.eval": ("cost/1", "cost/32"),
+    "break.noise": ("gain/little/best/batch/none", "gain/noisy/best/batch/none"),
+}
+
+
+def recorded_cost(name: str) -> float:
+    """The largest cost that an experiment's recorded run measured."""
+    result = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))["result"]
+    effects = {effect["id"]: effect["value"] for effect in result["verdict"]["effects"]}
+    return float(max(effects[id] for id in WORST[name]))
+
+
+def test_parts_come_off_and_the_meter_shows_what_was_measured(
+    browser: Browser, server: Server
+) -> None:
+    with opened(browser, viewport=PHONE) as page:
+        pretend(page)
+        go(page, server, "break")
+        meters = page.locator(".meter span")
+        buttons = page.locator(".parts button")
+        measured: list[str] = []
+        for place, name in enumerate(WORST):
+            waiting = meters.all_inner_texts()[place:]
+            assert set(waiting) == {"not measured yet"}
+            for _ in range(2):
+                page.locator(".part .glides").nth(place).click(position={"x": 15, "y": 10})
+            assert buttons.nth(place).get_attribute("aria-pressed") == "true"
+            off = buttons.nth(place).inner_text()
+            picture = page.get_by_role("img", name=f"Off is: {off}.")
+            face = picture.locator(".mouth").get_attribute("d")
+            choose(page, name)
+            press(page, ".experiment .controls .primary", keyboard=False)
+            page.wait_for_selector(".verdict")
+            cost = recorded_cost(name)
+            said = meters.nth(place).inner_text()
+            number = float(said.split(" of 100")[0])
+            assert abs(number - cost) <= max(0.05, 0.01 * cost), (said, cost)
+            assert picture.locator(".mouth").get_attribute("d") != face
+            wide = page.locator(".meter i").nth(place).evaluate("i => parseFloat(i.style.width)")
+            assert abs(wide - cost / 1.1) < 0.5  # all on one scale
+            measured.append(said)
+        page.reload()
+        page.wait_for_selector(".meter")
+        assert meters.all_inner_texts() == measured
+        assert buttons.nth(3).get_attribute("aria-pressed") == "true"

@@ -142,17 +142,22 @@ export function ClaimExperiment({ shown: one }: { shown: ClaimShown }) {
   );
 }
 
+// How one of several experiments is chosen.
+export type Chooser = ComponentType<{ names: string[]; at: number; choose: (at: number) => void }>;
+
+const Tabs: Chooser = ({ names, at, choose }) => (
+  <div class="steps" role="group" aria-label={t("claim.which")}>
+    {names.map((name, i) => <button type="button" key={name} aria-pressed={i === at} onClick={() => choose(i)}>{tt(`${name}.tab`)}</button>)}
+  </div>
+);
+
 // Several experiments of one chapter, one at a time.
-export function Claims({ shown: all }: { shown: ClaimShown[] }) {
+export function Claims({ shown: all, Choice = Tabs }: { shown: ClaimShown[]; Choice?: Chooser }) {
   const [at, setAt] = useKnob(`${all[0]!.name}.shown`, 0, (kept) => kept in all);
   const one = all[at]!;
   return (
     <>
-      <div class="steps" role="group" aria-label={t("claim.which")}>
-        {all.map((each, i) => (
-          <button type="button" key={each.name} aria-pressed={i === at} onClick={() => setAt(i)}>{tt(`${each.name}.tab`)}</button>
-        ))}
-      </div>
+      <Choice names={all.map((each) => each.name)} at={at} choose={setAt} />
       <Levelled k={`${one.name}.words`} />
       <ClaimExperiment key={one.name} shown={one} />
     </>
