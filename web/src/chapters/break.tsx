@@ -1,8 +1,9 @@
 // Chapter 8: break it.
 
 import { Claims, type ClaimShown } from "../parts/claim";
-import { t, tt } from "../words";
+import { tt } from "../words";
 import { named } from "../words/named";
+import { Parts } from "./break-parts";
 import type { ChapterShown } from "./chapter";
 
 const ID = "break";
@@ -46,23 +47,8 @@ const SHOWN: ClaimShown[] = [
   },
 ];
 
-function Scene() {
-  return (
-    <svg viewBox="0 0 640 140" class="scene" role="img" aria-label={t("break.scene")}>
-      <path d="M20 124H620" class="ground" />
-      <g transform="translate(300 74) rotate(-8)">
-        <rect x="-70" y="-44" width="140" height="88" rx="16" class="robot robot-0" />
-        <path d="M-20 -44l12 26l-14 16l18 18l-8 24" class="crack" />
-        <circle cx="36" cy="22" r="10" class="knob-dot" />
-      </g>
-      {[0, 1, 2, 3].map((i) => <path key={i} d={`M${410 + i * 26} ${50 - i * 6}l10 -14`} class="line" />)}
-      <text x="460" y="104" class="question">0 / 0</text>
-    </svg>
-  );
-}
-
 function Experiment() {
-  return <Claims shown={SHOWN} />;
+  return <Claims shown={SHOWN} Choice={Parts} />;
 }
 
 export const chapter: ChapterShown = {
@@ -70,6 +56,5 @@ export const chapter: ChapterShown = {
   minutes: 7,
   experiments: SHOWN.map((one) => one.name),
   check: { options: ["running", "luck", "bigger"], right: "running" },
-  Scene,
   Experiment,
 };

@@ -7,7 +7,7 @@ export interface ChapterShown {
   minutes: number;
   experiments: string[]; // the names of what is trained in it
   check: { options: string[]; right: string };
-  Scene?: ComponentType; // a still picture, where no live one stands
+  Scene?: ComponentType; // a picture at the top, where nothing below is one
   Touch?: ComponentType;
   Experiment?: ComponentType;
 }

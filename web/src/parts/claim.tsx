@@ -1,6 +1,6 @@
 // An experiment of `evenbatch prove`, live: cells fill while networks train, then the verdict.
 
-import { useState } from "preact/hooks";
+import type { ComponentType } from "preact";
 
 import { Drawn } from "../charts/drawn";
 import { digits } from "../charts/scale";
@@ -28,6 +28,7 @@ export interface ClaimShown extends Strip {
   claim: string; // as `evenbatch prove` calls it
   name: string; // where its result is kept: "tower", "break.eps"
   data: Data[];
+  Play?: ComponentType<{ data: Data; locked: boolean }>; // to try by hand, once a prediction is locked in
 }
 
 interface Cell {
@@ -131,6 +132,7 @@ export function ClaimExperiment({ shown: one }: { shown: ClaimShown }) {
           <Choose label={t("knob.data")} value={data} change={setData} options={one.data.map((value) => ({ value, label: tt(`data.${value}`) }))} />
         </div>
       )}
+      {one.Play && <one.Play data={data} locked={!predicted} />}
       <Controls experiment={experiment} locked={!predicted} label={tt(`${one.name}.start`)} />
       <Shown experiment={experiment}>
         {!run?.result && <LiveStrip run={run} strip={one} />}
@@ -140,17 +142,22 @@ export function ClaimExperiment({ shown: one }: { shown: ClaimShown }) {
   );
 }
 
+// How one of several experiments is chosen.
+export type Chooser = ComponentType<{ names: string[]; at: number; choose: (at: number) => void }>;
+
+const Tabs: Chooser = ({ names, at, choose }) => (
+  <div class="steps" role="group" aria-label={t("claim.which")}>
+    {names.map((name, i) => <button type="button" key={name} aria-pressed={i === at} onClick={() => choose(i)}>{tt(`${name}.tab`)}</button>)}
+  </div>
+);
+
 // Several experiments of one chapter, one at a time.
-export function Claims({ shown: all }: { shown: ClaimShown[] }) {
-  const [at, setAt] = useState(0);
+export function Claims({ shown: all, Choice = Tabs }: { shown: ClaimShown[]; Choice?: Chooser }) {
+  const [at, setAt] = useKnob(`${all[0]!.name}.shown`, 0, (kept) => kept in all);
   const one = all[at]!;
   return (
     <>
-      <div class="steps" role="group" aria-label={t("claim.which")}>
-        {all.map((each, i) => (
-          <button type="button" key={each.name} aria-pressed={i === at} onClick={() => setAt(i)}>{tt(`${each.name}.tab`)}</button>
-        ))}
-      </div>
+      <Choice names={all.map((each) => each.name)} at={at} choose={setAt} />
       <Levelled k={`${one.name}.words`} />
       <ClaimExperiment key={one.name} shown={one} />
     </>

@@ -73,7 +73,7 @@ export function tallest({ verdict }: Pick<Result, "verdict">): { none: number; b
 }
 
 // Two digits, and nothing behind the first decimal: nobody can picture 0.036 of a hundred.
-function plain(value: number | null): string {
+export function plain(value: number | null): string {
   return digits(value !== null && Math.abs(value) < 1 ? Math.round(10 * value) / 10 || 0 : value);
 }
 
