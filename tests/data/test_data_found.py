@@ -39,22 +39,39 @@ ARFF = """% 1. Title: tea "of 2024
 %
 @RELATION tea
 @attribute 'steep time' REAL
-@attribute kind {green, black}   % two
+@attribute kind {'green', 'it\\'s, black'}   % two
 @ATTRIBUTE y {0, 1}
 
 @DATA
 """
 
 
-def test_an_arff_file_is_read_without_its_names(write: Write, mended: Mended) -> None:
-    rows = "".join(f"{i / 4},{'green' if i % 3 else 'black'},{i % 2}\n" for i in range(40))
-    path = write(ARFF + rows, "t.arff")
-    said = "(steep time is column 1, kind is column 2, y is column 3)"
-    how = {"comment": "%", "skip_rows": list(range(1, 9)), "header": False}
-    data = mended(path, "this is an ARFF file", said, **how)
+def test_an_arff_file_is_read_with_its_names(write: Write) -> None:
+    rows = [f"{i / 4},{'green' if i % 3 else SAYS_IT_IS},{i % 2}" for i in range(40)]
+    text = "\n".join([*rows[:9], "% a 'comment", *rows[9:]])
+    data = load_table(write(ARFF + text, "t.arff"), "y")
     assert (data.n_train + data.n_test, data.task) == (40, "classification")
-    assert data.features == ("column 1", "column 2=black", "column 2=green")
-    assert mended(path, said, target="steep time", **how).task == "regression"
+    assert data.features == ("steep time", "kind=green", "kind=it's, black")
+    assert load_table(write(ARFF + text.replace("'", '"'), "t.arff"), "y").n_train == 32
+    with pytest.raises(DataError, match=r"holds no number: 'two' \(row 50\)"):
+        load_table(write(ARFF + text + "\ntwo,green,0", "t.arff"), "y")
+
+
+SAYS_IT_IS = r"'it\'s, black'"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("REAL", "relational", "column 'steep time' of this ARFF file holds a table in each cell"),
+        ("@DATA\n", "@DATA\n{0 0.5, 1 green}\n", "the rows of this ARFF file are sparse"),
+    ],
+)
+def test_an_arff_file_that_is_no_table_says_so(
+    write: Write, old: str, new: str, said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        load_table(write(ARFF.replace(old, new) + "1,green,0\n" * 9, "t.arff"), "y")
 
 
 def test_quotation_marks_may_be_letters(write: Write) -> None:

@@ -16,7 +16,7 @@ from evenbatch.table_options import TableOptions
 
 COMMENTS = ("#", "%", "//", "!", ";", "*")
 
-_ATTRIBUTE = re.compile(r"\s*@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"\s*@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s*(.*)", re.IGNORECASE)
 
 Row = tuple[int, list[str]]  # its number in the file, its cells
 
@@ -51,7 +51,7 @@ def find_header(
             "splits the rows evenly; --delimiter names the one that separates the cells."
         )
     if not options.header:
-        return replace(_named(file, [""] * max(width, len(head[0][1])), 0, []), unnamed=[])
+        return replace(named(file, [""] * max(width, len(head[0][1])), 0, []), unnamed=[])
     above = _rows_above(head, target, width)
     if above:
         raise TableError(file, [above])
@@ -74,33 +74,30 @@ def find_header(
         )
     while len(cells) > width and not cells[-1]:
         cells.pop()
-    return _named(file, cells, number, notes)
+    return named(file, cells, number, notes)
 
 
-def named_above(lines: Iterable[str], target: Sequence[str]) -> Fault | None:
-    """The fault of an ARFF file, whose names stand above ``@data``, one to a line."""
-    names, number = list[str](), 0
-    for line in lines:
-        number += 1
+def names_of_arff(file: str, lines: Iterable[str]) -> tuple[list[str], int]:
+    """The names in an ARFF file, which stand above ``@data``, one to a line, and the number of that
+    line; ([], 0) for any other file."""
+    names = list[str]()
+    for number, line in enumerate(lines, start=1):
         attribute, text = _ATTRIBUTE.match(line), line.strip().casefold()
         if attribute:
+            if attribute[2].casefold().startswith("relational"):
+                raise DataError(
+                    f"{file}: column {attribute[1]} of this ARFF file holds a table in each cell. "
+                    "Such a file cannot be read: save it with a column for each number."
+                )
             names.append(attribute[1].strip("'\""))
         elif text == "@data" and names:
-            break
+            return names, number
         elif text and not text.startswith(("%", "@relation")):
-            return None
-    else:
-        return None
-    places = [names.index(t) + 1 if t in names else len(names) for t in target] or [len(names)]
-    called = [f"{name} is column {i}" for i, name in enumerate(names, start=1)]
-    return Fault(
-        f"this is an ARFF file, whose columns are read without their names ({', '.join(called)})",
-        {"comment": "%", "skip_rows": tuple(range(1, number + 1)), "header": False,
-         "target": tuple(f"column {place}" for place in places)},
-    )  # fmt: skip
+            break
+    return [], 0
 
 
-def _named(file: str, cells: list[str], row: int, notes: list[str]) -> Header:
+def named(file: str, cells: list[str], row: int, notes: list[str]) -> Header:
     """Every column with a name of its own."""
     names = [name or f"column {i}" for i, name in enumerate(cells, start=1)]
     unnamed = [name for name, cell in zip(names, cells, strict=True) if not cell]

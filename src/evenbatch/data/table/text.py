@@ -9,7 +9,8 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from evenbatch.data.errors import DataError
 from evenbatch.data.table.cells import Cells, Numbers, is_category
 from evenbatch.data.table.columns import Column, Fault, Table, TableError
-from evenbatch.data.table.header import COMMENTS, Header, find_header, named_above
+from evenbatch.data.table.header import COMMENTS, Header, find_header, named, names_of_arff
 from evenbatch.data.table.unpacked import DAMAGED, encoding_fault, encoding_of, opened, unpacker
 from evenbatch.table_options import TableOptions
 
@@ -60,24 +61,31 @@ def _read(
     path: Path, target: Sequence[str], options: TableOptions, seed: int, quotes: Mapping[str, Any]
 ) -> Table:
     encoding = encoding_of(path, options)
-    with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
-        numbered = enumerate(_lines(stream, options), start=1)
-        every = (line for number, line in numbered if number not in options.skip_rows)
-        lines = list(islice(every, _HEAD))
+    names, above = list[str](), 0
     if options.header:
         with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
-            fault = named_above(stream, target)
-        if fault:
-            raise TableError(path.name, [fault])
-    delimiter = options.delimiter or find_delimiter(lines)
+            names, above = names_of_arff(path.name, stream)
+    if names:
+        options = replace(options, comment=options.comment or "%")
+    with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
+        numbered = enumerate(_lines(stream, options, above), start=1)
+        every = (line for number, line in numbered if number not in options.skip_rows)
+        lines = list(islice(every, above, above + _HEAD))
+    found = "," if names and "," in "".join(lines) else find_delimiter(lines)
+    delimiter = options.delimiter or found
+    if names:
+        quotes = {**_quoted_in_arff(path.name, lines), **quotes}
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        return _rows(path, encoding, delimiter, options, quotes)
+        return _rows(path, encoding, delimiter, options, quotes, above)
 
     unquoted = "quoting" in quotes
     if unquoted and (delimiter not in "\t|" or len({len(row) for _, row in rows()}) > 1):
         raise _QuoteError
-    header = find_header(path.name, list(islice(rows(), _HEAD)), target, options)
+    if names:
+        header = named(path.name, names, 0, [])
+    else:
+        header = find_header(path.name, list(islice(rows(), _HEAD)), target, options)
     columns, sample = _columns(path.name, rows(), header, options, seed, set(options.categories))
     mixed = {c.name for c in columns if c.mixed and is_category(c.column())}
     if mixed:  # read again: a category is the text as it is written, "01" and not 1
@@ -104,11 +112,24 @@ def _read(
     )
 
 
-def _lines(stream: IO[str], options: TableOptions) -> Iterator[str]:
-    """The lines of a file; a comment becomes a blank line, so that rows keep their numbers."""
+def _lines(stream: IO[str], options: TableOptions, above: int) -> Iterator[str]:
+    """The lines of a file; a comment becomes a blank line, so that rows keep their numbers, and so
+    do the first lines, those `above` the table."""
+    blank: Iterator[str] = ("\n" for _ in islice(stream, above))
     if not options.comment:
-        return iter(stream)
-    return ("\n" if line.lstrip().startswith(options.comment) else line for line in stream)
+        return chain(blank, stream)
+    marked = ("\n" if line.lstrip().startswith(options.comment) else line for line in stream)
+    return chain(blank, marked)
+
+
+def _quoted_in_arff(file: str, lines: Sequence[str]) -> dict[str, Any]:
+    """How texts are quoted in an ARFF file whose rows begin so."""
+    if any(line.lstrip().startswith("{") for line in lines):
+        raise DataError(
+            f"{file}: the rows of this ARFF file are sparse ({{column value, …}}), and such rows "
+            "are not read. Save it with every value in every row."
+        )
+    return {"quotechar": max("'\"", key="".join(lines).count), "escapechar": "\\"}
 
 
 def find_delimiter(lines: Sequence[str]) -> str:
@@ -150,13 +171,18 @@ def _split(lines: Iterator[str], delimiter: str, **quotes: Any) -> Iterator[list
 
 
 def _rows(
-    path: Path, encoding: str, delimiter: str, options: TableOptions, quotes: Mapping[str, Any]
+    path: Path,
+    encoding: str,
+    delimiter: str,
+    options: TableOptions,
+    quotes: Mapping[str, Any],
+    above: int,
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not blank and not to be skipped, with their numbers."""
     skipped, number = set(options.skip_rows), 0
     try:
         with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
-            lines = _lines(stream, options)
+            lines = _lines(stream, options, above)
             for number, row in enumerate(_split(lines, delimiter, **quotes), start=1):
                 if row and (row[0].strip() or any(map(str.strip, row))) and number not in skipped:
                     yield number, row
