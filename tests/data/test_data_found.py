@@ -67,9 +67,7 @@ SAYS_IT_IS = r"'it\'s, black'"
         ("@DATA\n", "@DATA\n{0 0.5, 1 green}\n", "the rows of this ARFF file are sparse"),
     ],
 )
-def test_an_arff_file_that_is_no_table_says_so(
-    write: Write, old: str, new: str, said: str
-) -> None:
+def test_an_arff_file_that_is_no_table_says_so(write: Write, old: str, new: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         load_table(write(ARFF.replace(old, new) + "1,green,0\n" * 9, "t.arff"), "y")
 

@@ -18,6 +18,8 @@ COMMENTS = ("#", "%", "//", "!", ";", "*")
 
 _ATTRIBUTE = re.compile(r"\s*@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s*(.*)", re.IGNORECASE)
 
+_PLAIN, _GROUPED = Numbers(), Numbers(thousands=",")
+
 Row = tuple[int, list[str]]  # its number in the file, its cells
 
 
@@ -46,6 +48,11 @@ def find_header(
         raise DataError(f"{file}: the file is empty. It needs a header row and rows below it.")
     width = Counter(len(row) for _, row in head[1:] or head).most_common(1)[0][0]
     if width == 1:
+        if not any(re.search(r"[,;|\t]|\S\s+\S", ",".join(row)) for _, row in head):
+            raise DataError(
+                f"{file}: there is one column only, {listed([row[0] for _, row in head], 3)}. "
+                "A table has the column to predict and at least one other."
+            )
         raise DataError(
             f"{file}: only one column was found, {' '.join(head[0][1])[:60]!r}. No character "
             "splits the rows evenly; --delimiter names the one that separates the cells."
@@ -153,8 +160,8 @@ def _holds_all(row: Sequence[str], target: Sequence[str]) -> bool:
 
 def _number(cell: str) -> float | None:
     """The number in a cell, with separators between thousands or not."""
-    number = Numbers()(cell)
-    number = Numbers(thousands=",")(cell) if number is None else number
+    number = _PLAIN(cell)
+    number = _GROUPED(cell) if number is None else number
     return None if number is None or number != number else number
 
 
@@ -175,7 +182,7 @@ def _holds_data(head: Sequence[Row], target: Sequence[str]) -> bool:
         if cell.strip() and j not in numbers:
             is_known = cell.strip() in (row[j].strip() for row in body)
             known, new = known + is_known, new + (not is_known)
-    if len(numbers) > 1 and _are_names([*numbers.values()]):
+    if len(numbers) > bool(first[0].strip()) and _are_names([*numbers.values()]):
         return False
     return len(numbers) + known > new and (len(numbers) > 1 or not new)
 
@@ -202,11 +209,12 @@ def _are_names(numbers: Sequence[float]) -> bool:
 def _no_header(number: int, cells: list[str], target: Sequence[str]) -> Fault:
     """The columns have no names; the target is taken for the cell it names, or is the last."""
     last = len(cells)
-    places = [cells.index(t) + 1 if cells.count(t) == 1 else last for t in target] or [last]
+    places = [cells.index(t) + 1 if cells.count(t) == 1 else last for t in target]
+    change: dict[str, object] = {"target": tuple(f"column {place}" for place in places)}
     return Fault(
         f"row {number} holds data ({listed(cells, 4)}), not the names of columns, which are called "
         f"'column 1' to 'column {len(cells)}' then",
-        {"header": False, "target": tuple(f"column {place}" for place in places)},
+        {"header": False, **(change if target else {})},
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +25,8 @@ from evenbatch.data.table.header import COMMENTS, Header, find_header, named, na
 from evenbatch.data.table.unpacked import DAMAGED, encoding_fault, encoding_of, opened, unpacker
 from evenbatch.table_options import TableOptions
 
-DELIMITERS = ",;\t|"
+DELIMITERS = (",", ";", "\t", "|", "  ", " ")  # "  ": two blanks or more, one is of a cell
+_WIDE = re.compile(r" {2,}|\t")
 _HEAD = 300  # rows looked at to find the delimiter and the header
 _CHUNK = 5000  # rows taken apart at a time: small, so that they are forgotten soon
 
@@ -71,8 +73,8 @@ def _read(
         numbered = enumerate(_lines(stream, options, above), start=1)
         every = (line for number, line in numbered if number not in options.skip_rows)
         lines = list(islice(every, above, above + _HEAD))
-    found = "," if names and "," in "".join(lines) else find_delimiter(lines)
-    delimiter = options.delimiter or found
+    likely = "," if names and "," in "".join(lines) else find_delimiter(lines)
+    delimiter = options.delimiter or likely
     if names:
         quotes = {**_quoted_in_arff(path.name, lines), **quotes}
 
@@ -137,14 +139,15 @@ def find_delimiter(lines: Sequence[str]) -> str:
 
     The first row, which holds the names, must be one of them (or have one cell less, as R writes
     it), or the delimiter counts for half. Blanks, of which any number count as one, are tried where
-    no other does well, and must make more cells: there may be blanks within each cell.
+    no other does well, and must make more cells (there may be blanks within each cell) or split
+    many more rows (there may be commas in what stands above the table).
 
     >>> find_delimiter(["a;b", "1,5;2,5"]), find_delimiter(["a\\tb, c", "1\\t2"])
     (';', '\\t')
     """
     best, best_score = ",", (0.0, 0)
-    for delimiter in DELIMITERS + " ":
-        if delimiter == " " and best_score[0] > 0.6:
+    for delimiter in DELIMITERS:
+        if delimiter == "  " and best_score[0] > 0.6:
             break
         widths: list[int] = []
         try:
@@ -159,7 +162,8 @@ def find_delimiter(lines: Sequence[str]) -> str:
             width, n = counts.most_common(1)[0]
             agrees = width - 1 <= widths[0] <= width and widths[0] > 1
             score = (n / len(widths) * (1 if agrees else 0.5), width)
-            if score > best_score and (delimiter != " " or width > best_score[1]):
+            more = width > best_score[1] or score[0] > 4 * best_score[0]
+            if score > best_score and (delimiter[0] != " " or more):
                 best, best_score = delimiter, score
     return best
 
@@ -167,6 +171,8 @@ def find_delimiter(lines: Sequence[str]) -> str:
 def _split(lines: Iterator[str], delimiter: str, **quotes: Any) -> Iterator[list[str]]:
     if delimiter == " ":
         lines = (line.strip().replace("\t", " ") for line in lines)
+    elif delimiter == "  ":
+        lines, delimiter = (_WIDE.sub("\t", line.strip()) for line in lines), "\t"
     return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True, **quotes)
 
 
@@ -223,7 +229,7 @@ def _columns(
         _keep(used, sample.add(places))
     _keep(used, sample.forget())
     if ragged:
-        raise TableError(file, [_ragged(ragged, header, sample.seen)])
+        raise TableError(file, [_ragged(ragged, header, sample)])
     if not sample.seen:
         raise DataError(f"{file}: there are no rows below the header. Add some.")
     return used, sample
@@ -286,9 +292,9 @@ class _Sample:
         return np.concatenate(self._numbers) if self._numbers else np.zeros(0, np.int64)
 
 
-def _ragged(ragged: list[tuple[int, int, str]], header: Header, n: int) -> Fault:
+def _ragged(ragged: list[tuple[int, int, str]], header: Header, sample: _Sample) -> Fault:
     """Rows (number, cells, first cell) with another number of cells than the header."""
-    width, many = len(header.names), len(ragged)
+    width, many, n = len(header.names), len(ragged), sample.seen
     shown = ", ".join(f"row {number} has {cells}" for number, cells, _ in ragged[:5])
     more = f" and {many - 5} more rows differ" if many > 5 else ""
     if many == n > 1 and len({cells for _, cells, _ in ragged}) == 1:
@@ -298,8 +304,12 @@ def _ragged(ragged: list[tuple[int, int, str]], header: Header, n: int) -> Fault
     if marks:
         are = "it is a comment" if many == 1 else "they are comments"
         return Fault(f"{said}; {are} ({ragged[0][2][:60]!r})", {"comment": marks[0]})
+    numbers = tuple(number for number, *_ in ragged)
     if many <= max(3, n // 20):
-        return Fault(said, {"skip_rows": tuple(number for number, *_ in ragged)})
+        return Fault(said, {"skip_rows": numbers})
+    last = 2 * many < n and numbers == tuple(sample.numbers[-many:].tolist())
+    if last and all(Numbers()(first) is None for *_, first in ragged):
+        return Fault(f"{said}; the last rows, with words, are a footer", {"skip_rows": numbers})
     return Fault(
         f"{said}. A text or a number with a decimal comma that holds the delimiter must be in "
         "quotation marks; an empty cell still needs its delimiter."
