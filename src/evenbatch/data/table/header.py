@@ -48,7 +48,7 @@ def find_header(
         raise DataError(f"{file}: the file is empty. It needs a header row and rows below it.")
     width = Counter(len(row) for _, row in head[1:] or head).most_common(1)[0][0]
     if width == 1:
-        if not any(re.search(r"[,;|\t]|\S\s+\S", ",".join(row)) for _, row in head):
+        if not any(re.search(r"[,;|\t:]|\S\s+\S", ",".join(row)) for _, row in head):
             raise DataError(
                 f"{file}: there is one column only, {listed([row[0] for _, row in head], 3)}. "
                 "A table has the column to predict and at least one other."
@@ -126,10 +126,10 @@ def _rows_above(head: Sequence[Row], target: Sequence[str], width: int) -> Fault
     """Comments, titles and the like above the row of names."""
     place = next((i for i, (_, row) in enumerate(head) if _holds_all(row, target)), None)
     if place is None:
-        place = next((i for i, (_, row) in enumerate(head) if len(row) == width), 0)
+        place = _first_even([len(row) for _, row in head], width)
         if len(head[0][1]) == width - 1 > 1 and not head[0][1][0].startswith(COMMENTS):
             place = 0  # a header without the name of the row names
-    if not 0 < place <= 50:
+    if not 0 < place <= 200:
         return None
     above = head[:place]
     numbers = [number for number, _ in above]
@@ -146,6 +146,15 @@ def _rows_above(head: Sequence[Row], target: Sequence[str], width: int) -> Fault
         f"{which} above the table, which begins in row {head[place][0]}: {texts}",
         {"skip_rows": tuple(numbers)},
     )
+
+
+def _first_even(widths: Sequence[int], width: int) -> int:
+    """The place of the first row that has this width, and is followed by four that do if the rows
+    above it are prose: of many widths."""
+    first = widths.index(width) if width in widths else 0
+    even = next((i for i in range(len(widths)) if {*widths[i : i + 5]} == {width}), first)
+    prose = even >= 5 and 2 * sum(w != width for w in widths[:even]) > even
+    return even if prose else first
 
 
 def _words(numbers: Sequence[int]) -> str:

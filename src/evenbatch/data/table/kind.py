@@ -124,9 +124,9 @@ def _looks_like(path: Path, start: bytes) -> tuple[str, str | None]:
     if start[:4] == b"PK\x03\x04":
         if b".npy" in start:
             return "an NPZ file", NPZ
-        if b"opendocument" in start:
-            return "an OpenDocument file", None
         names = zipped(path)
+        if b"opendocument" in start or {"mimetype", "content.xml"} <= {*names}:
+            return "an OpenDocument file", None
         if b"[Content_Types].xml" in start or "xl/workbook.xml" in names:
             return "an Excel workbook", None
         holds = f" of {listed(names)}" if names else ""

@@ -25,7 +25,7 @@ from evenbatch.data.table.header import COMMENTS, Header, find_header, named, na
 from evenbatch.data.table.unpacked import DAMAGED, encoding_fault, encoding_of, opened, unpacker
 from evenbatch.table_options import TableOptions
 
-DELIMITERS = (",", ";", "\t", "|", "  ", " ")  # "  ": two blanks or more, one is of a cell
+DELIMITERS = (",", ";", "\t", "|", " ", "  ", ":")  # "  ": two blanks or more, as cells hold one
 _WIDE = re.compile(r" {2,}|\t")
 _HEAD = 300  # rows looked at to find the delimiter and the header
 _CHUNK = 5000  # rows taken apart at a time: small, so that they are forgotten soon
@@ -147,7 +147,7 @@ def find_delimiter(lines: Sequence[str]) -> str:
     """
     best, best_score = ",", (0.0, 0)
     for delimiter in DELIMITERS:
-        if delimiter == "  " and best_score[0] > 0.6:
+        if delimiter == " " and best_score[0] > 0.6:
             break
         widths: list[int] = []
         try:
@@ -162,8 +162,14 @@ def find_delimiter(lines: Sequence[str]) -> str:
             width, n = counts.most_common(1)[0]
             agrees = width - 1 <= widths[0] <= width and widths[0] > 1
             score = (n / len(widths) * (1 if agrees else 0.5), width)
-            more = width > best_score[1] or score[0] > 4 * best_score[0]
-            if score > best_score and (delimiter[0] != " " or more):
+            better = score > best_score
+            if delimiter == ":":  # a time of day holds it
+                better = best_score[0] == 0 and widths[0] == width
+            elif delimiter == "  ":
+                better = score[0] > best_score[0]
+            elif delimiter == " " and width <= best_score[1]:
+                better = score[0] > 4 * best_score[0]
+            if better:
                 best, best_score = delimiter, score
     return best
 
