@@ -279,8 +279,24 @@ def test_npz_arrays_that_are_no_columns(npz: Write, mended: Mended, tmp_path: Pa
     refused(npz(x=X, y=np.int64(3)), "same number of rows", "y ()")
     refused(npz(x=X[:0], y=Y[:0]), "at least one")
     refused(npz(), "holds no arrays")
-    np.save(tmp_path / "one.npy", X)
-    refused(tmp_path / "one.npy", "one array without a name (NPY)", "np.savez(path, x=x, y=y)")
+    np.save(tmp_path / "one.npy", Y)
+    said = f"one array {Y.shape} without a name (NPY)"
+    refused(tmp_path / "one.npy", said, "np.savez(path, x=x, y=y)")
+
+
+def test_an_array_without_a_name_is_a_table_if_it_has_columns(
+    tmp_path: Path, mended: Mended
+) -> None:
+    path = tmp_path / "one.npy"
+    np.save(path, np.column_stack([X, Y]))
+    assert mended(path, "the target below is 'column 3'", target=()).features == (
+        "column 1",
+        "column 2",
+    )
+    fields = np.zeros(len(Y), [("a", "f4"), ("kind", "S3"), ("y", "i8")])
+    fields["a"], fields["kind"], fields["y"] = X[:, 0], ["pot", "bag"] * (len(Y) // 2), Y
+    np.save(path, fields)
+    assert load_table(path, "y").features == ("a", "kind=bag", "kind=pot")
 
 
 def test_npz_target_that_is_not_there(npz: Write) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import lzma
 import subprocess
 import sys
@@ -39,22 +41,37 @@ ARFF = """% 1. Title: tea "of 2024
 %
 @RELATION tea
 @attribute 'steep time' REAL
-@attribute kind {green, black}   % two
+@attribute kind {'green', 'it\\'s, black'}   % two
 @ATTRIBUTE y {0, 1}
 
 @DATA
 """
 
 
-def test_an_arff_file_is_read_without_its_names(write: Write, mended: Mended) -> None:
-    rows = "".join(f"{i / 4},{'green' if i % 3 else 'black'},{i % 2}\n" for i in range(40))
-    path = write(ARFF + rows, "t.arff")
-    said = "(steep time is column 1, kind is column 2, y is column 3)"
-    how = {"comment": "%", "skip_rows": list(range(1, 9)), "header": False}
-    data = mended(path, "this is an ARFF file", said, **how)
+def test_an_arff_file_is_read_with_its_names(write: Write) -> None:
+    rows = [f"{i / 4},{'green' if i % 3 else SAYS_IT_IS},{i % 2}" for i in range(40)]
+    text = "\n".join([*rows[:9], "% a 'comment", *rows[9:]])
+    data = load_table(write(ARFF + text, "t.arff"), "y")
     assert (data.n_train + data.n_test, data.task) == (40, "classification")
-    assert data.features == ("column 1", "column 2=black", "column 2=green")
-    assert mended(path, said, target="steep time", **how).task == "regression"
+    assert data.features == ("steep time", "kind=green", "kind=it's, black")
+    assert load_table(write(ARFF + text.replace("'", '"'), "t.arff"), "y").n_train == 32
+    with pytest.raises(DataError, match=r"holds no number: 'two' \(row 50\)"):
+        load_table(write(ARFF + text + "\ntwo,green,0", "t.arff"), "y")
+
+
+SAYS_IT_IS = r"'it\'s, black'"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("REAL", "relational", "column 'steep time' of this ARFF file holds a table in each cell"),
+        ("@DATA\n", "@DATA\n{0 0.5, 1 green}\n", "the rows of this ARFF file are sparse"),
+    ],
+)
+def test_an_arff_file_that_is_no_table_says_so(write: Write, old: str, new: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        load_table(write(ARFF.replace(old, new) + "1,green,0\n" * 9, "t.arff"), "y")
 
 
 def test_quotation_marks_may_be_letters(write: Write) -> None:
@@ -130,25 +147,73 @@ def _plain(folder: Path) -> Path:
     return path
 
 
+def shown(path: Path, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the line that the message of this file shows."""
+    with pytest.raises(DataError, match=said) as error:
+        load_table(path, "y")
+    code = str(error.value).split('python -c "')[1].removesuffix('"')
+    monkeypatch.chdir(path.parent)
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_what_pandas_reads_is_turned_into_a_table_by_the_line_shown(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("pandas")
     lines = "".join(f'{{"a": {i}, "b": "it\'s", "y": {i % 2}}}\n' for i in range(40))
-    path = write(lines, "it's.jsonl")
-    with pytest.raises(DataError, match="this is a file of JSON lines") as error:
-        load_table(path, "y")
-    code = str(error.value).split('python -c "')[1].removesuffix('"')
-    monkeypatch.chdir(tmp_path)
-    subprocess.run([sys.executable, "-c", code], check=True)
+    shown(write(lines, "it's.jsonl"), "this is a file of JSON lines", monkeypatch)
     assert load_table(tmp_path / "it's.csv", "y").n_train == 32
     Path("j.csv").write_text('[{"a": 1}]')
     with pytest.raises(DataError, match=r"to_csv\('j-table\.csv'"):  # not over it
         load_table("j.csv", "y")
 
 
+def test_a_json_file_is_turned_into_a_table_if_it_holds_one(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pandas")
+    rows = [{"type": "place", "properties": {"a": i, "y": i % 2}} for i in range(40)]
+    whole = {"type": "map", "names": [{"a": 1}], "features": rows}
+    shown(write(json.dumps(whole), "map.json"), "this is a JSON file", monkeypatch)
+    assert load_table(tmp_path / "map.csv", "properties.y").n_features == 2
+    columns = gzip.compress(json.dumps({"a": [*range(40)], "y": [0, 1] * 20}).encode())
+    shown(write(columns, "c.json.gz"), "this is a JSON file", monkeypatch)
+    assert load_table(tmp_path / "c.csv", "y").n_train == 32
+    for none in ({"a": 1, "y": [0, 1]}, {"a": {"b": 1}, "y": 2}, {}):
+        with pytest.raises(DataError, match="this is a JSON file") as error:
+            load_table(write(json.dumps(none, indent=1).replace("{}", '{"'), "n.json"), "y")
+        assert "python -c" not in str(error.value)
+
+
+def test_sparse_rows_are_turned_into_a_table_by_the_line_shown(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sklearn")
+    rows = "".join(f"{i % 2 * 2 - 1} 1:{i / 4} {3 + i % 3}:1 # tea\n" for i in range(40))
+    shown(write("# teas\n" + rows, "tea.txt"), "a file of sparse rows", monkeypatch)
+    data = load_table(tmp_path / "tea.npz", "y")
+    assert (data.n_train, data.n_features, data.classes) == (32, 5, ("-1", "1"))
+
+
+def test_time_series_are_turned_into_a_table_by_the_line_shown(
+    write: Write, tmp_path: Path, mended: Mended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = "#Teas, two of them\n\n@problemName Tea\n@timeStamps false\n@data\n"
+    rows = "".join(f"{i / 4},{i % 7}.5:{i % 5}.25,?:{'green' if i % 2 else 'black'}\n"
+                   for i in range(40))  # fmt: skip
+    shown(write(head + rows, "tea.ts"), "a file of time series", monkeypatch)
+    data = mended(tmp_path / "tea.csv", target=(), header=False, drop=["column 4"])
+    assert (data.n_features, data.classes) == (3, ("black", "green"))
+
+
 def test_an_excel_workbook_is_known_wherever_its_parts_stand(tmp_path: Path) -> None:
     files = {f"xl/drawings/{i}.xml": "x" * 3000 for i in range(3)} | {"xl/workbook.xml": "<x/>"}
     path = packed(tmp_path / "t.xlsx", **files)
     with pytest.raises(DataError, match=r"this is an Excel workbook[^$]*read_excel\("):
+        load_table(path, "y")
+
+
+def test_an_opendocument_file_is_known_wherever_its_parts_stand(tmp_path: Path) -> None:
+    path = packed(tmp_path / "t.ods", **{"content.xml": "<x/>", "mimetype": "application"})
+    with pytest.raises(DataError, match=r"this is an OpenDocument file[^$]*read_excel\("):
         load_table(path, "y")

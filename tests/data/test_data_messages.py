@@ -373,9 +373,13 @@ def test_columns_of_many_texts(write: Write, mended: Mended) -> None:
     said = "column 'b' holds 60 different texts in 60 rows ('name 0', 'name 1', 'name 10' and 57"
     mended(write(text([f"name {i}" for i in range(60)])), said, "an identifier", drop=["b"])
     dates = [f"2024-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(60)]
-    mended(write(text(dates)), "60 different texts", "dates or times; left out", drop=["b"])
+    mended(write(text(dates)), "60 different texts", "dates or times (days", drop=["b"])
     months = [f"{1 + i % 28} {('Mar', 'Sep', 'June')[i // 28]} 2024" for i in range(60)]
     mended(write(text(months)), "dates or times", drop=["b"])
+    months = [f"{1960 + i} Aug" if i % 2 else f"{1960 + i}-Dec" for i in range(60)]
+    mended(write(text(months)), "dates or times", drop=["b"])
+    streets = [f"{i} Market Street" for i in range(60)]
+    mended(write(text(streets)), "a name or an identifier", drop=["b"])
     towns = [f"town {i % 60}" for i in range(900)]
     said = "more than 50 are taken for categories only where that is said; read as categories"
     assert mended(write(text(towns)), said, categories=["b"]).n_features == 61

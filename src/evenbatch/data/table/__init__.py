@@ -83,9 +83,14 @@ def load_table(
     path = Path(path).expanduser()
     kind = kind_of(path)
 
+    held: dict[TableOptions, Table] = {}  # the last table, which most changes leave as it was read
+
     def attempt(targets: tuple[str, ...], options: TableOptions) -> Dataset:
-        table = _READERS[kind](path, targets, options, seed)
-        return _dataset(path, table, targets, options, name, test_share, seed)
+        how = replace(options, drop=(), drop_missing="", task="")
+        if how not in held:
+            held.clear()
+            held[how] = _READERS[kind](path, targets, options, seed)
+        return _dataset(path, held[how], targets, options, name, test_share, seed)
 
     _check_options(path, kind, chosen)
     try:

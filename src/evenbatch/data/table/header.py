@@ -16,7 +16,9 @@ from evenbatch.table_options import TableOptions
 
 COMMENTS = ("#", "%", "//", "!", ";", "*")
 
-_ATTRIBUTE = re.compile(r"\s*@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"\s*@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s*(.*)", re.IGNORECASE)
+
+_PLAIN, _GROUPED = Numbers(), Numbers(thousands=",")
 
 Row = tuple[int, list[str]]  # its number in the file, its cells
 
@@ -46,12 +48,17 @@ def find_header(
         raise DataError(f"{file}: the file is empty. It needs a header row and rows below it.")
     width = Counter(len(row) for _, row in head[1:] or head).most_common(1)[0][0]
     if width == 1:
+        if not any(re.search(r"[,;|\t:]|\S\s+\S", ",".join(row)) for _, row in head):
+            raise DataError(
+                f"{file}: there is one column only, {listed([row[0] for _, row in head], 3)}. "
+                "A table has the column to predict and at least one other."
+            )
         raise DataError(
             f"{file}: only one column was found, {' '.join(head[0][1])[:60]!r}. No character "
             "splits the rows evenly; --delimiter names the one that separates the cells."
         )
     if not options.header:
-        return replace(_named(file, [""] * max(width, len(head[0][1])), 0, []), unnamed=[])
+        return replace(named(file, [""] * max(width, len(head[0][1])), 0, []), unnamed=[])
     above = _rows_above(head, target, width)
     if above:
         raise TableError(file, [above])
@@ -74,33 +81,30 @@ def find_header(
         )
     while len(cells) > width and not cells[-1]:
         cells.pop()
-    return _named(file, cells, number, notes)
+    return named(file, cells, number, notes)
 
 
-def named_above(lines: Iterable[str], target: Sequence[str]) -> Fault | None:
-    """The fault of an ARFF file, whose names stand above ``@data``, one to a line."""
-    names, number = list[str](), 0
-    for line in lines:
-        number += 1
+def names_of_arff(file: str, lines: Iterable[str]) -> tuple[list[str], int]:
+    """The names in an ARFF file, which stand above ``@data``, one to a line, and the number of that
+    line; ([], 0) for any other file."""
+    names = list[str]()
+    for number, line in enumerate(lines, start=1):
         attribute, text = _ATTRIBUTE.match(line), line.strip().casefold()
         if attribute:
+            if attribute[2].casefold().startswith("relational"):
+                raise DataError(
+                    f"{file}: column {attribute[1]} of this ARFF file holds a table in each cell. "
+                    "Such a file cannot be read: save it with a column for each number."
+                )
             names.append(attribute[1].strip("'\""))
         elif text == "@data" and names:
-            break
+            return names, number
         elif text and not text.startswith(("%", "@relation")):
-            return None
-    else:
-        return None
-    places = [names.index(t) + 1 if t in names else len(names) for t in target] or [len(names)]
-    called = [f"{name} is column {i}" for i, name in enumerate(names, start=1)]
-    return Fault(
-        f"this is an ARFF file, whose columns are read without their names ({', '.join(called)})",
-        {"comment": "%", "skip_rows": tuple(range(1, number + 1)), "header": False,
-         "target": tuple(f"column {place}" for place in places)},
-    )  # fmt: skip
+            break
+    return [], 0
 
 
-def _named(file: str, cells: list[str], row: int, notes: list[str]) -> Header:
+def named(file: str, cells: list[str], row: int, notes: list[str]) -> Header:
     """Every column with a name of its own."""
     names = [name or f"column {i}" for i, name in enumerate(cells, start=1)]
     unnamed = [name for name, cell in zip(names, cells, strict=True) if not cell]
@@ -122,10 +126,10 @@ def _rows_above(head: Sequence[Row], target: Sequence[str], width: int) -> Fault
     """Comments, titles and the like above the row of names."""
     place = next((i for i, (_, row) in enumerate(head) if _holds_all(row, target)), None)
     if place is None:
-        place = next((i for i, (_, row) in enumerate(head) if len(row) == width), 0)
+        place = _first_even([len(row) for _, row in head], width)
         if len(head[0][1]) == width - 1 > 1 and not head[0][1][0].startswith(COMMENTS):
             place = 0  # a header without the name of the row names
-    if not 0 < place <= 50:
+    if not 0 < place <= 200:
         return None
     above = head[:place]
     numbers = [number for number, _ in above]
@@ -144,6 +148,15 @@ def _rows_above(head: Sequence[Row], target: Sequence[str], width: int) -> Fault
     )
 
 
+def _first_even(widths: Sequence[int], width: int) -> int:
+    """The place of the first row that has this width, and is followed by four that do if the rows
+    above it are prose: of many widths."""
+    first = widths.index(width) if width in widths else 0
+    even = next((i for i in range(len(widths)) if {*widths[i : i + 5]} == {width}), first)
+    prose = even >= 5 and 2 * sum(w != width for w in widths[:even]) > even
+    return even if prose else first
+
+
 def _words(numbers: Sequence[int]) -> str:
     return f"{numbers[0]} {'and' if len(numbers) == 2 else 'to'} {numbers[-1]}"
 
@@ -156,8 +169,8 @@ def _holds_all(row: Sequence[str], target: Sequence[str]) -> bool:
 
 def _number(cell: str) -> float | None:
     """The number in a cell, with separators between thousands or not."""
-    number = Numbers()(cell)
-    number = Numbers(thousands=",")(cell) if number is None else number
+    number = _PLAIN(cell)
+    number = _GROUPED(cell) if number is None else number
     return None if number is None or number != number else number
 
 
@@ -178,7 +191,7 @@ def _holds_data(head: Sequence[Row], target: Sequence[str]) -> bool:
         if cell.strip() and j not in numbers:
             is_known = cell.strip() in (row[j].strip() for row in body)
             known, new = known + is_known, new + (not is_known)
-    if len(numbers) > 1 and _are_names([*numbers.values()]):
+    if len(numbers) > bool(first[0].strip()) and _are_names([*numbers.values()]):
         return False
     return len(numbers) + known > new and (len(numbers) > 1 or not new)
 
@@ -205,11 +218,12 @@ def _are_names(numbers: Sequence[float]) -> bool:
 def _no_header(number: int, cells: list[str], target: Sequence[str]) -> Fault:
     """The columns have no names; the target is taken for the cell it names, or is the last."""
     last = len(cells)
-    places = [cells.index(t) + 1 if cells.count(t) == 1 else last for t in target] or [last]
+    places = [cells.index(t) + 1 if cells.count(t) == 1 else last for t in target]
+    change: dict[str, object] = {"target": tuple(f"column {place}" for place in places)}
     return Fault(
         f"row {number} holds data ({listed(cells, 4)}), not the names of columns, which are called "
         f"'column 1' to 'column {len(cells)}' then",
-        {"header": False, "target": tuple(f"column {place}" for place in places)},
+        {"header": False, **(change if target else {})},
     )
 
 

@@ -54,7 +54,7 @@ class Judged:
 
 def judge(table: Table, target: Sequence[str], options: TableOptions) -> Judged:
     """Look at every column once; a `TableError` holds all that is wrong with them."""
-    targets = resolve_target(table, target)
+    targets = resolve_target(table, target, options)
     names, notes = _without_index(table, [n for n in table.names if n not in options.drop], targets)
     if table.numbers is not None:
         _check_cells(table, list(read(table, names, options)), targets, options)
@@ -118,12 +118,17 @@ def _without_missing(column: Column, missing: Sequence[str], codes: NDArray[np.f
     return replace(column, codes=np.array(places, np.int32)[column.codes])
 
 
-def resolve_target(table: Table, target: Sequence[str]) -> list[str]:
+def resolve_target(table: Table, target: Sequence[str], options: TableOptions) -> list[str]:
     """The target's columns: the names given, or all columns of the NPZ arrays they name."""
-    known = [*(table.groups or table.names)]
+    known = [name for name in table.groups or table.names if name not in options.drop]
+    if not known:
+        raise TableError(table.file, [Fault("every column is dropped.")])
     if not target:
         said = "the column to predict is not named (--target). The columns are "
-        change = {"target": (next(filter(_may_be_target(table), known[::-1]), known[-1]),)}
+        likely = known[::-1]
+        if not options.header and _is_class(table, known[0]) > _is_class(table, known[-1]):
+            likely = [known[0], *likely]
+        change = {"target": (next(filter(_may_be_target(table), likely), known[-1]),)}
         raise TableError(table.file, [Fault(said + listed(known, 1000), change)])
     found: list[str] = []
     for name in target:
@@ -131,6 +136,12 @@ def resolve_target(table: Table, target: Sequence[str]) -> list[str]:
             raise TableError(table.file, [unknown_target(table.file, name, known)])
         found += table.groups.get(name, [name])
     return found
+
+
+def _is_class(table: Table, name: str) -> bool:
+    """Whether a column numbers classes: in a file without names, the first may well do so."""
+    values = table.column(name).numbers
+    return bool((values == np.rint(values)).all()) and len(np.unique(values)) <= _FEW
 
 
 def _may_be_target(table: Table) -> Callable[[str], bool]:
@@ -212,7 +223,7 @@ def _blurred(table: Table, column: Column, is_target: bool) -> Fault | None:
     if not len(filled):
         return None
     error, spread = float(np.abs(filled - filled.astype(np.float32)).max()), float(filled.std())
-    if not error > 0.01 * spread > 0:
+    if not error > 0.01 * spread > 1e-12 * np.abs(filled).max():  # below, a constant but for noise
         return None
     said = (
         f"column {column.name!r} holds numbers near {filled.mean():.6g} that differ by "
@@ -255,7 +266,8 @@ def _no_category(name: str, labels: list[str], n: int) -> Fault:
         f"column {name!r} holds {len(labels)} different texts in {n} rows ({listed(labels, 3, 40)})"
     )
     if is_date(labels):
-        return Fault(f"{said}: dates or times", {"drop": (name,)})
+        how = "days since the first, the month or the hour would be numbers"
+        return Fault(f"{said}: dates or times ({how})", {"drop": (name,)})
     if len(labels) * 10 <= n and len(labels) <= 4 * MOST_CATEGORIES:
         return Fault(
             f"{said}: more than {MOST_CATEGORIES} are taken for categories only where that is said",

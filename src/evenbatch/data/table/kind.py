@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
-import zipfile
 from contextlib import suppress
 from pathlib import Path
 
 from evenbatch.data.errors import DataError, did_you_mean, listed
+from evenbatch.data.table.unpacked import COMPRESSED, DAMAGED, opened, zipped
 
 TEXT, PARQUET, NPZ = "text", "Parquet", "NPZ"
 _ENDINGS = {".parquet": PARQUET, ".pq": PARQUET, ".npz": NPZ, ".npy": NPZ}
@@ -25,14 +26,22 @@ _KNOWN = (  # how a file begins, what it is, and its kind here if it can be read
     (b"<?xml", "an XML file", None),
 )
 _JSON = re.compile(rb"\s*\[?\s*\{\s*\"|\s*\[\s*[\[\"]")
-_CONVERTED = {  # what pandas makes a table of
-    "an Excel workbook": "read_excel({!r})",
-    "an old Excel workbook": "read_excel({!r})",
-    "an OpenDocument file": "read_excel({!r})",
-    "a JSON file": "read_json({!r})",
-    "a file of JSON lines": "read_json({!r}, lines=True)",
-    "a Feather (Arrow) file": "read_feather({!r})",
-    "a web page": "read_html({!r})[0]",
+_SERIES = re.compile(rb"(?:\s*[#%@].*\n|\s*\n)*@(problemname|timestamps)", re.IGNORECASE)
+_SPARSE = re.compile(rb"(?:\s*#.*\n)*[-+\d.eE]+([ \t]+(qid|\d+):[-+\d.eE]+)+[ \t]*(#.*)?(\r?\n|$)")
+_PANDAS = "import pandas; pandas.{}.to_csv({{1!r}}, index=False)"
+_CONVERTED = {  # what makes a table of a file
+    "an Excel workbook": _PANDAS.format("read_excel({0!r})"),
+    "an old Excel workbook": _PANDAS.format("read_excel({0!r})"),
+    "an OpenDocument file": _PANDAS.format("read_excel({0!r})"),
+    "a JSON file": _PANDAS.format("read_json({0!r})"),
+    "a file of JSON lines": _PANDAS.format("read_json({0!r}, lines=True)"),
+    "a Feather (Arrow) file": _PANDAS.format("read_feather({0!r})"),
+    "a web page": _PANDAS.format("read_html({0!r})[0]"),
+    "a file of sparse rows (SVMlight)": "import numpy, sklearn.datasets; "
+    "x, y = sklearn.datasets.load_svmlight_file({0!r}); numpy.savez({1!r}, x=x.toarray(), y=y)",
+    "a file of time series (sktime, aeon)": "import re; "
+    "text = re.split('(?i)@data', open({0!r}).read())[1].strip().replace(':', ','); "
+    "open({1!r}, 'w').write(text)",
 }
 
 
@@ -47,6 +56,7 @@ def kind_of(path: Path) -> str:
     try:
         with path.open("rb") as file:
             start = file.read(4096)
+        start = _unpacked(path, start)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
     if not start:
@@ -61,22 +71,62 @@ def kind_of(path: Path) -> str:
 
 def _advice(path: Path, what: str) -> str:
     said = "CSV, TSV, Parquet and NPZ can be read: save or export it as one of them"
-    if what not in _CONVERTED:
+    how = _CONVERTED.get(what)
+    if what == "a JSON file":
+        how = _of_json(path)
+    if how is None:
         return f"{said}."
-    table, to = _CONVERTED[what].format(str(path)), f"{path.stem}.csv"
+    kind = "NPZ" if "savez" in how else "CSV"
+    to = f"{path.stem.partition('.')[0]}.{kind.lower()}"
     while Path(to).exists():  # perhaps this very file
-        to = f"{Path(to).stem}-table.csv"
-    code = f"import pandas; pandas.{table}.to_csv({to!r}, index=False)"
-    return f'{said}. This writes a CSV file:\n  python -c "{code}"'
+        to = f"{Path(to).stem}-table{Path(to).suffix}"
+    a = "an" if kind == "NPZ" else "a"
+    return f'{said}. This writes {a} {kind} file:\n  python -c "{how.format(str(path), to)}"'
+
+
+def _unpacked(path: Path, start: bytes) -> bytes:
+    """How a file begins that is packed alone, so that it can be known as well."""
+    if start.startswith(tuple(mark for mark in COMPRESSED if mark != b"PK\x03\x04")):
+        with suppress(*DAMAGED), opened(path) as file:
+            return file.read(4096)
+    return start
+
+
+def _of_json(path: Path) -> str | None:
+    """What makes a table of a JSON file: of objects or lists of one length, or of the longest list
+    of objects in it; None if there is neither."""
+    try:
+        with opened(path) as file:
+            held = json.load(file)
+    except (ValueError, RecursionError):
+        return None
+    rows = [*held.values()] if isinstance(held, dict) else held
+    if (rows and all(isinstance(row, dict) for row in rows)) or (
+        all(isinstance(row, list) for row in rows)
+        and (isinstance(held, list) or len({len(row) for row in rows}) == 1)
+    ):
+        return _CONVERTED["a JSON file"]
+    if not isinstance(held, dict):
+        return None
+    lists = {
+        key: value
+        for key, value in held.items()
+        if isinstance(value, list) and value and all(isinstance(v, dict) for v in value)
+    }
+    if not lists:
+        return None
+    key = max(lists, key=lambda name: len(lists[name]))
+    read = f"json_normalize(json.load(open({{0!r}}))[{key!r}])"
+    return "import json; " + _PANDAS.format(read)
 
 
 def _looks_like(path: Path, start: bytes) -> tuple[str, str | None]:
     if start[:4] == b"PK\x03\x04":
         if b".npy" in start:
             return "an NPZ file", NPZ
-        if b"opendocument" in start:
-            return "an OpenDocument file", None
         names = zipped(path)
+        if b"opendocument" in start or {"mimetype", "content.xml"} <= {*names}:
+            return "an OpenDocument file", None
         if b"[Content_Types].xml" in start or "xl/workbook.xml" in names:
             return "an Excel workbook", None
         holds = f" of {listed(names)}" if names else ""
@@ -85,18 +135,14 @@ def _looks_like(path: Path, start: bytes) -> tuple[str, str | None]:
         lines = start.strip().split(b"\n")
         several = len(lines) > 1 and lines[0].rstrip().endswith(b"}")
         return "a file of JSON lines" if several else "a JSON file", None
+    if _SPARSE.match(start):
+        return "a file of sparse rows (SVMlight)", None
+    if _SERIES.match(start) and b"@timestamps true" not in start.lower():
+        return "a file of time series (sktime, aeon)", None
     for beginning, what, kind in _KNOWN:
         if start.startswith(beginning):
             return what, kind
     return "", None
-
-
-def zipped(path: Path) -> list[str]:
-    """The files in a ZIP archive, but for hidden ones and a Macintosh's own; [] if damaged."""
-    with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
-        return [name for name in names if name.rpartition("/")[2][:1] not in ("", ".")]
-    return []
 
 
 def _ending(kind: str) -> str:

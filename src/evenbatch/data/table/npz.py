@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,9 +93,10 @@ def _arrays(path: Path, drop: Sequence[str]) -> tuple[dict[str, NDArray[Any]], l
     """The arrays by name, and the names of those left unread because they are dropped."""
     try:
         # Opened here: np.load leaves a file open that it cannot read.
-        with path.open("rb") as raw, _load(path, raw) as file:
-            unread = [name for name in file.files if name in drop]
-            found = {name: _one(path, file, name) for name in file.files if name not in drop}
+        with path.open("rb") as raw:
+            file = _named(path.name, np.load(raw, allow_pickle=False))
+            unread = [name for name in file if name in drop]
+            found = {name: _one(file, name) for name in file if name not in drop}
     except DataError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
@@ -111,17 +112,21 @@ def _arrays(path: Path, drop: Sequence[str]) -> tuple[dict[str, NDArray[Any]], l
     return arrays, unread
 
 
-def _load(path: Path, raw: BinaryIO) -> Any:
-    loaded = np.load(raw, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        raise DataError(
-            f"{path.name}: this file holds one array without a name (NPY). "
-            "Save inputs and target together: np.savez(path, x=x, y=y)."
-        )
-    return loaded
+def _named(file: str, loaded: Mapping[str, Any] | NDArray[Any]) -> Mapping[str, Any]:
+    """Arrays by name; of one array without a name (NPY), its columns or fields."""
+    if not isinstance(loaded, np.ndarray):
+        return loaded
+    if loaded.dtype.names:
+        return {name: loaded[name] for name in loaded.dtype.names}
+    if loaded.ndim == 2 and loaded.shape[1] > 1:
+        return {f"column {j}": column for j, column in enumerate(loaded.T, start=1)}
+    raise DataError(
+        f"{file}: this file holds one array {loaded.shape} without a name (NPY). "
+        "Save inputs and target together: np.savez(path, x=x, y=y)."
+    )
 
 
-def _one(path: Path, file: Any, name: str) -> NDArray[Any] | Fault:
+def _one(file: Mapping[str, Any], name: str) -> NDArray[Any] | Fault:
     """An array, or why it cannot be read."""
     try:
         array: NDArray[Any] = file[name]
@@ -133,6 +138,8 @@ def _one(path: Path, file: Any, name: str) -> NDArray[Any] | Fault:
             "program); array.astype(float) or array.astype(str) can be read"
         )
         return Fault(said, {"drop": (name,)})
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, errors="replace")
     if array.dtype.kind not in "biufU":
         said = f"array {name!r} holds {array.dtype}, which is neither numbers nor text"
         return Fault(said, {"drop": (name,)})

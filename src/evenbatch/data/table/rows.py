@@ -21,7 +21,7 @@ def foreign_rows(table: Table, columns: Sequence[Column]) -> list[Fault]:
 
     Only the first and last rows are looked at, and rows that repeat the names of the columns.
     """
-    if table.n_rows < _FEWEST or table.numbers is None:
+    if table.n_rows < _FEWEST or table.numbers is None or not columns:
         return []
     ends = min(_AT_AN_END, table.n_rows // 2)
     votes = [_votes(column, ends) for column in columns]

@@ -17,7 +17,8 @@ from evenbatch.data.table.columns import Column
 DATE = re.compile(
     r"(\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.](\d{1,2}[-/.](\d{2})?\d{2}|\d{4}))"
     r"([T ]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?"
-    r"|(?=.*\d)(.*[\d ,./-])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[\d .,/-].*",
+    r"|(?=.*\d)(.*[\d ,./-])?(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?"
+    r"|sept?(ember)?|oct(ober)?|nov(ember)?|dec(ember)?)([\d .,/-].*)?",
     re.IGNORECASE,
 )
 

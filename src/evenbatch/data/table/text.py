@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,11 +21,12 @@ from numpy.typing import NDArray
 from evenbatch.data.errors import DataError
 from evenbatch.data.table.cells import Cells, Numbers, is_category
 from evenbatch.data.table.columns import Column, Fault, Table, TableError
-from evenbatch.data.table.header import COMMENTS, Header, find_header, named_above
+from evenbatch.data.table.header import COMMENTS, Header, find_header, named, names_of_arff
 from evenbatch.data.table.unpacked import DAMAGED, encoding_fault, encoding_of, opened, unpacker
 from evenbatch.table_options import TableOptions
 
-DELIMITERS = ",;\t|"
+DELIMITERS = (",", ";", "\t", "|", " ", "  ", ":")  # "  ": two blanks or more, as cells hold one
+_WIDE = re.compile(r" {2,}|\t")
 _HEAD = 300  # rows looked at to find the delimiter and the header
 _CHUNK = 5000  # rows taken apart at a time: small, so that they are forgotten soon
 
@@ -60,24 +63,31 @@ def _read(
     path: Path, target: Sequence[str], options: TableOptions, seed: int, quotes: Mapping[str, Any]
 ) -> Table:
     encoding = encoding_of(path, options)
-    with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
-        numbered = enumerate(_lines(stream, options), start=1)
-        every = (line for number, line in numbered if number not in options.skip_rows)
-        lines = list(islice(every, _HEAD))
+    names, above = list[str](), 0
     if options.header:
         with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
-            fault = named_above(stream, target)
-        if fault:
-            raise TableError(path.name, [fault])
-    delimiter = options.delimiter or find_delimiter(lines)
+            names, above = names_of_arff(path.name, stream)
+    if names:
+        options = replace(options, comment=options.comment or "%")
+    with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
+        numbered = enumerate(_lines(stream, options, above), start=1)
+        every = (line for number, line in numbered if number not in options.skip_rows)
+        lines = list(islice(every, above, above + _HEAD))
+    likely = "," if names and "," in "".join(lines) else find_delimiter(lines)
+    delimiter = options.delimiter or likely
+    if names:
+        quotes = {**_quoted_in_arff(path.name, lines), **quotes}
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        return _rows(path, encoding, delimiter, options, quotes)
+        return _rows(path, encoding, delimiter, options, quotes, above)
 
     unquoted = "quoting" in quotes
     if unquoted and (delimiter not in "\t|" or len({len(row) for _, row in rows()}) > 1):
         raise _QuoteError
-    header = find_header(path.name, list(islice(rows(), _HEAD)), target, options)
+    if names:
+        header = named(path.name, names, 0, [])
+    else:
+        header = find_header(path.name, list(islice(rows(), _HEAD)), target, options)
     columns, sample = _columns(path.name, rows(), header, options, seed, set(options.categories))
     mixed = {c.name for c in columns if c.mixed and is_category(c.column())}
     if mixed:  # read again: a category is the text as it is written, "01" and not 1
@@ -104,11 +114,24 @@ def _read(
     )
 
 
-def _lines(stream: IO[str], options: TableOptions) -> Iterator[str]:
-    """The lines of a file; a comment becomes a blank line, so that rows keep their numbers."""
+def _lines(stream: IO[str], options: TableOptions, above: int) -> Iterator[str]:
+    """The lines of a file; a comment becomes a blank line, so that rows keep their numbers, and so
+    do the first lines, those `above` the table."""
+    blank: Iterator[str] = ("\n" for _ in islice(stream, above))
     if not options.comment:
-        return iter(stream)
-    return ("\n" if line.lstrip().startswith(options.comment) else line for line in stream)
+        return chain(blank, stream)
+    marked = ("\n" if line.lstrip().startswith(options.comment) else line for line in stream)
+    return chain(blank, marked)
+
+
+def _quoted_in_arff(file: str, lines: Sequence[str]) -> dict[str, Any]:
+    """How texts are quoted in an ARFF file whose rows begin so."""
+    if any(line.lstrip().startswith("{") for line in lines):
+        raise DataError(
+            f"{file}: the rows of this ARFF file are sparse ({{column value, …}}), and such rows "
+            "are not read. Save it with every value in every row."
+        )
+    return {"quotechar": max("'\"", key="".join(lines).count), "escapechar": "\\"}
 
 
 def find_delimiter(lines: Sequence[str]) -> str:
@@ -116,13 +139,14 @@ def find_delimiter(lines: Sequence[str]) -> str:
 
     The first row, which holds the names, must be one of them (or have one cell less, as R writes
     it), or the delimiter counts for half. Blanks, of which any number count as one, are tried where
-    no other does well, and must make more cells: there may be blanks within each cell.
+    no other does well, and must make more cells (there may be blanks within each cell) or split
+    many more rows (there may be commas in what stands above the table).
 
     >>> find_delimiter(["a;b", "1,5;2,5"]), find_delimiter(["a\\tb, c", "1\\t2"])
     (';', '\\t')
     """
     best, best_score = ",", (0.0, 0)
-    for delimiter in DELIMITERS + " ":
+    for delimiter in DELIMITERS:
         if delimiter == " " and best_score[0] > 0.6:
             break
         widths: list[int] = []
@@ -138,7 +162,14 @@ def find_delimiter(lines: Sequence[str]) -> str:
             width, n = counts.most_common(1)[0]
             agrees = width - 1 <= widths[0] <= width and widths[0] > 1
             score = (n / len(widths) * (1 if agrees else 0.5), width)
-            if score > best_score and (delimiter != " " or width > best_score[1]):
+            better = score > best_score
+            if delimiter == ":":  # a time of day holds it
+                better = best_score[0] == 0 and widths[0] == width
+            elif delimiter == "  ":
+                better = score[0] > best_score[0]
+            elif delimiter == " " and width <= best_score[1]:
+                better = score[0] > 4 * best_score[0]
+            if better:
                 best, best_score = delimiter, score
     return best
 
@@ -146,17 +177,24 @@ def find_delimiter(lines: Sequence[str]) -> str:
 def _split(lines: Iterator[str], delimiter: str, **quotes: Any) -> Iterator[list[str]]:
     if delimiter == " ":
         lines = (line.strip().replace("\t", " ") for line in lines)
+    elif delimiter == "  ":
+        lines, delimiter = (_WIDE.sub("\t", line.strip()) for line in lines), "\t"
     return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True, **quotes)
 
 
 def _rows(
-    path: Path, encoding: str, delimiter: str, options: TableOptions, quotes: Mapping[str, Any]
+    path: Path,
+    encoding: str,
+    delimiter: str,
+    options: TableOptions,
+    quotes: Mapping[str, Any],
+    above: int,
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not blank and not to be skipped, with their numbers."""
     skipped, number = set(options.skip_rows), 0
     try:
         with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
-            lines = _lines(stream, options)
+            lines = _lines(stream, options, above)
             for number, row in enumerate(_split(lines, delimiter, **quotes), start=1):
                 if row and (row[0].strip() or any(map(str.strip, row))) and number not in skipped:
                     yield number, row
@@ -197,7 +235,7 @@ def _columns(
         _keep(used, sample.add(places))
     _keep(used, sample.forget())
     if ragged:
-        raise TableError(file, [_ragged(ragged, header, sample.seen)])
+        raise TableError(file, [_ragged(ragged, header, sample)])
     if not sample.seen:
         raise DataError(f"{file}: there are no rows below the header. Add some.")
     return used, sample
@@ -260,9 +298,9 @@ class _Sample:
         return np.concatenate(self._numbers) if self._numbers else np.zeros(0, np.int64)
 
 
-def _ragged(ragged: list[tuple[int, int, str]], header: Header, n: int) -> Fault:
+def _ragged(ragged: list[tuple[int, int, str]], header: Header, sample: _Sample) -> Fault:
     """Rows (number, cells, first cell) with another number of cells than the header."""
-    width, many = len(header.names), len(ragged)
+    width, many, n = len(header.names), len(ragged), sample.seen
     shown = ", ".join(f"row {number} has {cells}" for number, cells, _ in ragged[:5])
     more = f" and {many - 5} more rows differ" if many > 5 else ""
     if many == n > 1 and len({cells for _, cells, _ in ragged}) == 1:
@@ -272,8 +310,12 @@ def _ragged(ragged: list[tuple[int, int, str]], header: Header, n: int) -> Fault
     if marks:
         are = "it is a comment" if many == 1 else "they are comments"
         return Fault(f"{said}; {are} ({ragged[0][2][:60]!r})", {"comment": marks[0]})
+    numbers = tuple(number for number, *_ in ragged)
     if many <= max(3, n // 20):
-        return Fault(said, {"skip_rows": tuple(number for number, *_ in ragged)})
+        return Fault(said, {"skip_rows": numbers})
+    last = 2 * many < n and numbers == tuple(sample.numbers[-many:].tolist())
+    if last and all(Numbers()(first) is None for *_, first in ragged):
+        return Fault(f"{said}; the last rows, with words, are a footer", {"skip_rows": numbers})
     return Fault(
         f"{said}. A text or a number with a decimal comma that holds the delimiter must be in "
         "quotation marks; an empty cell still needs its delimiter."

@@ -8,12 +8,12 @@ import gzip
 import lzma
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from evenbatch.data.errors import DataError
 from evenbatch.data.table.columns import Fault, TableError
-from evenbatch.data.table.kind import zipped
 from evenbatch.table_options import TableOptions
 
 _MARKS = (  # longest first: a UTF-32 mark begins like a UTF-16 one
@@ -23,6 +23,14 @@ _MARKS = (  # longest first: a UTF-32 mark begins like a UTF-16 one
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
+
+def zipped(path: Path) -> list[str]:
+    """The files in a ZIP archive, but for hidden ones and a Macintosh's own; [] if damaged."""
+    with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
+        return [name for name in names if name.rpartition("/")[2][:1] not in ("", ".")]
+    return []
 
 
 def _of_archive(path: Path, mode: str) -> IO[bytes]:
