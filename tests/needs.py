@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 OPTIONAL = {
-    "axe_playwright_python", "complextorch", "jax", "mnist1d", "nbclient", "normflows", "onnx",
-    "onnxruntime", "openvino", "peft", "playwright", "pytorch_tabnet", "ray", "snntorch", "torch",
-    "transformers", "x_transformers",
+    "axe_playwright_python", "complextorch", "executorch", "jax", "mnist1d", "nbclient", "ncnn",
+    "normflows", "onnx", "onnxruntime", "openvino", "peft", "playwright", "pytorch_tabnet", "ray",
+    "snntorch", "torch", "transformers", "x_transformers",
 }  # fmt: skip
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -58,8 +58,8 @@ def audit(
         str,
         typer.Option(
             metavar="RUNTIME",
-            help="Convert the model, run it on the batch by onnx, onnxruntime, openvino or "
-            "torchscript, and compare norm by norm.",
+            help="Convert the model, run it on the batch by onnx, onnxruntime, openvino, "
+            "executorch, ncnn or torchscript, and compare norm by norm.",
         ),
     ] = "",
     explain: Annotated[str, typer.Option(metavar="CODE", help="Explain a rule, and end.")] = "",

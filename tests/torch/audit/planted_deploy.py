@@ -36,6 +36,10 @@ def unequal_numbers_for_openvino() -> dict[str, Any]:
     return to("openvino", *_wide(channels=6))
 
 
+def unequal_numbers_for_ncnn() -> dict[str, Any]:
+    return to("ncnn", *_wide(channels=6))
+
+
 def linear_then_channels_for_onnxruntime() -> dict[str, Any]:
     return to("onnxruntime", *_wide())
 
@@ -271,6 +275,7 @@ CASES = {
             linear_then_channels,
             linear_then_channels_for_executorch,
             unequal_numbers_for_openvino,
+            unequal_numbers_for_ncnn,
         ),
         silent=(linear_then_channels_for_onnxruntime, three_axes_for_openvino),
         mended=rows_to_rows,

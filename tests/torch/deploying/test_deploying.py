@@ -137,6 +137,50 @@ def test_openvino_folds_onto_the_wrong_axis() -> None:
     assert deployed(healthy, images(), to="openvino").deployed.equal
 
 
+class Mixed(nn.Module):
+    """Four kinds of norm behind convolutions and linear layers, and two outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.batch = nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4)
+        self.instance, self.group = nn.InstanceNorm2d(4, affine=True), nn.GroupNorm(2, 4)
+        self.head, self.layer = nn.Linear(4, 6), nn.LayerNorm(6)
+
+    def forward(self, x: Any) -> Any:
+        y = self.group(self.instance(self.batch(self.conv(x)).relu()))
+        z = self.layer(self.head(y.mean((2, 3))))
+        return z, y
+
+
+def test_executorch_is_equal_where_it_is_and_loses_a_large_mean() -> None:
+    import executorch  # noqa: F401
+
+    model = Mixed()
+    model(images(3.0, 2.0))
+    result = deployed(model.eval(), images(3.0, 2.0), to="executorch").deployed
+    assert result.equal
+    assert [row.key for row in result.norms] == ["batch", "instance", "group", "layer"]
+    report = deployed(nn.Sequential(nn.LayerNorm(8)).eval(), images(3000.0), to="executorch")
+    assert codes(report) == ["EB606", "EB610"]
+    assert "EB606 says why" in list(report)[1].says
+
+
+def test_ncnn_is_equal_where_it_is_and_folds_onto_the_wrong_axis() -> None:
+    import ncnn  # noqa: F401
+
+    model = Mixed()
+    model(images(3.0, 2.0))
+    result = deployed(model.eval(), images(3.0, 2.0), to="ncnn").deployed
+    assert result.equal
+    assert [row.key for row in result.norms] == ["batch", "instance", "group", "layer"]
+    wrong = nn.Sequential(nn.Linear(8, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 3)).eval()
+    wrong[1].running_mean, wrong[1].running_var = torch.arange(4.0), torch.arange(1.0, 5.0)
+    numbers = torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(3))
+    report = deployed(wrong, numbers, to="ncnn")
+    assert codes(report) == ["EB605", "EB610"]
+    assert list(report)[1].paths == ("1",)
+
+
 # ---- bad input -----------------------------------------------------------------------------------
 
 
@@ -144,7 +188,8 @@ def test_openvino_folds_onto_the_wrong_axis() -> None:
     ("to", "says"),
     [
         ("onxx", "'onxx' is no runtime that models are run by here; there are onnx, onnxruntime,"),
-        ("ncnn", "For others there are rules: Context(deploy=…)"),
+        ("coreml", "For others there are rules: Context(deploy=…)"),
+        ("ncnn:21", "an ONNX opset may stand after a colon"),
         ("torchscript:21", "an ONNX opset may stand after a colon"),
         ("onnxruntime:new", "an ONNX opset may stand after a colon"),
         (None, "'None' is no runtime"),

@@ -176,7 +176,7 @@ class _Flat(nn.Module):
             y = next((t for t in tensors_in(output) if numeric(t)), None)
             if key in self.keys and y is not None:
                 called.append(key)
-                given.append(y.clone())  # the next layer may work in place
+                given.append(y * 1.0)  # the next layer may work in place
 
         listening = Listening(
             self.model,

@@ -8,6 +8,8 @@ import importlib.metadata
 import importlib.util
 import io
 import logging
+import re
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,12 +39,14 @@ class Runtime:
         needs: the packages, the last one being that which computes.
         convert: from a model of tensors, and tensors, to what computes there.
         opset: of an ONNX file, where it is not PyTorch's default.
+        extra: of this package, with which the others come.
     """
 
     name: str
     needs: tuple[str, ...]
     convert: Convert
     opset: int | None = None
+    extra: str = "deploy"
 
     @property
     def onnx(self) -> bool:
@@ -108,7 +112,7 @@ def runtime(name: str) -> Runtime:
         raise DeployError(
             f"{word} needs {' and '.join(missing)}, which "
             f"{'is' if len(missing) == 1 else 'are'} not installed: "
-            'pip install "evenbatch[deploy]"'
+            f'pip install "evenbatch[{found.extra}]"'
         )
     return found
 
@@ -179,6 +183,61 @@ def _torchscript(model: nn.Module, tensors: Tensors, opset: int | None, folder: 
     return carried
 
 
+def _executorch(model: nn.Module, tensors: Tensors, opset: int | None, folder: Path) -> Carried:
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+    from executorch.runtime import Runtime as Interpreter
+
+    exported = torch.export.export(model, tuple(tensors))
+    lowered = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
+    written = lowered.to_executorch().buffer
+
+    def carried(xs: Tensors) -> list[torch.Tensor]:
+        # A method keeps neither its program alive nor what that was read from.
+        program = Interpreter.get().load_program(written)
+        method = program.load_method("forward")
+        if method is None:
+            raise ValueError("the program has no forward")
+        return [y.clone() for y in method.execute(list(xs))]
+
+    return carried
+
+
+def _ncnn(model: nn.Module, tensors: Tensors, opset: int | None, folder: Path) -> Carried:
+    import ncnn
+    import pnnx
+
+    torch.jit.trace(model, tuple(tensors), check_trace=False).save(str(folder / "m.pt"))
+    shapes = ",".join(f"{list(x.shape)}{_WORDS[x.dtype]}".replace(" ", "") for x in tensors)
+    command = [pnnx.EXEC_PATH, "m.pt", f"inputshape={shapes}", "fp16=0"]
+    subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    # Where the batch is among the axes, pnnx leaves in a script alone.
+    script = folder / "m_ncnn.py"
+    if not script.exists():
+        raise ValueError("pnnx does not convert it")
+    text = script.read_text("utf-8")
+    given = [int(b) for b in re.findall(r"in\d+\.numpy\(\), batch_index=(\d+)\)", text)]
+    made = {name: int(b) for name, b in re.findall(r"(out\d+)\.numpy\(batch_index=(\d+)", text)}
+    net = ncnn.Net()
+    for kind in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
+        setattr(net.opt, f"use_{kind}", False)
+    files = [str(folder / f"m.ncnn.{part}") for part in ("param", "bin")]
+    if net.load_param(files[0]) or net.load_model(files[1]):
+        raise ValueError("ncnn does not read what pnnx made of it")
+
+    def carried(xs: Tensors) -> list[torch.Tensor]:
+        with net.create_extractor() as extractor:
+            for i, (x, batch) in enumerate(zip(xs, given, strict=True)):
+                extractor.input(f"in{i}", ncnn.Mat(x.numpy(), batch_index=batch).clone())
+            found = [extractor.extract(name)[1].numpy(batch_index=b) for name, b in made.items()]
+            return _arrays(found)
+
+    return carried
+
+
+_WORDS = {torch.float32: "f32", torch.float64: "f64", torch.int64: "i64", torch.int32: "i32"}
+
+
 def _fed(wanted: Sequence[str], xs: Tensors) -> dict[str, Any]:
     return {name: x.cpu().numpy() for name, x in zip(_names(xs), xs, strict=True) if name in wanted}
 
@@ -194,6 +253,8 @@ RUNTIMES: dict[str, Runtime] = {
         Runtime("onnxruntime", ("onnx", "onnxscript", "onnxruntime"), _onnxruntime),
         Runtime("openvino", ("openvino",), _openvino),
         Runtime("torchscript", ("torch",), _torchscript),
+        Runtime("executorch", ("executorch",), _executorch, extra="executorch"),
+        Runtime("ncnn", ("pnnx", "ncnn"), _ncnn),
     )
 }
 """By name. "onnx" is onnx's own reference evaluator, and onnxruntime where that is installed."""

@@ -9,7 +9,8 @@ A linear layer's features are on the last axis, the batch norm's channels on axi
 fold the one into the other compare two numbers, and where these are equal they scale the wrong
 axis in silence, 1 to 4 off: ``torch.jit.freeze``, the XNNPACK partitioner of ExecuTorch,
 ``fuse_linear_bn_eval``, brevitas (three axes), pnnx for ncnn, OpenVINO from a module without
-shapes (four axes and more). Where they are not equal, XNNPACK and OpenVINO refuse to compile.
+shapes (four axes and more). Where they are not equal, XNNPACK and OpenVINO refuse to compile, and
+pnnx folds all the same.
 ONNX Runtime, Inductor and OpenVINO with the shape given are right.
 
 ## Example
@@ -35,6 +36,8 @@ from evenbatch.torch.auditing.subject import Subject
 
 FOLDS = ("torchscript", "executorch", "openvino", "ncnn", "brevitas")
 REFUSES = ("executorch", "openvino")
+UNASKED = ("ncnn",)
+"""Folds them though the numbers differ."""
 
 
 @rule("EB605", Severity.ERROR, "graph + context")
@@ -55,14 +58,15 @@ def folded_onto_the_wrong_axis(subject: Subject) -> Iterator[Found]:
         equal = shape[1] == shape[-1]
         if subject.deployed and subject.deployed.agrees(op.owner):
             continue
-        if not equal and not subject.context.goes_to(*REFUSES):
+        folds = equal or tool in UNASKED
+        if not folds and not subject.context.goes_to(*REFUSES):
             continue
         yield Found(
             (source.owner, op.owner),
             f"the linear layer has its {shape[-1]} features on the last axis of {shape}, the batch "
             f"norm its channels on axis 1: {who} "
-            + (does if equal else f"fail{'s' * one} on the pair."),
+            + (does if folds else f"fail{'s' * one} on the pair."),
             "layer norm, or transpose(1, -1) between the two, if features were meant.",
             {"features": shape[-1], "channels": shape[1], "axes": len(shape)},
-            severity=None if equal else Severity.WARNING,
+            severity=None if folds else Severity.WARNING,
         )
