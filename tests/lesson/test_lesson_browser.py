@@ -103,6 +103,7 @@ def test_decimals_can_be_typed_and_the_old_amounts_brought_back(
 ) -> None:
     with opened(browser, locale="de-DE") as page:
         go(page, server, "machine")
+        page.locator(".machine summary").click()
         first = page.locator(".editable input").first
         first.fill("")
         first.press_sequentially("2,5")
@@ -113,6 +114,50 @@ def test_decimals_can_be_typed_and_the_old_amounts_brought_back(
         page.get_by_role("button", name=re.compile("Gamma auf die Streuung")).click()
         out = page.locator(".machine table").last.locator("td").all_inner_texts()
         assert out[:6] == ["2,5", "400", "180", "10", "620", "180"]
+
+
+def test_cookies_are_dragged_and_slide_to_zero(browser: Browser, server: Server) -> None:
+    with opened(browser, viewport=PHONE, has_touch=True, reduced_motion="reduce") as page:
+        go(page, server, "machine")
+        sugar = page.locator(".lines svg > g").first
+        cookies = sugar.get_by_role("slider")
+        zero = sugar.locator(".zero")
+
+        def places() -> list[float]:
+            boxes = [one.locator(".cookie").bounding_box() for one in cookies.all()]
+            middle = zero.bounding_box()
+            assert middle is not None
+            return [box["x"] + box["width"] / 2 - middle["x"] for box in boxes if box]
+
+        at = places()
+        assert min(at) > 0  # cups of sugar
+        page.locator(".steps button").nth(1).click()
+        moved = places()
+        assert abs(sum(moved)) < 4
+        assert all(abs(b - a - (moved[0] - at[0])) < 0.1 for a, b in zip(at, moved, strict=True))
+        page.locator(".steps button").nth(2).click()
+        assert max(places()) - min(places()) < 0.9 * (max(at) - min(at))
+        assert "sugar, they still are 1, 4, 3, 2" in page.locator(".machine").inner_text()
+        for times in (1, 2):  # by keys: from 4 cups to as many as order 3 has, and beyond
+            cookies.nth(3).focus()
+            for _ in range(4 * times):
+                page.keyboard.press("ArrowRight")
+            page.keyboard.press("ArrowLeft")
+        assert cookies.nth(3).get_attribute("aria-valuenow") == "9"
+        assert "they still are 1, 3, 4, 2" in page.locator(".machine").inner_text()
+        page.locator(".steps button").first.click()
+        box = cookies.nth(0).locator(".cookie").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 8, box["y"] + 8)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 8 + at[1] - at[0], box["y"] + 30)  # to where order 2 is
+        page.mouse.up()
+        assert cookies.nth(0).get_attribute("aria-valuenow") == "10"
+        page.reload()
+        page.wait_for_selector(".lines")
+        assert cookies.nth(0).get_attribute("aria-valuenow") == "10"
+        page.get_by_role("button", name="Put everything back").click()
+        assert places() == at
 
 
 def test_seeds_and_keys_stand_under_every_chart(browser: Browser, server: Server) -> None:
