@@ -19,9 +19,11 @@ from lesson_page import (
     PHONE,
     SHOTS,
     SMALLEST,
+    choose,
     go,
     opened,
     press,
+    pretend,
     too_wide,
     walk,
 )
@@ -158,6 +160,47 @@ def test_cookies_are_dragged_and_slide_to_zero(browser: Browser, server: Server)
         assert cookies.nth(0).get_attribute("aria-valuenow") == "10"
         page.get_by_role("button", name="Put everything back").click()
         assert places() == at
+
+
+def test_a_whisper_fades_or_swells_and_layers_light_up(browser: Browser, server: Server) -> None:
+    with opened(browser, viewport=PHONE) as page:
+        pretend(page)
+        go(page, server, "tower")
+        slider, said = page.locator(".touch input"), page.locator(".touch [aria-live]")
+        windows = page.locator(".touch .window")
+        level = "one => getComputedStyle(one).getPropertyValue('--level').trim()"
+        for _ in "ab":
+            slider.focus()
+            page.keyboard.press("End")
+            assert "117 times as loud as at the top, and with the corridor 118" in said.inner_text()
+            page.keyboard.press("Home")
+            assert "0.00515 times as loud as at the top, and with the corridor 1.01" in (
+                said.inner_text()
+            )
+        lit = [one.evaluate(level) for one in windows.all()]
+        assert len(lit) == 100
+        assert (lit[0], lit[49], lit[99]) == ("98%", "0%", "100%")
+        page.reload()
+        page.wait_for_selector(".touch .window")
+        assert slider.input_value() == "0.9"
+        choose(page, "tower.gradients")
+        assert page.locator(".experiment .window").count() == 0  # before it is measured
+        press(page, ".experiment .controls .primary", keyboard=False)
+        figure = page.locator(".verdict > figure")
+        windows = figure.locator(".window")
+        windows.first.wait_for()
+        assert windows.count() == 14
+        lit = [one.evaluate(level) for one in windows.all()]
+        assert (lit[6], lit[13]) == ("1%", "100%")  # the faintest is of a later step
+        drawn = figure.locator("svg").get_attribute("aria-label") or ""
+        assert drawn.startswith("no normalization: 20 0.019, ")
+        assert drawn.endswith("2 44")
+        figure.locator("input").focus()
+        for pressed, step in (("End", "190"), ("Home", "0")) * 2:
+            page.keyboard.press(pressed)
+            assert figure.locator("output").inner_text() == step
+            now = figure.locator("svg").get_attribute("aria-label")
+            assert (now == drawn) is (step == "0")
 
 
 def test_seeds_and_keys_stand_under_every_chart(browser: Browser, server: Server) -> None:
