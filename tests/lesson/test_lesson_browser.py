@@ -19,9 +19,11 @@ from lesson_page import (
     PHONE,
     SHOTS,
     SMALLEST,
+    choose,
     go,
     opened,
     press,
+    pretend,
     too_wide,
     walk,
 )
@@ -103,6 +105,7 @@ def test_decimals_can_be_typed_and_the_old_amounts_brought_back(
 ) -> None:
     with opened(browser, locale="de-DE") as page:
         go(page, server, "machine")
+        page.locator(".machine summary").click()
         first = page.locator(".editable input").first
         first.fill("")
         first.press_sequentially("2,5")
@@ -113,6 +116,91 @@ def test_decimals_can_be_typed_and_the_old_amounts_brought_back(
         page.get_by_role("button", name=re.compile("Gamma auf die Streuung")).click()
         out = page.locator(".machine table").last.locator("td").all_inner_texts()
         assert out[:6] == ["2,5", "400", "180", "10", "620", "180"]
+
+
+def test_cookies_are_dragged_and_slide_to_zero(browser: Browser, server: Server) -> None:
+    with opened(browser, viewport=PHONE, has_touch=True, reduced_motion="reduce") as page:
+        go(page, server, "machine")
+        sugar = page.locator(".lines svg > g").first
+        cookies = sugar.get_by_role("slider")
+        zero = sugar.locator(".zero")
+
+        def places() -> list[float]:
+            boxes = [one.locator(".cookie").bounding_box() for one in cookies.all()]
+            middle = zero.bounding_box()
+            assert middle is not None
+            return [box["x"] + box["width"] / 2 - middle["x"] for box in boxes if box]
+
+        at = places()
+        assert min(at) > 0  # cups of sugar
+        page.locator(".steps button").nth(1).click()
+        moved = places()
+        assert abs(sum(moved)) < 4
+        assert all(abs(b - a - (moved[0] - at[0])) < 0.1 for a, b in zip(at, moved, strict=True))
+        page.locator(".steps button").nth(2).click()
+        assert max(places()) - min(places()) < 0.9 * (max(at) - min(at))
+        assert "sugar, they still are 1, 4, 3, 2" in page.locator(".machine").inner_text()
+        for times in (1, 2):  # by keys: from 4 cups to as many as order 3 has, and beyond
+            cookies.nth(3).focus()
+            for _ in range(4 * times):
+                page.keyboard.press("ArrowRight")
+            page.keyboard.press("ArrowLeft")
+        assert cookies.nth(3).get_attribute("aria-valuenow") == "9"
+        assert "they still are 1, 3, 4, 2" in page.locator(".machine").inner_text()
+        page.locator(".steps button").first.click()
+        box = cookies.nth(0).locator(".cookie").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 8, box["y"] + 8)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 8 + at[1] - at[0], box["y"] + 30)  # to where order 2 is
+        page.mouse.up()
+        assert cookies.nth(0).get_attribute("aria-valuenow") == "10"
+        page.reload()
+        page.wait_for_selector(".lines")
+        assert cookies.nth(0).get_attribute("aria-valuenow") == "10"
+        page.get_by_role("button", name="Put everything back").click()
+        assert places() == at
+
+
+def test_a_whisper_fades_or_swells_and_layers_light_up(browser: Browser, server: Server) -> None:
+    with opened(browser, viewport=PHONE) as page:
+        pretend(page)
+        go(page, server, "tower")
+        slider, said = page.locator(".touch input"), page.locator(".touch [aria-live]")
+        windows = page.locator(".touch .window")
+        level = "one => getComputedStyle(one).getPropertyValue('--level').trim()"
+        for _ in "ab":
+            slider.focus()
+            page.keyboard.press("End")
+            assert "117 times as loud as at the top, and with the corridor 118" in said.inner_text()
+            page.keyboard.press("Home")
+            assert "0.00515 times as loud as at the top, and with the corridor 1.01" in (
+                said.inner_text()
+            )
+        lit = [one.evaluate(level) for one in windows.all()]
+        assert len(lit) == 100
+        assert (lit[0], lit[49], lit[99]) == ("98%", "0%", "100%")
+        page.reload()
+        page.wait_for_selector(".touch .window")
+        assert slider.input_value() == "0.9"
+        choose(page, "tower.gradients")
+        assert page.locator(".experiment .window").count() == 0  # before it is measured
+        press(page, ".experiment .controls .primary", keyboard=False)
+        figure = page.locator(".verdict > figure")
+        windows = figure.locator(".window")
+        windows.first.wait_for()
+        assert windows.count() == 14
+        lit = [one.evaluate(level) for one in windows.all()]
+        assert (lit[6], lit[13]) == ("1%", "100%")  # the faintest is of a later step
+        drawn = figure.locator("svg").get_attribute("aria-label") or ""
+        assert drawn.startswith("no normalization: 20 0.019, ")
+        assert drawn.endswith("2 44")
+        figure.locator("input").focus()
+        for pressed, step in (("End", "190"), ("Home", "0")) * 2:
+            page.keyboard.press(pressed)
+            assert figure.locator("output").inner_text() == step
+            now = figure.locator("svg").get_attribute("aria-label")
+            assert (now == drawn) is (step == "0")
 
 
 def test_seeds_and_keys_stand_under_every_chart(browser: Browser, server: Server) -> None:

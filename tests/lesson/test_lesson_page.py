@@ -308,7 +308,7 @@ def test_the_machine_undone_shows_every_order_at_its_own_place(
         lines = page.locator(".machine .lines").last.locator("svg > g")
         assert lines.count() == 3
         for line in range(2):  # sugar and flour differ; the oven does not
-            places = [dot.bounding_box() for dot in lines.nth(line).locator("circle").all()]
+            places = [dot.bounding_box() for dot in lines.nth(line).locator(".cookie").all()]
             middles = sorted(box["x"] for box in places if box)
             assert min(b - a for a, b in pairwise(middles)) > 8
         assert page.evaluate(COLLIDING) == []

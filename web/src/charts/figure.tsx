@@ -9,6 +9,7 @@ import { looks, type Look } from "./looks";
 import { extent, scale, shown, type Scale } from "./scale";
 import { useWide } from "./size";
 import { Strips } from "./strips";
+import { ofLayers, Windows } from "./windows";
 import { LETTER, wrapped } from "./wrapped";
 
 const RIGHT = 16;
@@ -261,7 +262,7 @@ export function Figure({ claim, figure, trials, count }: Shown & { trials: Trial
         <span>{says}</span>
       </figcaption>
       <div ref={box}>
-        {figure.kind === "strips" ? <Strips claim={claim} figure={figure} wide={wide} label={`${title}. ${says}`} /> : <Lines claim={claim} figure={figure} dots={figure.kind === "dots"} wide={wide} label={`${title}. ${says}`} />}
+        {figure.kind !== "strips" ? <Lines claim={claim} figure={figure} dots={figure.kind === "dots"} wide={wide} label={`${title}. ${says}`} /> : ofLayers(figure) ? <Windows claim={claim} figure={figure} wide={wide} /> : <Strips claim={claim} figure={figure} wide={wide} label={`${title}. ${says}`} />}
       </div>
       {figure.kind !== "strips" && arms.length > 1 && <Key arms={arms} />}
       <Drawn trials={trials} count={count} />

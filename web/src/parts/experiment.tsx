@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Figure } from "../charts/figure";
 import { digits } from "../charts/scale";
+import { ofLayers } from "../charts/windows";
 import { loadJson } from "../engine/load";
 import { fileAt } from "../live/files";
 import { live } from "../live/live";
@@ -210,7 +211,7 @@ export function VerdictCard({ run, name }: { run: Run | null; name: string }) {
   if (!run?.result) return null;
   const { claim, verdict } = run.result;
   const { sign, name: kind } = ANSWERS[verdict.answer];
-  const [first, ...others] = verdict.figures;
+  const [first, ...others] = [...verdict.figures].sort((a, b) => +ofLayers(b) - +ofLayers(a)); // a picture first
   const diverged = [...run.ended.values()].filter((end) => end.how === "diverged").length;
   return (
     <section class={`card verdict ${kind}`} aria-live="polite">

@@ -54,7 +54,7 @@ export function Dots(props: { dots: Dot[]; pooled: Pooled | null; marks: number[
         <text key={value} x={where(value)} y={ground + 24} text-anchor="middle">{label}</text>
       ))}
       {found.map(({ pair, x, row }) => (
-        <g key={pair} class={bounded.has(pair) ? "dot bound" : "dot"} role="button" tabIndex={0} aria-label={tt("wall.pair", { pair })} transform={`translate(${x} ${ground - 4 - size - row * (2 * size + 2)})`} onClick={() => props.touch(pair)} onKeyDown={(event) => event.key === "Enter" && props.touch(pair)}>
+        <g key={pair} class={bounded.has(pair) ? "dot bound" : "dot"} role="button" tabindex={0} aria-label={tt("wall.pair", { pair })} transform={`translate(${x} ${ground - 4 - size - row * (2 * size + 2)})`} onClick={() => props.touch(pair)} onKeyDown={(event) => event.key === "Enter" && props.touch(pair)}>
           <circle r={size} />
           {size > 9 && <text y={size / 3} text-anchor="middle" style={{ fontSize: `${size * 0.95}px` }}>{pair}</text>}
         </g>
