@@ -185,13 +185,14 @@ def test_parts_come_off_and_the_meter_shows_what_was_measured(
 def test_a_word_says_what_it_means_where_it_stands(
     browser: Browser, server: Server, language: str
 ) -> None:
-    words = {"en": ("seeds", "the number that fixes"), "de": ("Startwerte", "die Zahl, die allen")}
+    words = {"en": ("epsilon", "a tiny number"), "de": ("Epsilon", "eine winzige Zahl")}
     form, meaning = words[language]
     locale = "de-DE" if language == "de" else "en-US"
     with opened(browser, viewport=SMALLEST, locale=locale) as page:
-        go(page, server, "rates")
-        word = page.get_by_role("button", name=form, exact=True)
-        assert word.count() == 1  # though the chapter says it again
+        go(page, server, "break")
+        word = page.locator(f'.word:text-is("{form}")')
+        assert word.count() == 1
+        assert form in (page.locator(".explain").text_content() or "")  # where it is said again
         for keyboard in (False, True):
             assert word.get_attribute("aria-expanded") == "false"
             assert page.locator(".meaning").count() == 0
