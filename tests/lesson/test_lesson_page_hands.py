@@ -1,4 +1,4 @@
-"""What learners move with their own hands in chapters 6 to 8."""
+"""What learners move with their own hands: the scenes of chapters 6 to 8, and words that open."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import json
 
 import pytest
 from lesson_client import Server
-from lesson_page import PHONE, choose, go, opened, predict, press, pretend
+from lesson_page import (
+    PHONE,
+    SMALLEST,
+    choose,
+    go,
+    opened,
+    predict,
+    press,
+    pretend,
+    too_wide,
+)
 from playwright.sync_api import Browser, Page
 
 from evenbatch.lesson.recorded import FOLDER
@@ -169,3 +179,31 @@ def test_parts_come_off_and_the_meter_shows_what_was_measured(
         page.wait_for_selector(".meter")
         assert meters.all_inner_texts() == measured
         assert buttons.nth(3).get_attribute("aria-pressed") == "true"
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_word_says_what_it_means_where_it_stands(
+    browser: Browser, server: Server, language: str
+) -> None:
+    words = {"en": ("epsilon", "a tiny number"), "de": ("Epsilon", "eine winzige Zahl")}
+    form, meaning = words[language]
+    locale = "de-DE" if language == "de" else "en-US"
+    with opened(browser, viewport=SMALLEST, locale=locale) as page:
+        go(page, server, "break")
+        word = page.locator(f'.word:text-is("{form}")')
+        assert word.count() == 1
+        assert form in (page.locator(".explain").text_content() or "")  # where it is said again
+        for keyboard in (False, True):
+            assert word.get_attribute("aria-expanded") == "false"
+            assert page.locator(".meaning").count() == 0
+            word.click()
+            said = page.locator(".meaning").inner_text()
+            assert said.strip().startswith(f"({meaning}")
+            assert not too_wide(page)
+            if keyboard:
+                page.keyboard.press("Enter")
+            else:
+                word.click()
+        word.click()
+        page.emulate_media(media="print")
+        assert not page.locator(".meaning").is_visible()

@@ -89,7 +89,15 @@ def test_the_chapters_take_sixty_minutes() -> None:
 FIRST = {
     "break": "break.eps"
 }  # the experiment that a chapter opens with, where it has another name
-PICTURES = {"factory": 3, "race": 2, "tower": 2, "review": 0}  # to look at, where not one
+PICTURES = {
+    "factory": 3,
+    "race": 2,
+    "tower": 2,
+    "place": 2,
+    "layer": 2,
+    "break": 2,
+    "review": 0,
+}  # to look at, where not one
 A_MINUTE = 130  # words that a learner reads
 LOOKING, RUNNING = 0.75, 0.5  # minutes for a picture, and to start a run and see it end
 

@@ -12,7 +12,8 @@ import { useConnection } from "./live/use";
 import { PAIRS } from "./made/room";
 import { memory, useMemory } from "./memory";
 import { Check } from "./parts/choice";
-import { Levelled } from "./parts/prose";
+import { atLevel, marker } from "./parts/glossary";
+import { Levelled, Text } from "./parts/prose";
 import { Trust } from "./parts/trust";
 import { Join, Paused, Place, usePaused } from "./room/join";
 import { classHere } from "./room/room";
@@ -172,10 +173,13 @@ function ChapterPage({ chapter, place }: { chapter: ChapterShown; place: number 
     if (!visited.includes(id)) memory.set("visited", [...visited, id]);
   }, [id]);
   // The explanation would give the result away.
-  const results = useMemory().get("results");
+  const kept = useMemory();
+  const results = kept.get("results");
   const known = chapter.experiments.every((name, i) => i > 0 || name in results);
   const next = CHAPTERS[place + 1];
   const before = CHAPTERS[place - 1];
+  const mark = marker();
+  const passage = (part: string) => <Text words={mark(atLevel(`${id}.${part}`, kept.get("level")))} />; // in the order of the page
   return (
     <article class="chapter">
       <header>
@@ -183,10 +187,10 @@ function ChapterPage({ chapter, place }: { chapter: ChapterShown; place: number 
         <h1 tabIndex={-1} ref={heading}>{tt(`${id}.title`)}</h1>
       </header>
       {Scene && <Scene />}
-      <section class="story"><Levelled k={`${id}.story`} /></section>
-      {Touch && <section class="card touch"><h3>{tt(`${id}.touch.title`)}</h3><Levelled k={`${id}.touch`} /><Touch /></section>}
-      {Experiment && <section class="card experiment"><h3>{tt(`${id}.experiment.title`)}</h3><Levelled k={`${id}.experiment`} /><Experiment /></section>}
-      <details class="explain" open={known}><summary><h2>{t("chapter.explain")}</h2></summary><Levelled k={`${id}.explain`} /></details>
+      <section class="story">{passage("story")}</section>
+      {Touch && <section class="card touch"><h3>{tt(`${id}.touch.title`)}</h3>{passage("touch")}<Touch /></section>}
+      {Experiment && <section class="card experiment"><h3>{tt(`${id}.experiment.title`)}</h3>{passage("experiment")}<Experiment /></section>}
+      <details class="explain" open={known}><summary><h2>{t("chapter.explain")}</h2></summary>{passage("explain")}</details>
       {chapter.check.options.length > 0 && <Check id={id} options={chapter.check.options} right={chapter.check.right} />}
       <nav class="onward" aria-label={t("way.onward")}>
         {before ? <a href={`#/${before.id}`}>← {tt(`${before.id}.title`)}</a> : <a href="#/home">← {t("way.home")}</a>}

@@ -120,15 +120,18 @@ export function Place({ data, locked }: { data: ClaimSettings["data"]; locked: b
       </p>
       {done && <Drawn trials={run.trials} />}
       {rows.length > 0 && (
-        <ol class="board" aria-label={t("place.board")}>
-          {rows.map((row) => (
-            <li key={row.at}>
-              <span>{named("placement", row.at)}</span>
-              <span class="lane" aria-hidden="true">{row.rights.map((right, i) => <i key={i} style={{ left: `${100 * right}%` }} />)}</span>
-              <b>{Math.round(100 * mean(row.rights))}</b>
-            </li>
-          ))}
-        </ol>
+        <>
+          <p class="quiet" id="board">{t("place.board")}</p>
+          <ol class="board" aria-labelledby="board">
+            {rows.map((row) => (
+              <li key={row.at}>
+                <span>{named("placement", row.at)}</span>
+                <span class="lane" aria-hidden="true">{row.rights.map((right, i) => <i key={i} style={{ left: `${100 * right}%` }} />)}</span>
+                <b>{Math.round(100 * mean(row.rights))}</b>
+              </li>
+            ))}
+          </ol>
+        </>
       )}
     </div>
   );

@@ -1,17 +1,32 @@
-// Words with a little structure: paragraphs, **bold**, *slanted*, `code` and $maths$.
+// Words with a little structure: paragraphs, and the marks of `PIECES` within them.
 
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 
 import { useMemory } from "../memory";
-import { has, t, tt, type Key } from "../words";
+import { t, type Key } from "../words";
+import { atLevel, meaning, PIECES } from "./glossary";
 
-const PIECES = /(\*\*[^*]+\*\*|\*[^*]+\*|`[^`]+`|\$[^$]+\$)/;
+// A word that says what it means when it is asked.
+function Word({ form, word }: { form: string; word: string }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <button type="button" class="word" aria-expanded={open} onClick={() => setOpen(!open)}>{form}</button>
+      {open && <span class="meaning"> ({meaning(word)})</span>}
+    </>
+  );
+}
 
 export function inline(text: string): ComponentChildren[] {
   return text.split(PIECES).map((piece) => {
     if (piece.startsWith("**")) return <strong>{piece.slice(2, -2)}</strong>;
     if (piece.startsWith("*") && piece.length > 2) return <em>{piece.slice(1, -1)}</em>;
     if (piece.startsWith("`")) return <code>{piece.slice(1, -1)}</code>;
+    if (piece.startsWith("~")) {
+      const [form, word] = piece.slice(1, -1).split("|") as [string, string];
+      return <Word key={word} form={form} word={word} />;
+    }
     if (piece.startsWith("$")) return <span class="maths">{maths(piece.slice(1, -1))}</span>;
     return piece;
   });
@@ -40,9 +55,7 @@ export function Words({ k, values }: { k: Key; values?: { [name: string]: string
   return <Text words={t(k, values)} />;
 }
 
-// The same passage at the reading level that is chosen; one without levels is for both.
-export function Levelled({ k, values }: { k: string; values?: { [name: string]: string | number } }) {
-  const level = useMemory().get("level");
-  const key = has(`${k}.${level}`) ? `${k}.${level}` : k;
-  return <Text words={tt(key, values)} />;
+// The same passage at the reading level that is chosen.
+export function Levelled({ k }: { k: string }) {
+  return <Text words={atLevel(k, useMemory().get("level"))} />;
 }

@@ -1,6 +1,7 @@
 // For teachers: plan, worksheet, answer key, standards; made to be printed.
 
 import { CHAPTERS } from "../chapters";
+import { meaning } from "../parts/glossary";
 import { inline, Levelled, Text } from "../parts/prose";
 import { addWords, has, t, tt, written } from "../words";
 import WORDS from "./words.json";
@@ -132,7 +133,7 @@ export function Teacher() {
           {VOCABULARY.map((word) => (
             <>
               <dt>{tt(`teacher.word.${word}`)}</dt>
-              <dd>{tt(`teacher.word.${word}.is`)}</dd>
+              <dd>{meaning(word)}</dd>
             </>
           ))}
         </dl>
