@@ -59,11 +59,13 @@ def find_header(
         )
     if not options.header:
         return replace(named(file, [""] * max(width, len(head[0][1])), 0, []), unnamed=[])
-    above = _rows_above(head, target, width)
-    if above:
-        raise TableError(file, [above])
+    place = _place(head, target, width)
+    if 0 < place <= 200:
+        raise TableError(file, [_rows_above(head, place)])
     number, first = head[0]
     cells = [cell.strip() for cell in first]
+    if len(cells) == width + 1 and cells[0] in COMMENTS:
+        cells = cells[1:]
     if _holds_data(head, target):
         raise TableError(file, [_no_header(number, cells, target)])
     notes = []
@@ -122,15 +124,26 @@ def named(file: str, cells: list[str], row: int, notes: list[str]) -> Header:
     return Header(names, row, unnamed, notes)
 
 
-def _rows_above(head: Sequence[Row], target: Sequence[str], width: int) -> Fault | None:
+def _place(head: Sequence[Row], target: Sequence[str], width: int) -> int:
+    """The place of the row of names among the first rows."""
+    rows = [row for _, row in head]
+    for i, row in enumerate(rows):
+        marked = len(row) == width + 1 and row[0].strip() in COMMENTS  # "# a b" above "1 2"
+        if _holds_all(row, target) or (marked and [len(r) for r in rows[i + 1 : i + 2]] == [width]):
+            return i
+    if len(rows[0]) == width - 1 > 1 and not rows[0][0].startswith(COMMENTS):
+        return 0  # a header without the name of the row names
+    place = _first_even([len(row) for row in rows], width)
+    for i, row in enumerate(rows[place : place + 6], start=place):
+        if 2 * sum(cell.strip() != "" for cell in row) >= width:  # a title fills a cell or some
+            again = {cell for below in rows[i + 1 :] for cell in below}
+            names = all(_number(cell) is None and cell not in again for cell in row if cell)
+            return i if names else place
+    return place
+
+
+def _rows_above(head: Sequence[Row], place: int) -> Fault:
     """Comments, titles and the like above the row of names."""
-    place = next((i for i, (_, row) in enumerate(head) if _holds_all(row, target)), None)
-    if place is None:
-        place = _first_even([len(row) for _, row in head], width)
-        if len(head[0][1]) == width - 1 > 1 and not head[0][1][0].startswith(COMMENTS):
-            place = 0  # a header without the name of the row names
-    if not 0 < place <= 200:
-        return None
     above = head[:place]
     numbers = [number for number, _ in above]
     texts = listed([",".join(row).strip()[:60] for _, row in above], 2)

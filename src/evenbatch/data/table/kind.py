@@ -45,6 +45,15 @@ _CONVERTED = {  # what makes a table of a file
 }
 
 
+_NEEDED = {  # packages, by what is in the line
+    "sklearn": "scikit-learn",
+    "read_excel": "pandas and openpyxl, python-calamine or odfpy",
+    "read_feather": "pandas and pyarrow",
+    "read_html": "pandas and lxml",
+    "pandas": "pandas",
+}
+
+
 def kind_of(path: Path) -> str:
     """Which reader a file needs: by its ending, unless its first bytes say it is something else."""
     if not path.exists():
@@ -81,7 +90,9 @@ def _advice(path: Path, what: str) -> str:
     while Path(to).exists():  # perhaps this very file
         to = f"{Path(to).stem}-table{Path(to).suffix}"
     a = "an" if kind == "NPZ" else "a"
-    return f'{said}. This writes {a} {kind} file:\n  python -c "{how.format(str(path), to)}"'
+    needs = next((n for ending, n in _NEEDED.items() if ending in how), "")
+    with_ = f" (with {needs} installed)" if needs else ""
+    return f'{said}. This writes {a} {kind} file{with_}:\n  python -c "{how.format(str(path), to)}"'
 
 
 def _unpacked(path: Path, start: bytes) -> bytes:
