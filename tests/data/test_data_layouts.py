@@ -123,7 +123,7 @@ def test_names_behind_a_mark_of_comments(write: Write, mended: Mended) -> None:
     lines = ["# peaks of tea", "#------------", "#  a         b   y", *rows]
     said = "rows 1 and 2 stand above the table, which begins in row 3: '#,peaks,of,tea'"
     assert mended(write("\n".join(lines)), said, target=(), skip_rows=[1, 2]).n_features == 2
-    assert mended(write("\n".join(["# a remark", *rows])), "and is a comment", target="y",
+    assert mended(write("\n".join(["# a long mere remark", *rows])), "and is a comment", target="y",
                   comment="#", header=False).n_features == 2  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def find_header(
             "splits the rows evenly; --delimiter names the one that separates the cells."
         )
     if not options.header:
-        return replace(named(file, [""] * max(width, len(head[0][1])), 0, []), unnamed=[])
+        return replace(named(file, [""] * max(width, len(head[0][1]))), unnamed=[])
     place = _place(head, target, width)
     if 0 < place <= 200:
         raise TableError(file, [_rows_above(head, place)])
@@ -106,7 +106,7 @@ def names_of_arff(file: str, lines: Iterable[str]) -> tuple[list[str], int]:
     return [], 0
 
 
-def named(file: str, cells: list[str], row: int, notes: list[str]) -> Header:
+def named(file: str, cells: list[str], row: int = 0, notes: Sequence[str] = ()) -> Header:
     """Every column with a name of its own."""
     names = [name or f"column {i}" for i, name in enumerate(cells, start=1)]
     unnamed = [name for name, cell in zip(names, cells, strict=True) if not cell]
@@ -116,24 +116,26 @@ def named(file: str, cells: list[str], row: int, notes: list[str]) -> Header:
         if counts[name] > 1:
             met[name] += 1
             names[i] = f"{name} ({met[name]})"
-    for name, times in met.items():
-        notes.append(
-            f"{times} columns are called {name!r}; here they are {name + ' (1)'!r} to "
-            f"{f'{name} ({times})'!r}."
-        )
-    return Header(names, row, unnamed, notes)
+    twice = [
+        f"{n} columns are called {name!r}; here they are {f'{name} (1)'!r} to {f'{name} ({n})'!r}."
+        for name, n in met.items()
+    ]
+    return Header(names, row, unnamed, [*notes, *twice])
 
 
 def _place(head: Sequence[Row], target: Sequence[str], width: int) -> int:
     """The place of the row of names among the first rows."""
-    rows = [row for _, row in head]
+    rows, widths = [row for _, row in head], [len(row) for _, row in head]
     for i, row in enumerate(rows):
         marked = len(row) == width + 1 and row[0].strip() in COMMENTS  # "# a b" above "1 2"
-        if _holds_all(row, target) or (marked and [len(r) for r in rows[i + 1 : i + 2]] == [width]):
+        if _holds_all(row, target) or (marked and widths[i + 1 : i + 2] == [width]):
             return i
-    if len(rows[0]) == width - 1 > 1 and not rows[0][0].startswith(COMMENTS):
+    if width not in widths or (widths[0] == width - 1 > 1 and not rows[0][0].startswith(COMMENTS)):
         return 0  # a header without the name of the row names
-    place = _first_even([len(row) for row in rows], width)
+    even = next((i for i in range(len(rows)) if {*widths[i : i + 5]} == {width}), 0)
+    if even >= 5 and 2 * widths[:even].count(width) < even:
+        return even  # below a page of prose
+    place = widths.index(width)
     for i, row in enumerate(rows[place : place + 6], start=place):
         if 2 * sum(cell.strip() != "" for cell in row) >= width:  # a title fills a cell or some
             again = {cell for below in rows[i + 1 :] for cell in below}
@@ -159,15 +161,6 @@ def _rows_above(head: Sequence[Row], place: int) -> Fault:
         f"{which} above the table, which begins in row {head[place][0]}: {texts}",
         {"skip_rows": tuple(numbers)},
     )
-
-
-def _first_even(widths: Sequence[int], width: int) -> int:
-    """The place of the first row that has this width, and is followed by four that do if the rows
-    above it are prose: of many widths."""
-    first = widths.index(width) if width in widths else 0
-    even = next((i for i in range(len(widths)) if {*widths[i : i + 5]} == {width}), first)
-    prose = even >= 5 and 2 * sum(w != width for w in widths[:even]) > even
-    return even if prose else first
 
 
 def _words(numbers: Sequence[int]) -> str:
