@@ -77,7 +77,8 @@ def _read(
     if names:
         quotes = {**_quoted_in_arff(path.name, lines), **quotes}
 
-    rows = partial(_rows, path, encoding, delimiter, options, quotes, above)
+    how = {"delimiter": delimiter, **quotes}
+    rows = partial(_rows, path, encoding, options, above, how)
     unquoted = "quoting" in quotes
     if unquoted and (delimiter not in "\t|" or len({len(row) for _, row in rows()}) > 1):
         raise _QuoteError
@@ -174,19 +175,14 @@ def _split(lines: Iterator[str], delimiter: str, **quotes: Any) -> Iterator[list
 
 
 def _rows(
-    path: Path,
-    encoding: str,
-    delimiter: str,
-    options: TableOptions,
-    quotes: Mapping[str, Any],
-    above: int,
+    path: Path, encoding: str, options: TableOptions, above: int, how: Mapping[str, Any]
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not blank and not to be skipped, with their numbers."""
     skipped, number = set(options.skip_rows), 0
     try:
         with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
             lines = _lines(stream, options, above)
-            for number, row in enumerate(_split(lines, delimiter, **quotes), start=1):
+            for number, row in enumerate(_split(lines, **how), start=1):
                 if row and (row[0].strip() or any(map(str.strip, row))) and number not in skipped:
                     yield number, row
     except csv.Error as error:
