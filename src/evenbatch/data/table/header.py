@@ -207,7 +207,7 @@ def _numbers(first: Sequence[str], body: Sequence[Sequence[str]]) -> dict[int, f
     found = {}
     for j, cell in enumerate(first):
         number = _number(cell)
-        below = [row[j] for row in body if j < len(row)]
+        below = [row[j] for row in body[:60] if j < len(row)]
         if number is not None and 2 * sum(_number(c) is not None for c in below) >= len(below):
             found[j] = number
     return found
