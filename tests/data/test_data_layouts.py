@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from evenbatch.data import DataError, Dataset, load_table
+from evenbatch.data import DataError, Dataset, TableError, load_table, table
+from evenbatch.data.table.text import read_text
 
 Write = Callable[..., Path]
 Mended = Callable[..., Dataset]
@@ -143,3 +145,23 @@ def test_a_number_with_two_places_is_no_month(write: Write, mended: Mended) -> N
     names = [f"{2300 + i}.00" if i % 5 < 2 else f"L{i}" for i in range(90)]
     rows = [f"{name},{i},{i % 2}" for i, name in enumerate(names)]
     mended(write("\n".join(["a,b,y", *rows])), "a name or an identifier", drop=["a"])
+
+
+def test_a_file_is_read_again_only_if_its_cells_are_read_otherwise(
+    write: Write, mended: Mended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = []
+
+    def counted(*given: Any) -> Any:
+        times.append(given)
+        return read_text(*given)
+
+    monkeypatch.setitem(table._READERS, "text", counted)
+    rows = [f"name {i},{i if i % 9 else ''},{i * i % 11},{i % 3}" for i in range(60)]
+    path = write("\n".join(["n,a,b,y", *rows]))
+    with pytest.raises(TableError, match="not named"):
+        load_table(path, ())
+    assert len(times) == 1
+    times.clear()
+    mended(path, target=(), given={"missing": ["-"]}, drop=["n"], drop_missing="rows")
+    assert len(times) == 2  # for the message, and for the data set
