@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from evenbatch.data import DataError, Dataset, load_table
+from evenbatch.data import DataError, Dataset, TableError, load_table, table
+from evenbatch.data.table.text import read_text
 
 Write = Callable[..., Path]
 Mended = Callable[..., Dataset]
@@ -114,3 +116,52 @@ def test_a_time_of_day_is_no_two_cells(write: Write) -> None:
     path = write("\n".join(["time", *(f"{i % 24}:30" for i in range(40))]))
     with pytest.raises(DataError, match="only one column was found, 'time'"):
         load_table(path, "time")
+
+
+def test_names_behind_a_mark_of_comments(write: Write, mended: Mended) -> None:
+    """As NumPy and gnuplot write them, under other comments or not."""
+    rows = [f"  {i}.5   {i * i % 11}.25   {i % 3}" for i in range(40)]
+    assert load_table(write("\n".join(["#  a  b  y", *rows])), "y").features == ("a", "b")
+    lines = ["# peaks of tea", "#------------", "#  a         b   y", *rows]
+    said = "rows 1 and 2 stand above the table, which begins in row 3: '#,peaks,of,tea'"
+    assert mended(write("\n".join(lines)), said, target=(), skip_rows=[1, 2]).n_features == 2
+    assert mended(write("\n".join(["# a long mere remark", *rows])), "and is a comment", target="y",
+                  comment="#", header=False).n_features == 2  # fmt: skip
+
+
+def test_titles_that_fill_a_cell_of_their_row(write: Write, mended: Mended) -> None:
+    """As a spreadsheet writes them."""
+    rows = [f"{'pqr'[i % 3]},{i},{i * i % 11}.5,{i % 2}" for i in range(40)]
+    lines = [",,,", "Teas of the year,,,", "2024,,,", "kind,a,b,y", *rows]
+    said = "rows 2 and 3 stand above the table, which begins in row 4: 'Teas of the year,,,'"
+    assert mended(write("\n".join(lines)), said, target=(), skip_rows=[2, 3]).n_features == 5
+    # A header with few names is one all the same.
+    few = load_table(write("\n".join([",,,y", *rows])), "y")
+    assert few.features[:3] == ("column 1=p", "column 1=q", "column 1=r")
+    mended(write("\n".join([",,,y", *rows])), "(the target below is 'y'", target=())
+
+
+def test_a_number_with_two_places_is_no_month(write: Write, mended: Mended) -> None:
+    names = [f"{2300 + i}.00" if i % 5 < 2 else f"L{i}" for i in range(90)]
+    rows = [f"{name},{i},{i % 2}" for i, name in enumerate(names)]
+    mended(write("\n".join(["a,b,y", *rows])), "a name or an identifier", drop=["a"])
+
+
+def test_a_file_is_read_again_only_if_its_cells_are_read_otherwise(
+    write: Write, mended: Mended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = []
+
+    def counted(*given: Any) -> Any:
+        times.append(given)
+        return read_text(*given)
+
+    monkeypatch.setitem(table._READERS, "text", counted)
+    rows = [f"name {i},{i if i % 9 else ''},{i * i % 11},{i % 3}" for i in range(60)]
+    path = write("\n".join(["n,a,b,y", *rows]))
+    with pytest.raises(TableError, match="not named"):
+        load_table(path, ())
+    assert len(times) == 1
+    times.clear()
+    mended(path, target=(), given={"missing": ["-"]}, drop=["n"], drop_missing="rows")
+    assert len(times) == 2  # for the message, and for the data set

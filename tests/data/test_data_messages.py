@@ -152,6 +152,7 @@ def test_a_target_that_is_not_named_or_misspelt(write: Write, mended: Mended) ->
         ("12%", "'12%' (row 62), which carries a unit; read as missing below"),
         ("$12.50", "which carries a unit"),
         ("12 km", "which carries a unit"),
+        ("136A", "'136A' (row 62); read as missing below"),
     ],
 )
 def test_one_cell_that_is_no_number(write: Write, mended: Mended, cell: str, message: str) -> None:

@@ -110,7 +110,7 @@ def no_numbers(
         f"column {column.name!r}: {cells} of {filled} cells hold{'s' * (cells == 1)} no number: "
         f"{listed(texts, 5, 40)} ({table.row(column.first(texts[0]))})"
     )
-    if unit_of(texts[0]):
+    if unit_of(texts[0]) and not re.fullmatch(r"\d+[A-Za-z]", texts[0]):  # 136A is a name
         said += ", which carries a unit"
     different = len(np.unique(column.numbers[~np.isnan(column.numbers)])) + len(texts)
     if all(map(NOTHING.fullmatch, texts)):

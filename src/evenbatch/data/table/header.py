@@ -58,12 +58,14 @@ def find_header(
             "splits the rows evenly; --delimiter names the one that separates the cells."
         )
     if not options.header:
-        return replace(named(file, [""] * max(width, len(head[0][1])), 0, []), unnamed=[])
-    above = _rows_above(head, target, width)
-    if above:
-        raise TableError(file, [above])
+        return replace(named(file, [""] * max(width, len(head[0][1]))), unnamed=[])
+    place = _place(head, target, width)
+    if 0 < place <= 200:
+        raise TableError(file, [_rows_above(head, place)])
     number, first = head[0]
     cells = [cell.strip() for cell in first]
+    if len(cells) == width + 1 and cells[0] in COMMENTS:
+        cells = cells[1:]
     if _holds_data(head, target):
         raise TableError(file, [_no_header(number, cells, target)])
     notes = []
@@ -104,7 +106,7 @@ def names_of_arff(file: str, lines: Iterable[str]) -> tuple[list[str], int]:
     return [], 0
 
 
-def named(file: str, cells: list[str], row: int, notes: list[str]) -> Header:
+def named(file: str, cells: list[str], row: int = 0, notes: Sequence[str] = ()) -> Header:
     """Every column with a name of its own."""
     names = [name or f"column {i}" for i, name in enumerate(cells, start=1)]
     unnamed = [name for name, cell in zip(names, cells, strict=True) if not cell]
@@ -114,23 +116,36 @@ def named(file: str, cells: list[str], row: int, notes: list[str]) -> Header:
         if counts[name] > 1:
             met[name] += 1
             names[i] = f"{name} ({met[name]})"
-    for name, times in met.items():
-        notes.append(
-            f"{times} columns are called {name!r}; here they are {name + ' (1)'!r} to "
-            f"{f'{name} ({times})'!r}."
-        )
-    return Header(names, row, unnamed, notes)
+    twice = [
+        f"{n} columns are called {name!r}; here they are {f'{name} (1)'!r} to {f'{name} ({n})'!r}."
+        for name, n in met.items()
+    ]
+    return Header(names, row, unnamed, [*notes, *twice])
 
 
-def _rows_above(head: Sequence[Row], target: Sequence[str], width: int) -> Fault | None:
+def _place(head: Sequence[Row], target: Sequence[str], width: int) -> int:
+    """The place of the row of names among the first rows."""
+    rows, widths = [row for _, row in head], [len(row) for _, row in head]
+    for i, row in enumerate(rows):
+        marked = len(row) == width + 1 and row[0].strip() in COMMENTS  # "# a b" above "1 2"
+        if _holds_all(row, target) or (marked and widths[i + 1 : i + 2] == [width]):
+            return i
+    if width not in widths or (widths[0] == width - 1 > 1 and not rows[0][0].startswith(COMMENTS)):
+        return 0  # a header without the name of the row names
+    even = next((i for i in range(len(rows)) if {*widths[i : i + 5]} == {width}), 0)
+    if even >= 5 and 2 * widths[:even].count(width) < even:
+        return even  # below a page of prose
+    place = widths.index(width)
+    for i, row in enumerate(rows[place : place + 6], start=place):
+        if 2 * sum(cell.strip() != "" for cell in row) >= width:  # a title fills a cell or some
+            again = {cell for below in rows[i + 1 :] for cell in below}
+            names = all(_number(cell) is None and cell not in again for cell in row if cell)
+            return i if names else place
+    return place
+
+
+def _rows_above(head: Sequence[Row], place: int) -> Fault:
     """Comments, titles and the like above the row of names."""
-    place = next((i for i, (_, row) in enumerate(head) if _holds_all(row, target)), None)
-    if place is None:
-        place = _first_even([len(row) for _, row in head], width)
-        if len(head[0][1]) == width - 1 > 1 and not head[0][1][0].startswith(COMMENTS):
-            place = 0  # a header without the name of the row names
-    if not 0 < place <= 200:
-        return None
     above = head[:place]
     numbers = [number for number, _ in above]
     texts = listed([",".join(row).strip()[:60] for _, row in above], 2)
@@ -146,15 +161,6 @@ def _rows_above(head: Sequence[Row], target: Sequence[str], width: int) -> Fault
         f"{which} above the table, which begins in row {head[place][0]}: {texts}",
         {"skip_rows": tuple(numbers)},
     )
-
-
-def _first_even(widths: Sequence[int], width: int) -> int:
-    """The place of the first row that has this width, and is followed by four that do if the rows
-    above it are prose: of many widths."""
-    first = widths.index(width) if width in widths else 0
-    even = next((i for i in range(len(widths)) if {*widths[i : i + 5]} == {width}), first)
-    prose = even >= 5 and 2 * sum(w != width for w in widths[:even]) > even
-    return even if prose else first
 
 
 def _words(numbers: Sequence[int]) -> str:
@@ -201,7 +207,7 @@ def _numbers(first: Sequence[str], body: Sequence[Sequence[str]]) -> dict[int, f
     found = {}
     for j, cell in enumerate(first):
         number = _number(cell)
-        below = [row[j] for row in body if j < len(row)]
+        below = [row[j] for row in body[:60] if j < len(row)]
         if number is not None and 2 * sum(_number(c) is not None for c in below) >= len(below):
             found[j] = number
     return found

@@ -6,7 +6,7 @@ read in a second pass, when they are filled, is not held meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -128,7 +128,7 @@ def resolve_target(table: Table, target: Sequence[str], options: TableOptions) -
         likely = known[::-1]
         if not options.header and _is_class(table, known[0]) > _is_class(table, known[-1]):
             likely = [known[0], *likely]
-        change = {"target": (next(filter(_may_be_target(table), likely), known[-1]),)}
+        change = {"target": (next((n for n in likely if _may_be_target(table, n)), known[-1]),)}
         raise TableError(table.file, [Fault(said + listed(known, 1000), change)])
     found: list[str] = []
     for name in target:
@@ -144,21 +144,16 @@ def _is_class(table: Table, name: str) -> bool:
     return bool((values == np.rint(values)).all()) and len(np.unique(values)) <= _FEW
 
 
-def _may_be_target(table: Table) -> Callable[[str], bool]:
+def _may_be_target(table: Table, name: str) -> bool:
     """Whether a column of this name can be predicted: it holds no one value, no names, and no gap
     in most rows."""
-
-    def check(name: str) -> bool:
-        if name in table.groups:
-            return True
-        column = table.column(name)
-        filled = int((~column.missing).sum())
-        texts = len(column.used)
-        different = texts + len(np.unique(column.numbers[~np.isnan(column.numbers)]))
-        rows_each = 2 if texts <= _FEW else 10
-        return different > 1 and rows_each * texts <= filled and 2 * filled >= len(column.missing)
-
-    return check
+    if name in table.groups:
+        return True
+    column = table.column(name)
+    filled, texts = int((~column.missing).sum()), len(column.used)
+    different = texts + len(np.unique(column.numbers[~np.isnan(column.numbers)]))
+    rows_each = 2 if texts <= _FEW else 10
+    return different > 1 and rows_each * texts <= filled and 2 * filled >= len(column.missing)
 
 
 def _without_index(
@@ -231,11 +226,10 @@ def _blurred(table: Table, column: Column, is_target: bool) -> Fault | None:
     )
     if is_target:
         return Fault(f"{said}. Subtract a constant or change the unit.")
-    return Fault(
-        f"{said} (subtract a constant, or change the unit: seconds since 1970 into days since the "
-        "first)",
-        {"drop": (column.name,)},
+    said += (
+        " (subtract a constant, or change the unit: seconds since 1970 into days since the first)"
     )
+    return Fault(said, {"drop": (column.name,)})
 
 
 def _input(column: Column, options: TableOptions) -> Input | Fault:

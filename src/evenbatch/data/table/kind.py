@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from evenbatch.data.errors import DataError, did_you_mean, listed
-from evenbatch.data.table.unpacked import COMPRESSED, DAMAGED, opened, zipped
+from evenbatch.data.table.unpacked import DAMAGED, opened, unpacker, zipped
 
 TEXT, PARQUET, NPZ = "text", "Parquet", "NPZ"
 _ENDINGS = {".parquet": PARQUET, ".pq": PARQUET, ".npz": NPZ, ".npy": NPZ}
@@ -28,20 +28,24 @@ _KNOWN = (  # how a file begins, what it is, and its kind here if it can be read
 _JSON = re.compile(rb"\s*\[?\s*\{\s*\"|\s*\[\s*[\[\"]")
 _SERIES = re.compile(rb"(?:\s*[#%@].*\n|\s*\n)*@(problemname|timestamps)", re.IGNORECASE)
 _SPARSE = re.compile(rb"(?:\s*#.*\n)*[-+\d.eE]+([ \t]+(qid|\d+):[-+\d.eE]+)+[ \t]*(#.*)?(\r?\n|$)")
-_PANDAS = "import pandas; pandas.{}.to_csv({{1!r}}, index=False)"
-_CONVERTED = {  # what makes a table of a file
-    "an Excel workbook": _PANDAS.format("read_excel({0!r})"),
-    "an old Excel workbook": _PANDAS.format("read_excel({0!r})"),
-    "an OpenDocument file": _PANDAS.format("read_excel({0!r})"),
-    "a JSON file": _PANDAS.format("read_json({0!r})"),
-    "a file of JSON lines": _PANDAS.format("read_json({0!r}, lines=True)"),
-    "a Feather (Arrow) file": _PANDAS.format("read_feather({0!r})"),
-    "a web page": _PANDAS.format("read_html({0!r})[0]"),
-    "a file of sparse rows (SVMlight)": "import numpy, sklearn.datasets; "
-    "x, y = sklearn.datasets.load_svmlight_file({0!r}); numpy.savez({1!r}, x=x.toarray(), y=y)",
-    "a file of time series (sktime, aeon)": "import re; "
-    "text = re.split('(?i)@data', open({0!r}).read())[1].strip().replace(':', ','); "
-    "open({1!r}, 'w').write(text)",
+_CONVERTED = {  # the packages it takes, and what makes a table of it
+    "an Excel workbook": ("pandas and openpyxl", "read_excel({0!r})"),
+    "an old Excel workbook": ("pandas and python-calamine", "read_excel({0!r})"),
+    "an OpenDocument file": ("pandas and odfpy", "read_excel({0!r})"),
+    "a JSON file": ("pandas", ""),
+    "a file of JSON lines": ("pandas", "read_json({0!r}, lines=True)"),
+    "a Feather (Arrow) file": ("pandas and pyarrow", "read_feather({0!r})"),
+    "a web page": ("pandas and lxml", "read_html({0!r})[0]"),
+    "a file of sparse rows (SVMlight)": (
+        "scikit-learn",
+        "import numpy, sklearn.datasets as d; x, y = d.load_svmlight_file({0!r}); "
+        "numpy.savez({1!r}, x=x.toarray(), y=y)",
+    ),
+    "a file of time series (sktime, aeon)": (
+        "Python",
+        "import re; t = re.split('(?i)@data', open({0!r}).read())[1].strip(); "
+        "open({1!r}, 'w').write(t.replace(':', ','))",
+    ),
 }
 
 
@@ -56,7 +60,9 @@ def kind_of(path: Path) -> str:
     try:
         with path.open("rb") as file:
             start = file.read(4096)
-        start = _unpacked(path, start)
+        if not start.startswith(b"PK"):
+            with suppress(*DAMAGED), opened(path) as file:
+                start = file.read(4096)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
     if not start:
@@ -71,53 +77,38 @@ def kind_of(path: Path) -> str:
 
 def _advice(path: Path, what: str) -> str:
     said = "CSV, TSV, Parquet and NPZ can be read: save or export it as one of them"
-    how = _CONVERTED.get(what)
-    if what == "a JSON file":
-        how = _of_json(path)
-    if how is None:
+    needs, code = _CONVERTED.get(what, ("", ""))
+    code = _of_json(path) if what == "a JSON file" else code
+    if not code:
         return f"{said}."
-    kind = "NPZ" if "savez" in how else "CSV"
-    to = f"{path.stem.partition('.')[0]}.{kind.lower()}"
+    if "import" not in code:
+        code = f"import json, pandas; pandas.{code}.to_csv({{1!r}}, index=False)"
+    kind, to = ("an NPZ", ".npz") if "savez" in code else ("a CSV", ".csv")
+    to = path.stem.partition(".")[0] + to
     while Path(to).exists():  # perhaps this very file
         to = f"{Path(to).stem}-table{Path(to).suffix}"
-    a = "an" if kind == "NPZ" else "a"
-    return f'{said}. This writes {a} {kind} file:\n  python -c "{how.format(str(path), to)}"'
+    code = code.format(str(path), to)
+    return f'{said}. This writes {kind} file, with {needs}:\n  python -c "{code}"'
 
 
-def _unpacked(path: Path, start: bytes) -> bytes:
-    """How a file begins that is packed alone, so that it can be known as well."""
-    if start.startswith(tuple(mark for mark in COMPRESSED if mark != b"PK\x03\x04")):
-        with suppress(*DAMAGED), opened(path) as file:
-            return file.read(4096)
-    return start
-
-
-def _of_json(path: Path) -> str | None:
-    """What makes a table of a JSON file: of objects or lists of one length, or of the longest list
-    of objects in it; None if there is neither."""
+def _of_json(path: Path) -> str:
+    """What makes a table of a JSON file: of objects, of lists of one length, or of the longest list
+    of objects in it; "" if it holds none of these."""
     try:
         with opened(path) as file:
             held = json.load(file)
     except (ValueError, RecursionError):
-        return None
-    rows = [*held.values()] if isinstance(held, dict) else held
-    if (rows and all(isinstance(row, dict) for row in rows)) or (
-        all(isinstance(row, list) for row in rows)
-        and (isinstance(held, list) or len({len(row) for row in rows}) == 1)
-    ):
-        return _CONVERTED["a JSON file"]
-    if not isinstance(held, dict):
-        return None
-    lists = {
-        key: value
-        for key, value in held.items()
-        if isinstance(value, list) and value and all(isinstance(v, dict) for v in value)
-    }
-    if not lists:
-        return None
-    key = max(lists, key=lambda name: len(lists[name]))
-    read = f"json_normalize(json.load(open({{0!r}}))[{key!r}])"
-    return "import json; " + _PANDAS.format(read)
+        return ""
+    inside = held if isinstance(held, dict) else {}
+    rows = [*inside.values()] or held
+    kinds = {type(row) for row in rows}
+    if kinds == {dict} or (kinds == {list} and (not inside or len({*map(len, rows)}) == 1)):
+        return "read_json({0!r})"
+    lists = [(k, v) for k, v in inside.items() if re.fullmatch(r"[\w .-]+", k)]
+    lists = [(k, v) for k, v in lists if isinstance(v, list) and {type(r) for r in v} == {dict}]
+    if not lists or unpacker(path) is not open:
+        return ""
+    return f"json_normalize(json.load(open({{0!r}}))[{max(lists, key=lambda p: len(p[1]))[0]!r}])"
 
 
 def _looks_like(path: Path, start: bytes) -> tuple[str, str | None]:

@@ -78,15 +78,7 @@ def _check_lengths(file: str, arrays: dict[str, NDArray[Any]], target: Sequence[
     shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
     said = f"the arrays must have the same number of rows, at least one: {shapes}"
     mended = len(wanted) == 1 and wanted != {0}
-    raise TableError(
-        file,
-        [
-            Fault(
-                said,
-                {"drop": tuple(others)} if mended else {},
-            )
-        ],
-    )
+    raise TableError(file, [Fault(said, {"drop": tuple(others)} if mended else {})])
 
 
 def _arrays(path: Path, drop: Sequence[str]) -> tuple[dict[str, NDArray[Any]], list[str]]:

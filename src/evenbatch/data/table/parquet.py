@@ -87,12 +87,8 @@ def _check_types(types: Any, file: str, schema: Any, options: TableOptions) -> N
                  types.is_integer, types.is_floating, types.is_decimal)  # fmt: skip
         if item.name not in options.drop and not any(is_kind(kind) for is_kind in known):
             said = f"column {item.name!r} holds {item.type}, which is neither numbers nor text"
-            faults.append(
-                Fault(
-                    f"{said} (turn it into numbers: a date into days since another date)",
-                    {"drop": (item.name,)},
-                )
-            )
+            said += " (turn it into numbers: a date into days since another date)"
+            faults.append(Fault(said, {"drop": (item.name,)}))
     if faults:
         raise TableError(file, faults)
 

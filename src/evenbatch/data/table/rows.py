@@ -87,9 +87,6 @@ def _fault(table: Table, columns: Sequence[Column], rows: Sequence[int], what: s
         if column.codes is not None and column.codes[rows[0]]
     ]
     numbers = tuple(int(table.numbers[i]) for i in rows)
-    these = f"row {numbers[0]} looks" if len(rows) == 1 else f"rows {_joined(numbers)} look"
+    *most, last = map(str, numbers)
+    these = f"rows {', '.join(most)} and {last} look" if most else f"row {last} looks"
     return Fault(f"{these} like {what} ({listed(cells, 4, 40)})", {"skip_rows": numbers})
-
-
-def _joined(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"

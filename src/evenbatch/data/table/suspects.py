@@ -15,7 +15,7 @@ from evenbatch.data.errors import listed
 from evenbatch.data.table.columns import Column
 
 DATE = re.compile(
-    r"(\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.](\d{1,2}[-/.](\d{2})?\d{2}|\d{4}))"
+    r"((1[5-9]|20)\d\d[-/.](0?[1-9]|1[0-2])([-/.]\d{1,2})?|\d{1,2}[-/.](\d{1,2}[-/.](\d{2})?\d{2}|\d{4}))"
     r"([T ]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?"
     r"|(?=.*\d)(.*[\d ,./-])?(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?"
     r"|sept?(ember)?|oct(ober)?|nov(ember)?|dec(ember)?)([\d .,/-].*)?",

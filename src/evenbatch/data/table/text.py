@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
@@ -63,13 +64,11 @@ def _read(
     path: Path, target: Sequence[str], options: TableOptions, seed: int, quotes: Mapping[str, Any]
 ) -> Table:
     encoding = encoding_of(path, options)
-    names, above = list[str](), 0
-    if options.header:
-        with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
-            names, above = names_of_arff(path.name, stream)
-    if names:
-        options = replace(options, comment=options.comment or "%")
     with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
+        names, above = names_of_arff(path.name, stream) if options.header else ([], 0)
+        if names:
+            options = replace(options, comment=options.comment or "%")
+        stream.seek(0)
         numbered = enumerate(_lines(stream, options, above), start=1)
         every = (line for number, line in numbered if number not in options.skip_rows)
         lines = list(islice(every, above, above + _HEAD))
@@ -78,16 +77,13 @@ def _read(
     if names:
         quotes = {**_quoted_in_arff(path.name, lines), **quotes}
 
-    def rows() -> Iterator[tuple[int, list[str]]]:
-        return _rows(path, encoding, delimiter, options, quotes, above)
-
+    how = {"delimiter": delimiter, **quotes}
+    rows = partial(_rows, path, encoding, options, above, how)
     unquoted = "quoting" in quotes
     if unquoted and (delimiter not in "\t|" or len({len(row) for _, row in rows()}) > 1):
         raise _QuoteError
-    if names:
-        header = named(path.name, names, 0, [])
-    else:
-        header = find_header(path.name, list(islice(rows(), _HEAD)), target, options)
+    head = [] if names else [*islice(rows(), _HEAD)]
+    header = named(path.name, names) if names else find_header(path.name, head, target, options)
     columns, sample = _columns(path.name, rows(), header, options, seed, set(options.categories))
     mixed = {c.name for c in columns if c.mixed and is_category(c.column())}
     if mixed:  # read again: a category is the text as it is written, "01" and not 1
@@ -117,11 +113,9 @@ def _read(
 def _lines(stream: IO[str], options: TableOptions, above: int) -> Iterator[str]:
     """The lines of a file; a comment becomes a blank line, so that rows keep their numbers, and so
     do the first lines, those `above` the table."""
-    blank: Iterator[str] = ("\n" for _ in islice(stream, above))
-    if not options.comment:
-        return chain(blank, stream)
-    marked = ("\n" if line.lstrip().startswith(options.comment) else line for line in stream)
-    return chain(blank, marked)
+    blank = ("\n" for _ in islice(stream, above))
+    kept = ("\n" if line.lstrip().startswith(options.comment) else line for line in stream)
+    return chain(blank, kept if options.comment else stream)
 
 
 def _quoted_in_arff(file: str, lines: Sequence[str]) -> dict[str, Any]:
@@ -162,14 +156,12 @@ def find_delimiter(lines: Sequence[str]) -> str:
             width, n = counts.most_common(1)[0]
             agrees = width - 1 <= widths[0] <= width and widths[0] > 1
             score = (n / len(widths) * (1 if agrees else 0.5), width)
-            better = score > best_score
-            if delimiter == ":":  # a time of day holds it
-                better = best_score[0] == 0 and widths[0] == width
-            elif delimiter == "  ":
-                better = score[0] > best_score[0]
-            elif delimiter == " " and width <= best_score[1]:
-                better = score[0] > 4 * best_score[0]
-            if better:
+            better = {
+                " ": score > best_score and (width > best_score[1] or score[0] > 4 * best_score[0]),
+                "  ": score[0] > best_score[0],
+                ":": best_score[0] == 0 and widths[0] == width,  # a time of day holds it
+            }
+            if better.get(delimiter, score > best_score):
                 best, best_score = delimiter, score
     return best
 
@@ -183,19 +175,14 @@ def _split(lines: Iterator[str], delimiter: str, **quotes: Any) -> Iterator[list
 
 
 def _rows(
-    path: Path,
-    encoding: str,
-    delimiter: str,
-    options: TableOptions,
-    quotes: Mapping[str, Any],
-    above: int,
+    path: Path, encoding: str, options: TableOptions, above: int, how: Mapping[str, Any]
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not blank and not to be skipped, with their numbers."""
     skipped, number = set(options.skip_rows), 0
     try:
         with opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as stream:
             lines = _lines(stream, options, above)
-            for number, row in enumerate(_split(lines, delimiter, **quotes), start=1):
+            for number, row in enumerate(_split(lines, **how), start=1):
                 if row and (row[0].strip() or any(map(str.strip, row))) and number not in skipped:
                     yield number, row
     except csv.Error as error:
