@@ -73,6 +73,9 @@ def test_a_class_in_the_first_column_is_proposed_where_no_column_has_a_name(
     said = "(the target below is 'column 1': put the one you mean)"
     data = mended(write("\n".join(series)), said, target=(), header=False)
     assert data.classes == ("1", "2")
+    places = [f"{100 * i},{i / 7},{i / 3}" for i in range(9)]
+    said = "(the target below is 'column 3': put the one you mean)"
+    mended(write("\n".join(places)), said, target=(), header=False)
     both = [f"{i % 2},{i / 7},{i % 3}" for i in range(40)]
     said = "(the target below is 'column 3': put the one you mean)"
     mended(write("\n".join(both)), said, target=(), header=False)

@@ -141,7 +141,8 @@ def resolve_target(table: Table, target: Sequence[str], options: TableOptions) -
 def _is_class(table: Table, name: str) -> bool:
     """Whether a column numbers classes: in a file without names, the first may well do so."""
     values = table.column(name).numbers
-    return bool((values == np.rint(values)).all()) and len(np.unique(values)) <= _FEW
+    few = len(np.unique(values)) <= min(_FEW, len(values) // 2)
+    return few and bool((values == np.rint(values)).all())
 
 
 def _may_be_target(table: Table, name: str) -> bool:
