@@ -181,7 +181,7 @@ def test_a_reload_keeps_settings_and_result(browser: Browser, server: Server) ->
         assert said in page.locator(".verdict").inner_text()
         assert "Your own run" in page.locator(".verdict").inner_text()
         press(page, START, keyboard=False)
-        page.wait_for_function("() => document.querySelector('.film')")
+        page.wait_for_function("() => document.querySelector('.floor .crumbs')")
         verdict(page)
         assert "seeds 5–9" in seeds(page)
 

@@ -104,6 +104,7 @@ export function Piles({ run, arms, layers }: { run: Run | null; arms: Arm[]; lay
   const film = useFilm(run, frames.length - 1);
   const frame = frames[film.at];
   const pair = run ? pairOf(run) : [];
+  const lost = run?.result && !frame; // of a run that was kept, pictures are not
   const column = wide / layers;
   const inner = column - 14;
   const at = scale(-REACH, REACH, 0, inner);
@@ -120,7 +121,7 @@ export function Piles({ run, arms, layers }: { run: Run | null; arms: Arm[]; lay
     return { ...arm, piles, title: right === null ? arm.name : `${arm.name}: ${t("layers.right", { n: Math.round(100 * right) })}`, said: said.join("; ") };
   });
   return (
-    <figure class="figure floor" ref={box} aria-label={t("layers.title")}>
+    <figure class="figure floor" ref={box} hidden={!!lost} aria-label={t("layers.title")}>
       <figcaption>
         <strong>{t("layers.title")}</strong>
         <span>{t("layers.says")}</span>
@@ -149,14 +150,12 @@ export function Piles({ run, arms, layers }: { run: Run | null; arms: Arm[]; lay
         ))}
       </svg>
       <p class="axis-name">{t("layers.axis")}</p>
+      {pair.length > 0 && <Drawn trials={pair.map(({ trial }) => trial)} />}
       {frame && (
-        <>
-          <Drawn trials={pair.map(({ trial }) => trial)} />
-          <details>
-            <summary>{t("chart.numbers")}</summary>
-            <Numbers frames={frames} arms={arms} />
-          </details>
-        </>
+        <details>
+          <summary>{t("chart.numbers")}</summary>
+          <Numbers frames={frames} arms={arms} />
+        </details>
       )}
     </figure>
   );

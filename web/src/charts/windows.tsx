@@ -53,7 +53,7 @@ export function Windows({ claim, figure, wide }: Shown & { wide: number }) {
       <svg viewBox={`0 0 ${wide} ${high + 10}`} role="img" aria-label={said}>
         {arms.map(({ arm, name, floors }, i) => (
           <g key={arm} transform={`translate(${column * i + 30} 30)`}>
-            <text x="-28" y="-14" class="amount">{name}</text>
+            <text x="-28" y="-14" class={column < 200 ? "tight" : "amount"}>{name}</text>
             <Tower lights={floors.map(({ light }) => light)} wide={house} high={FLOOR} />
             {floors.map(({ layer, value }, k) => (
               <g key={layer} transform={`translate(0 ${FLOOR * k + 14})`}>
