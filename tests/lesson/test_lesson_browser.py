@@ -262,7 +262,10 @@ def test_the_layers_film_runs_and_can_be_held(browser: Browser, server: Server) 
         page.wait_for_function(
             "(last) => +document.querySelector('.reel input').value === last", arg=last
         )
-        assert piles.locator(".crumbs").first.evaluate(drawn) != heaps[0]
+        for heap, ghost in zip(
+            *(piles.locator(kind).all() for kind in (".crumbs", ".ghost")), strict=True
+        ):
+            assert heap.evaluate(drawn) != ghost.evaluate(drawn)
         assert "of 100 right" in (piles.text_content() or "")
 
 
