@@ -32,8 +32,11 @@ def amount(data: Dataset, metric: float) -> str:
     >>> from evenbatch.data import load
     >>> amount(load("digits"), 0.9346), amount(load("cookies-taste"), 0.5)
     ('93.5 %', 'R² 0.500')
+    >>> amount(load("cookies-taste"), -1.5)
+    'R² −1.500'
     """
-    return f"R² {metric:.3f}" if data.task == "regression" else f"{100 * metric:.1f} %"
+    text = f"R² {metric:.3f}" if data.task == "regression" else f"{100 * metric:.1f} %"
+    return text.replace("-", "−")
 
 
 def points_unit(data: Dataset) -> str:
@@ -70,7 +73,7 @@ def share(data: Dataset, metric: float) -> str:
     >>> share(load("digits"), 0.9346), share(load("cookies-taste"), 0.5)
     ('93.5 %', '0.500')
     """
-    return amount(data, metric).removeprefix("R² ").replace("-", "−")
+    return amount(data, metric).removeprefix("R² ")
 
 
 def count(number: int, thing: str) -> str:

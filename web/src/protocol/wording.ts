@@ -12,7 +12,7 @@ export function digits(value: number): string {
 
 // A metric as people say it: a share of test rows in percent, or R².
 export function amount(data: Facts, metric: number): string {
-  return data.task === "regression" ? `R² ${fixed(metric, 3)}` : `${fixed(100 * metric, 1)} %`;
+  return (data.task === "regression" ? `R² ${fixed(metric, 3)}` : `${fixed(100 * metric, 1)} %`).replace("-", "−");
 }
 
 // A difference, to no more than two places, with a true minus sign.
