@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import resource
 import signal
@@ -118,6 +119,50 @@ def test_devices_join_vote_and_find_and_the_wall_shows_it(room: Class) -> None:
     rows = list(csv.DictReader(io.StringIO(hear(wall, "table")["text"])))
     assert len(rows) == 6 * 3
     assert {row["expects"] for row in rows} == {"ten", ""}
+
+
+def test_thirty_devices_walk_the_plan_to_the_pooled_verdict(room: Class) -> None:
+    """Chapters 1, 3 and 4, as the plan of 60 minutes has them; each device finds what was recorded,
+    times a factor of its own."""
+    wall = room.teach()
+    say(wall, type="steer", door="shared")  # one address, as behind a school's router
+    hear(wall, "wall", lambda w: w["door"] == "shared")
+    devices = []
+    for n in range(1, 31):
+        socket, joined = room.join(token(n))
+        assert joined["pair"] == n
+        devices.append(socket)
+    for moved, (name, answer) in enumerate(PLAN.items(), 1):
+        recorded = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+        effects = [e for e in recorded["result"]["verdict"]["effects"] if e["value"] is not None]
+        say(wall, type="steer", chapter=name, look=name, effect=effects[0]["id"])
+        widths = []
+        for n, socket in enumerate(devices, 1):
+            assert hear(socket, "led")["lead"] == {"chapter": name, "moved": moved, "paused": False}
+            say(socket, type="vote", ask=1, experiment=name, option="abcd"[n % 4])
+            assert hear(socket, "kept")["ask"] == 1
+        seen = hear(wall, "wall", lambda w: sum(w["votes"].values()) == 30)
+        assert seen["look"] == name
+        assert not seen["shown"]
+        for n, socket in enumerate(devices, 1):
+            factor = math.exp(0.3 * math.sin(n))
+            given = [{"id": e["id"], "value": e["value"] * factor, "bound": ""} for e in effects]
+            settings = recorded["settings"] | {"seed": 1000 * n}
+            say(socket, type="found", ask=2, experiment=name, settings=settings, effects=given)
+            assert hear(socket, "kept")["ask"] == 2
+            if n in (6, 30):
+                pairs = hear(wall, "wall", lambda w: w["pooled"] and w["pooled"]["pairs"] == n)
+                widths.append(pairs["pooled"]["high"] / pairs["pooled"]["low"])
+        assert widths[1] < widths[0], "the interval narrows as pairs come in"
+        say(wall, type="steer", shown=True)
+        seen = hear(wall, "wall", lambda w: w["shown"])
+        assert len(seen["dots"]) == 30
+        assert seen["answer"] == answer
+    assert {n: seen["done"][n] for n in PLAN} == dict.fromkeys(PLAN, 30)
+
+
+PLAN = {"factory": "holds", "race": "holds", "rates": "holds"}
+"""Experiments of the plan, and what thirty pairs come to."""
 
 
 def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
