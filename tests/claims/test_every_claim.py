@@ -120,6 +120,7 @@ def test_where_nothing_is_learned_nothing_is_told(claim: str, diverged: bool) ->
     assert (verdict.answer, verdict.effects) == (CANNOT_TELL, ())
     lost = "diverged at learning rates" if claim == "speed" and diverged else "learned anything"
     assert lost in verdict.reason
+    assert "0 seeds" not in verdict.measured_on
 
 
 @pytest.mark.parametrize("claim", CLAIMS)

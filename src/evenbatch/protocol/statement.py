@@ -135,7 +135,8 @@ def setting(experiment: Experiment, cells: Cells, seeds: int) -> str:
 
 
 def _line(data: Dataset, trials: Sequence[Trial], seeds: int) -> str:
-    said = ", ".join(filter(None, (_layers(trials), *_words(trials), count(seeds, "seed"))))
+    seen = count(seeds, "seed") if seeds else ""  # a race may end before any is measured
+    said = ", ".join(filter(None, (_layers(trials), *_words(trials), seen)))
     return f"{data.name} ({data.n_train} training and {data.n_test} test rows), {said}"
 
 

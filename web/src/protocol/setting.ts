@@ -25,7 +25,7 @@ export function setting(data: Facts, trials: Trial[], seeds: number): string {
     each(trials.map((trial) => trial.optimizer)),
     `batches of ${range(trials.map((trial) => trial.batch_size))}`,
     `${steps} step${steps === "1" ? "" : "s"}`,
-    count(seeds, "seed"),
+    ...(seeds ? [count(seeds, "seed")] : []),
   ];
   return `${data.name} (${data.train} training and ${data.test} test rows), ${said.join(", ")}`;
 }
