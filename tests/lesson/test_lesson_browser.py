@@ -84,7 +84,7 @@ def test_no_page_is_wider_than_the_smallest_screen(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("place", PAGES)
+@pytest.mark.parametrize("place", [*PAGES, "codes"])
 def test_axe_finds_nothing(browser: Browser, server: Server, place: str, scheme: str) -> None:
     # The check itself is a script from outside, which the page's own policy would refuse.
     with opened(browser, color_scheme=scheme, viewport=DESKTOP, bypass_csp=True) as page:
