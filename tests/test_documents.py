@@ -38,7 +38,12 @@ def test_what_make_installs_is_pinned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "name"), [("recorded", "verdicts"), ("recorded-conv", "convolution")]
+    ("file", "name"),
+    [
+        ("recorded", "verdicts"),
+        ("recorded-conv", "convolution"),
+        ("recorded-mnist", "figure-1a"),
+    ],
 )
 def test_the_verdicts_of_the_readme_are_those_of_the_recorded_run(file: str, name: str) -> None:
     content = json.loads((ROOT / "docs" / f"{file}.json").read_text("utf-8"))

@@ -151,8 +151,8 @@ def test_thirty_devices_walk_the_plan_to_the_pooled_verdict(room: Class) -> None
             say(socket, type="found", ask=2, experiment=name, settings=settings, effects=given)
             assert hear(socket, "kept")["ask"] == 2
             if n in (6, 30):
-                pairs = hear(wall, "wall", lambda w: w["pooled"] and w["pooled"]["pairs"] == n)
-                widths.append(pairs["pooled"]["high"] / pairs["pooled"]["low"])
+                of_all = hear(wall, "wall", lambda w, n=n: (w["pooled"] or {}).get("pairs") == n)
+                widths.append(of_all["pooled"]["high"] / of_all["pooled"]["low"])
         assert widths[1] < widths[0], "the interval narrows as pairs come in"
         say(wall, type="steer", shown=True)
         seen = hear(wall, "wall", lambda w: w["shown"])
