@@ -98,7 +98,7 @@ async function main(folder) {
   await pool.train(all.slice(0, 2), data, { watched, onShown: (place, one) => shown[place].push(one) });
   for (const looks of shown) {
     assert.deepEqual(looks.map(({ step }) => step), [0, 150, 300, 450, 600]);
-    for (const { layers } of looks) assert.deepEqual(layers.map(({ counts }) => counts.reduce((a, b) => a + b)), [3200, 3200]);
+    for (const { layers } of looks) assert.deepEqual(layers.map(({ below, counts, above }) => counts.reduce((a, b) => a + b, below + above)), [3200, 3200]);
     assert.deepEqual(looks.map(({ layers }) => layers.map(({ low, high }) => [low, high])), shown[0].map(({ layers }) => layers.map(({ low, high }) => [low, high])));
   }
   pool.close();
