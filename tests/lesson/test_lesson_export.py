@@ -191,7 +191,7 @@ def test_pressed_again_the_device_takes_new_seeds(browser: Browser, files: str) 
         seeds = []
         for _ in range(3):
             run(page)
-            seeds.append(page.locator(".live .drawn summary").inner_text())
+            seeds.append(page.locator(".verdict .drawn summary").first.inner_text())
         for said, wanted in zip(seeds, ("seeds 0–4", "seeds 5–9", "seeds 10–14"), strict=True):
             assert wanted in said
         assert int(page.locator(".reel input").first.get_attribute("max") or 0) >= 20
@@ -334,9 +334,9 @@ def test_where_a_server_is_the_learner_chooses(
 
         def keys_of_a_run() -> list[str]:
             run(page)
-            page.locator(".live .drawn summary").click()
+            page.locator(".floor .drawn summary").click()
             found: list[str] = page.evaluate(keys)
-            page.locator(".live .drawn summary").click()
+            page.locator(".floor .drawn summary").click()
             return found
 
         assert all(key.endswith("-wasm") for key in keys_of_a_run())
