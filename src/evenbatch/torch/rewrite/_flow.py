@@ -190,7 +190,7 @@ def recorded(model: nn.Module, batch: Any, what: str) -> Flow:
     recorder = _Recorder(flow, named)
     try:
         grad = partial(torch.set_grad_enabled, inputs.grad)
-        with left_as_it_was(model), grad(), recorder.watching(model), recorder:
+        with left_as_it_was(model), grad(), recorder.watching(model), recorder, _new_garbage():
             set_mode(model, False)
             output = model(*inputs.args, **inputs.kwargs)
             found = tensors_in(output)
@@ -209,6 +209,20 @@ def recorded(model: nn.Module, batch: Any, what: str) -> Flow:
         ) from error
     del output
     return flow
+
+
+@contextmanager
+def _new_garbage() -> Iterator[None]:
+    """A collection within looks at new objects alone: over all of a large process it takes a
+    second. Where the caller has frozen some, it looks at all."""
+    own = gc.get_freeze_count() == 0
+    if own:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if own:
+            gc.unfreeze()
 
 
 # ---- torch.fx ------------------------------------------------------------------------------------
