@@ -70,6 +70,7 @@ test.each(["en", "de"] as const)("where a claim holds is said with the shares of
   const { speed, "batch-size": slower } = atlas.shares;
   const numbers = (text: string) => (text.match(/(?<=\D)\d+(?= (of|von) 100)/g) ?? []).map(Number);
   expect(numbers(elsewhere("race"))).toEqual([...speed, slower[0]]);
+  expect(elsewhere("race")).toMatch(/\d[.,]\d{3} /);
   for (const name of ["race", "rates", "tower", "layer"]) expect(elsewhere(name)).not.toMatch(/[{}]|undefined/);
   expect(elsewhere("factory")).toBe("");
 });

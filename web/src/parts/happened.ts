@@ -4,7 +4,7 @@
 import { digits } from "../charts/scale";
 import atlas from "../made/atlas.json";
 import type { Effect, Figure, Result } from "../made/messages";
-import { has, tt, written } from "../words";
+import { currentLanguage, has, tt } from "../words";
 
 export type Facts = { [name: string]: number | string | null };
 
@@ -111,5 +111,5 @@ export function elsewhere(name: string): string {
   const shares = (MAPPED[name] ?? []).flatMap((claim) => atlas.shares[claim]);
   if (!shares.length) return "";
   const values = Object.fromEntries(shares.map((share, i) => ["abcdef"[i], share]));
-  return `\n\n${tt(`${name}.elsewhere`, { settings: written(atlas.settings), ...values })}`;
+  return `\n\n${tt(`${name}.elsewhere`, { settings: atlas.settings.toLocaleString(currentLanguage()), ...values })}`;
 }
