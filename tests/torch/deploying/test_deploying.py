@@ -179,6 +179,9 @@ def test_ncnn_is_equal_where_it_is_and_folds_onto_the_wrong_axis() -> None:
     report = deployed(wrong, numbers, to="ncnn")
     assert codes(report) == ["EB605", "EB610"]
     assert list(report)[1].paths == ("1",)
+    narrow = deployed(nn.Sequential(nn.LayerNorm(8)).bfloat16(), images().bfloat16(), to="ncnn")
+    assert narrow.deployed is None
+    assert "ValueError: pnnx takes no bfloat16" in str(narrow.notes)
 
 
 # ---- bad input -----------------------------------------------------------------------------------

@@ -207,6 +207,8 @@ def _ncnn(model: nn.Module, tensors: Tensors, opset: int | None, folder: Path) -
     import ncnn
     import pnnx
 
+    if strange := {x.dtype for x in tensors} - set(_WORDS):
+        raise ValueError(f"pnnx takes no {str(strange.pop()).removeprefix('torch.')}")
     torch.jit.trace(model, tuple(tensors), check_trace=False).save(str(folder / "m.pt"))
     shapes = ",".join(f"{list(x.shape)}{_WORDS[x.dtype]}".replace(" ", "") for x in tensors)
     command = [pnnx.EXEC_PATH, "m.pt", f"inputshape={shapes}", "fp16=0"]
