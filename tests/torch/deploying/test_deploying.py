@@ -152,14 +152,18 @@ class Mixed(nn.Module):
         return z, y
 
 
+def equal_at_every_norm(to: str) -> None:
+    model = Mixed()
+    model(images(3.0, 2.0))
+    result = deployed(model.eval(), images(3.0, 2.0), to=to).deployed
+    assert result.equal
+    assert [row.key for row in result.norms] == ["batch", "instance", "group", "layer"]
+
+
 def test_executorch_is_equal_where_it_is_and_loses_a_large_mean() -> None:
     import executorch  # noqa: F401
 
-    model = Mixed()
-    model(images(3.0, 2.0))
-    result = deployed(model.eval(), images(3.0, 2.0), to="executorch").deployed
-    assert result.equal
-    assert [row.key for row in result.norms] == ["batch", "instance", "group", "layer"]
+    equal_at_every_norm("executorch")
     report = deployed(nn.Sequential(nn.LayerNorm(8)).eval(), images(3000.0), to="executorch")
     assert codes(report) == ["EB606", "EB610"]
     assert "EB606 says why" in list(report)[1].says
@@ -168,11 +172,7 @@ def test_executorch_is_equal_where_it_is_and_loses_a_large_mean() -> None:
 def test_ncnn_is_equal_where_it_is_and_folds_onto_the_wrong_axis() -> None:
     import ncnn  # noqa: F401
 
-    model = Mixed()
-    model(images(3.0, 2.0))
-    result = deployed(model.eval(), images(3.0, 2.0), to="ncnn").deployed
-    assert result.equal
-    assert [row.key for row in result.norms] == ["batch", "instance", "group", "layer"]
+    equal_at_every_norm("ncnn")
     wrong = nn.Sequential(nn.Linear(8, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 3)).eval()
     wrong[1].running_mean, wrong[1].running_var = torch.arange(4.0), torch.arange(1.0, 5.0)
     numbers = torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(3))
