@@ -184,6 +184,18 @@ def test_ncnn_is_equal_where_it_is_and_folds_onto_the_wrong_axis() -> None:
     assert "ValueError: pnnx takes no bfloat16" in str(narrow.notes)
 
 
+def test_a_pnnx_that_does_not_say_where_the_batch_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ncnn  # noqa: F401
+
+    def older(command: Any, cwd: Path, **_: Any) -> None:
+        (cwd / "m_ncnn.py").write_text("ncnn.Mat(in0.squeeze(0).numpy())", "utf-8")
+
+    monkeypatch.setattr(runtimes.subprocess, "run", older)
+    report = deployed(nn.Sequential(nn.LayerNorm(8)).eval(), images(), to="ncnn")
+    assert report.deployed is None
+    assert "where the batch is; try a newer one" in str(report.notes)
+
+
 # ---- bad input -----------------------------------------------------------------------------------
 
 

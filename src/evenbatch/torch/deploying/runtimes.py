@@ -220,6 +220,8 @@ def _ncnn(model: nn.Module, tensors: Tensors, opset: int | None, folder: Path) -
     text = script.read_text("utf-8")
     given = [int(b) for b in re.findall(r"in\d+\.numpy\(\), batch_index=(\d+)\)", text)]
     made = {name: int(b) for name, b in re.findall(r"(out\d+)\.numpy\(batch_index=(\d+)", text)}
+    if len(given) != len(tensors) or not made:
+        raise ValueError("pnnx does not write down where the batch is; try a newer one")
     net = ncnn.Net()
     for kind in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
         setattr(net.opt, f"use_{kind}", False)
