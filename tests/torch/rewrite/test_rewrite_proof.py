@@ -4,6 +4,7 @@ listed as not understood; what moves an output is undone; and undoing leaves all
 from __future__ import annotations
 
 import copy
+import gc
 import sys
 from contextlib import suppress
 from typing import Any
@@ -366,6 +367,20 @@ def test_a_fix_that_changes_nothing_is_not_claimed() -> None:
     assert not done.changed
     assert done.failed == ((finding, "a new audit finds the same"),)
     assert report.findings == [finding]
+
+
+def test_what_the_caller_froze_stays_frozen_and_nothing_else() -> None:
+    def folded() -> None:
+        fold(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).eval(), X)
+
+    folded()
+    assert gc.get_freeze_count() == 0
+    gc.freeze()
+    try:
+        folded()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
 
 
 # ---- the audit's unusual models ------------------------------------------------------------------
