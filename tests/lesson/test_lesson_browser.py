@@ -337,7 +337,7 @@ def test_the_workbench_compares_all_arms_with_the_first(browser: Browser, server
         assert int.from_bytes(content[16:20]) == 1200  # a width for a report, whatever the window
         for _ in range(2):
             press(page, ".arm > button", keyboard=True)
-        page.wait_for_function("document.activeElement.textContent === 'Add an arm'")
+        page.wait_for_function("() => document.activeElement.textContent === 'Add an arm'")
         assert page.locator(".arm > button").count() == 0
 
 
