@@ -49,8 +49,9 @@ class ConvTwin(Twin):
                 conv = network.conv[i]
                 assert conv.padding is not None
                 made: nn.Module = kind(
-                    shape[1], conv.channels, conv.kernel, conv.stride, conv.padding, bias=bias
-                )
+                    shape[1] * conv.groups, conv.channels, conv.kernel, conv.stride,
+                    conv.padding, groups=conv.groups, bias=bias,
+                )  # fmt: skip
             else:
                 made = nn.Linear(shape[1], shape[0], bias=bias)
             self.linears.append(made)
@@ -87,13 +88,16 @@ class ConvTwin(Twin):
             "average": F.avg_pool1d if self.flat else F.avg_pool2d,
         }
         outputs: list[torch.Tensor] = []
+        self.received, self.preactivations = [], []
         skips = net.skips()
         for layer in range(net.depth):
             if layer == len(net.conv):
                 x = self.head(x)
+            self.received.append(x)
             x = self.linears[layer](x)
             if net.norm != "none" and net.placement == "before":
                 x = self.normalized(layer, x)
+            self.preactivations.append(x)
             x = activation(x)
             if net.norm != "none" and net.placement == "after":
                 x = self.normalized(layer, x)
@@ -103,7 +107,8 @@ class ConvTwin(Twin):
             if layer in skips:
                 x = x + outputs[skips[layer]]
             outputs.append(x)
-        return self.linears[-1](self.head(x) if not net.hidden else x)
+        self.received.append(self.head(x) if not net.hidden else x)
+        return self.linears[-1](self.received[-1])
 
     def head(self, x: torch.Tensor) -> torch.Tensor:
         return x.flatten(1) if self.network.flatten else x.flatten(2).mean(dim=2)

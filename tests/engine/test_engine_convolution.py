@@ -14,11 +14,11 @@ import pytest
 import torch
 from agreement import EXACT, Engines, compare, distance, run_engines, series
 from conv_twin import ConvTwin
-from torch_twin import train_twin
+from torch_twin import loss_of, make_optimizer, probe_twin, train_twin
 
 from evenbatch.data.dataset import Dataset
-from evenbatch.engine import Conv, Network, Trial, initial_weights, minibatches, train
-from harness import classification, planes, regression
+from evenbatch.engine import Conv, Network, Session, Trial, initial_weights, minibatches, train
+from harness import classification, planes, random_weights, regression
 
 LINE = planes(classification(20, 4), 20, 1)
 IMAGE = planes(regression(36, 3), 6, 6, 1)
@@ -32,6 +32,7 @@ SHAPES: tuple[Any, ...] = (
     (8, 8, 8),
     (Conv(12, kernel=4, padding=0),),
 )
+DEPTHWISE = (24, Conv(24, groups=24), Conv(20, kernel=1, groups=4))
 
 
 def trial(data: Dataset, network: dict[str, Any], **settings: Any) -> tuple[Trial, Dataset]:
@@ -95,6 +96,21 @@ def unusual() -> dict[str, tuple[Trial, Dataset]]:
         "large, flat end": trial(
             large, batch | {"conv": (16, two), "flatten": True, "hidden": (40,)}, steps=30
         ),
+        "depthwise": trial(IMAGE, batch | {"conv": DEPTHWISE}, weight_decay=0.05),
+        "depthwise, flat end": trial(
+            COLOURS,
+            {"conv": (Conv(6, groups=3), 16), "flatten": True, "hidden": (9,)},
+            optimizer="adam",
+            learning_rate=0.001,
+        ),
+        "two groups over patches": trial(
+            large,
+            batch | {"conv": (16, Conv(34, groups=2, pool="max"))},
+            steps=30,
+            optimizer="adamw",
+            learning_rate=0.001,
+            weight_decay=0.05,
+        ),
         "instance norm": trial(IMAGE, {"norm": "group", "groups": 8, "conv": (8, 16), "eps": 0.1}),
         "batch of 1": trial(IMAGE, {"norm": "layer", "conv": (8, 8)}, batch_size=1),
         "batch of 2": trial(IMAGE, batch | {"conv": (8, 8)}, batch_size=2),
@@ -145,12 +161,14 @@ def test_training_from_a_seed_is_training_from_its_weights_and_minibatches(init:
         assert distance(values, found[name]) <= EXACT, name
 
 
+@pytest.mark.parametrize("groups", [1, 8])
 @pytest.mark.parametrize("init", ["torch", "he", "xavier"])
-def test_initial_weights_are_as_large_as_pytorchs(init: str) -> None:
+def test_initial_weights_are_as_large_as_pytorchs(init: str, groups: int) -> None:
     """The fan-in of a convolution is that of its window, and so is its fan-out for Xavier's."""
-    network = Network(64, (), 10, conv=(32, Conv(48, kernel=5)), shape=(8, 8, 1), init=init)
+    conv = (64, Conv(96, kernel=5, groups=groups))
+    network = Network(64, (), 10, conv=conv, shape=(8, 8, 1), init=init)
     ours = initial_weights(network, 0).linears[1]
-    theirs = torch.nn.Conv2d(32, 48, 5)
+    theirs = torch.nn.Conv2d(64, 96, 5, groups=groups)
     torch.manual_seed(0)
     if init == "he":
         torch.nn.init.kaiming_normal_(theirs.weight, nonlinearity="relu")
@@ -161,4 +179,50 @@ def test_initial_weights_are_as_large_as_pytorchs(init: str) -> None:
     assert ours.weight.std() == pytest.approx(spread, rel=0.02)
     if init == "torch":
         assert ours.bias is not None
-        assert np.abs(ours.bias).max() == pytest.approx(1 / np.sqrt(32 * 25), rel=0.1)
+        assert np.abs(ours.bias).max() == pytest.approx(1 / np.sqrt(64 // groups * 25), rel=0.1)
+
+
+PROBED: dict[str, tuple[Dataset, dict[str, Any]]] = {
+    "pools and a head": (
+        IMAGE, {"norm": "batch", "conv": (6, Conv(9, pool="max"), 9), "activation": "relu"}
+    ),
+    "flattened": (LINE, {"norm": "layer", "conv": (5, Conv(7, stride=2)), "flatten": True}),
+    "hidden layers behind": (
+        COLOURS, {"conv": (6, Conv(6, kernel=1, groups=2)), "hidden": (9,), "activation": "relu"}
+    ),
+    "flattened, then hidden": (
+        COLOURS, {"conv": (6, 6), "hidden": (9, 9), "flatten": True, "residual": 1,
+                  "dropout": 0.2, "activation": "relu", "norm": "group", "groups": 3}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROBED)
+def test_probes_are_what_the_twin_sees(name: str) -> None:
+    """Large weights, so that channels saturate and some die."""
+    data, network = PROBED[name]
+    made, _ = trial(
+        data, network | {"init": "gaussian", "sigma": 1.5}, steps=9, probe_every=4,
+        dtype="float64", learning_rate=0.01,
+    )  # fmt: skip
+    weights = random_weights(made.network, made.seed, np.float64)
+    with Session([made], {data.name: data}, weights={0: weights}) as session:
+        session.advance(made.steps)
+        [curve] = session.curves()
+    probes = curve.probes
+    assert probes is not None
+    assert 0.02 < probes.saturated[:, :-1].max() < 1
+    twin = ConvTwin(made.network, weights, made.seed, torch.float64)
+    optimizer = make_optimizer(made, twin)
+    rows = minibatches(data.n_train, made.batch_size, made.steps, made.seed)
+    for step in range(made.steps):
+        x = torch.tensor(data.x_train[rows[step]], dtype=torch.float64)
+        optimizer.zero_grad()
+        loss_of(twin(x, step), torch.tensor(data.y_train[rows[step]]), data.task).backward()
+        if step % 4 == 0:
+            for field, wanted in probe_twin(twin, made.network.activation).items():
+                np.testing.assert_allclose(
+                    getattr(probes, field)[step // 4], wanted, rtol=3e-6, atol=1e-7,
+                    err_msg=f"{field}, step {step}",
+                )  # fmt: skip
+        optimizer.step()

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch_twin import Twin, derivative, evaluate, loss_of, make_optimizer, steepest
+from torch_twin import Twin, evaluate, loss_of, make_optimizer, probe_twin
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Curve, Network, Session, Trial, minibatches, train
-from evenbatch.engine.curve import PROBE_FIELDS
 from evenbatch.engine.network import ACTIVATIONS, NORMALIZERS, PLACEMENTS
 from evenbatch.engine.trial import STATISTICS
 from harness import arrays, classification, random_weights, regression
@@ -247,30 +246,6 @@ def test_steps_to_a_target() -> None:
 
 
 # ---- probes --------------------------------------------------------------------------------------
-
-
-def probe_twin(twin: Twin, activation: str) -> dict[str, list[float]]:
-    """The values of each linear layer, from what the twin's last forward and backward left."""
-    found: dict[str, list[float]] = {name: [] for name in PROBE_FIELDS}
-    for layer, linear in enumerate(twin.linears):
-        received = twin.received[layer].detach().numpy()
-        found["input_mean"].append(received.mean())
-        found["input_std"].append(received.std())
-        if layer < twin.network.depth:
-            slope = derivative(activation, twin.preactivations[layer]).abs().numpy()
-            flat = slope <= 0.05 * steepest(activation)
-        else:
-            flat = np.zeros((len(received), linear.out_features), bool)  # the output is linear
-        found["saturated"].append(flat.mean())
-        found["dead"].append(flat.all(axis=0).mean())
-        found["gradient_norm"].append(float(linear.weight.grad.norm()))
-        gamma = beta = np.array(np.nan)
-        if layer < len(twin.norms):  # the one on the input is the first layer's
-            gamma, beta = (p.detach().numpy() for p in twin.norms[layer].parameters())
-        found["gamma_shift"].append(np.sqrt(((gamma - 1) ** 2).mean()))
-        found["beta_shift"].append(np.sqrt((beta**2).mean()))
-        found["gamma_mean"].append(gamma.mean())
-    return found
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)

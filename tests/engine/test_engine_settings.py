@@ -129,11 +129,16 @@ def test_bad_network(setting: str, value: Any) -> None:
 
 BAD_CONVOLUTIONS = {
     "a setting of conv[0] is 'chanels'; it must be one of channels, kernel, stride, padding, pool, "
-    "window; did you mean 'channels'?": {"conv": [{"chanels": 16}]},
+    "window, groups; did you mean 'channels'?": {"conv": [{"chanels": 16}]},
     "conv[0] has no channels; say how many, as in Conv(16)": {"conv": [{"kernel": 3}]},
     "conv[0]: padding is 3; it must be from 0 to 2": {"conv": [{"channels": 4, "padding": 3}]},
     "conv[0]: pool is 'sum'; it must be one of none, max, average":
     {"conv": [{"channels": 4, "pool": "sum"}]},
+    "conv[0]: groups is 3, which does not divide the 8 channels: use one of 1, 2, 4, 8":
+    {"conv": [{"channels": 8, "groups": 3}]},
+    "conv[1]: groups is 4, which does not divide the 6 channels of its input: use one of "
+    "1, 2, 3, 6":
+    {"conv": (6, Conv(8, groups=4))},
     "shape is (3, 3, 2), which is 18 features, but inputs is 9": {"shape": (3, 3, 2)},
     "shape is (9,); convolutions need to know how an example's features lie: "
     "shape=(positions, channels), or (height, width, channels)": {"shape": (9,)},
@@ -408,8 +413,9 @@ def test_every_setting_changes_the_key() -> None:
     for name, value in OTHER_NETWORK.items():
         needed = CONVOLUTIONAL if name in ("conv", "shape", "flatten") else {}
         keys.append(replace(KEYED, network=replace(KEYED.network, **needed | {name: value})).key)
-    for other in ({"kernel": 5}, {"stride": 2}, {"padding": 0}, {"pool": "max"}):
-        network = replace(KEYED.network, **CONVOLUTIONAL | {"conv": (Conv(8, **other),)})
+    for other in ({"kernel": 5}, {"stride": 2}, {"padding": 0}, {"pool": "max"}, {"groups": 4}):
+        conv = (8, Conv(8, **other))
+        network = replace(KEYED.network, **CONVOLUTIONAL | {"conv": conv})
         keys.append(replace(KEYED, network=network).key)
     assert len({KEYED.key, *keys}) == 1 + len(keys)
 
@@ -457,10 +463,7 @@ def test_a_trial_is_frozen() -> None:
 
 def test_from_dict_is_the_way_back() -> None:
     changed = [
-        Trial(
-            Network(**OTHER_NETWORK | without),
-            **OTHER | ({} if "conv" in without else {"probe_every": 0}),
-        )  # type: ignore[arg-type]
+        Trial(Network(**OTHER_NETWORK | without), **OTHER)  # type: ignore[arg-type]
         # No network has two of these.
         for without in (
             NO_CONVOLUTION | {"drift": 0.0},

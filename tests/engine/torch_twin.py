@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from compiled import cached
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import LayerWeights, Network, NormWeights, Trial, Weights, passes
+from evenbatch.engine.curve import PROBE_FIELDS
 from evenbatch.engine.operations import DRIFT_KEYS
 from evenbatch.kernels._lanes import padded
 from evenbatch.kernels.engine import dense
@@ -336,3 +337,27 @@ def train_twin(
         run.evaluated[trial.steps] = evaluate(model, trial, data)
     run.weights = model.get_weights()
     return run
+
+
+def probe_twin(twin: Twin, activation: str) -> dict[str, list[float]]:
+    """The values of each linear layer, from what the twin's last forward and backward left."""
+    found: dict[str, list[float]] = {name: [] for name in PROBE_FIELDS}
+    for layer, linear in enumerate(twin.linears):
+        received = twin.received[layer].detach().numpy()
+        found["input_mean"].append(received.mean())
+        found["input_std"].append(received.std())
+        if layer < twin.network.depth:
+            slope = derivative(activation, twin.preactivations[layer]).abs().numpy()
+            flat = slope <= 0.05 * steepest(activation)
+        else:
+            flat = np.zeros((len(received), linear.out_features), bool)  # the output is linear
+        found["saturated"].append(flat.mean())
+        found["dead"].append(flat.all(axis=(0, *range(2, flat.ndim))).mean())
+        found["gradient_norm"].append(float(linear.weight.grad.norm()))
+        gamma = beta = np.array(np.nan)
+        if layer < len(twin.norms):  # the one on the input is the first layer's
+            gamma, beta = (p.detach().numpy() for p in twin.norms[layer].parameters())
+        found["gamma_shift"].append(np.sqrt(((gamma - 1) ** 2).mean()))
+        found["beta_shift"].append(np.sqrt((beta**2).mean()))
+        found["gamma_mean"].append(gamma.mean())
+    return found

@@ -35,12 +35,12 @@ BRIEF = "speed", "smoothness", "learning-rate", "train-eval"
 """Those of a quick run, on the first of these data: all would make it half as long again."""
 NOT = {
     "depth": "it is the longest claim already, and 50 convolutions take three times as long",
-    "gradients": "the gradients of single layers are not read inside convolutions",
+    "gradients": "its networks are up to 50 layers deep, as those of depth",
     "covariate-shift": "convolutions cannot be made to drift, nor is drift read inside them",
     "sequences": "it is about recurrent networks",
     "placement": "convolutions have no norm on the input alone, which is one of its arms",
     "epsilon": "a constant column and a norm on the input belong to a table, not to positions",
-    "gamma-beta": "how far gamma and beta move is not read inside convolutions",
+    "gamma-beta": "it compares wide layers with narrow ones, and here every layer has 16 channels",
     "feature-scaling": "the positions of a signal or picture share weights, and so one scale",
     "yang-2019": "the theory is one of fully connected networks",
     "ioffe-2015": "the figure is one of a fully connected network",

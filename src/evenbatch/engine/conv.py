@@ -33,6 +33,8 @@ class Conv:
         pool: "max" or "average" over `window` positions along each axis that do not overlap, behind
             the activation; "none" for none. Positions left over at the end are dropped.
         window: of the pool.
+        groups: parts of the channels, which see nothing of each other, as in PyTorch's ``groups``;
+            as many as its input has channels make it depthwise. It takes as long as one group.
 
     Raises:
         SettingError: a field has a value that cannot be; the message names it.
@@ -49,15 +51,21 @@ class Conv:
     padding: int | None = None
     pool: str = "none"
     window: int = 2
+    groups: int = 1
 
     def __post_init__(self) -> None:
         choose("pool", self.pool, POOLS)
         kernel = whole("kernel", self.kernel, 1, MAX_KERNEL)
         padding = kernel // 2 if self.padding is None else self.padding
         window = whole("window", self.window, 1, MAX_KERNEL)
+        channels = whole("channels", self.channels, 1, MAX_CHANNELS)
+        groups = whole("groups", self.groups, 1, channels)
+        if channels % groups:
+            raise SettingError(_uneven("", groups, "channels", channels))
         plain(
             self,
-            channels=whole("channels", self.channels, 1, MAX_CHANNELS),
+            channels=channels,
+            groups=groups,
             kernel=kernel,
             stride=whole("stride", self.stride, 1, MAX_KERNEL),
             padding=whole("padding", padding, 0, kernel - 1),
@@ -71,9 +79,18 @@ class Conv:
             said.append(f"stride {self.stride}")
         if self.padding != self.kernel // 2:
             said.append(f"padding {self.padding}")
+        if self.groups > 1:
+            said.append(f"{self.groups} groups")
         if self.pool != "none":
             said.append(f"{self.pool} pool {self.window}")
         return ", ".join(said)
+
+
+def _uneven(where: str, groups: int, what: str, channels: int) -> str:
+    divisors = [str(n) for n in range(1, channels + 1) if channels % n == 0]
+    known = ", ".join(divisors if len(divisors) < 9 else [*divisors[:7], "…", divisors[-1]])
+    fault = f"{where}groups is {groups}, which does not divide the {channels} {what}"
+    return f"{fault}: use one of {known}"
 
 
 def layers(given: Any) -> tuple[Conv, ...]:
@@ -133,7 +150,11 @@ def of_positions(settings: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
 
 def as_dicts(conv: tuple[Conv, ...]) -> list[dict[str, Any]]:
     """Convolutions as plain values; `layers` is the way back."""
-    return [asdict(layer) for layer in conv]
+    plain_values = [asdict(layer) for layer in conv]
+    for values in plain_values:
+        if values["groups"] == 1:  # left out, so that the key of one without stays what it was
+            del values["groups"]
+    return plain_values
 
 
 @dataclass(frozen=True)
@@ -158,6 +179,11 @@ class Stage:
     def inputs(self) -> int:
         """Numbers below its window."""
         return self.channels * prod(self.places)
+
+    @property
+    def fan_in(self) -> int:
+        """Those that one channel of its output sees."""
+        return self.inputs // self.conv.groups
 
     @property
     def plane(self) -> tuple[int, int]:
@@ -190,7 +216,8 @@ def stages(conv: tuple[Conv, ...], shape: tuple[int, ...]) -> tuple[Stage, ...]:
     """Each convolution where it stands, on examples of this shape (channels last).
 
     Raises:
-        SettingError: a kernel or a pool's window is larger than what it gets.
+        SettingError: a kernel or a pool's window is larger than what it gets, or groups do not
+            divide its channels.
 
     >>> stages((Conv(16, pool="max"), Conv(32, stride=2)), (8, 8, 1))[-1].plane
     (2, 2)
@@ -201,6 +228,10 @@ def stages(conv: tuple[Conv, ...], shape: tuple[int, ...]) -> tuple[Stage, ...]:
     channels = shape[-1]
     for i, layer in enumerate(conv):
         assert layer.padding is not None
+        if channels % layer.groups:
+            raise SettingError(
+                _uneven(f"conv[{i}]: ", layer.groups, "channels of its input", channels)
+            )
         window = _window(
             f"conv[{i}]", "kernel", plane, flat, layer.kernel, layer.stride, layer.padding
         )

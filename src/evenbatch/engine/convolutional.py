@@ -4,7 +4,9 @@ What leaves a convolution has a row for each position of each example, so that a
 it work on that many rows, and are none of its business. Its own three are given examples:
 
     CONVOLVE   patches of the input, some at a time, each times the weights; and it says how many
-               rows the operations after it have
+               rows the operations after it have. In groups, the weights from one to another are 0
+               and stay so: a group's own product would be no shorter while its channels are fewer
+               than a register's lanes
     POOL       mean or largest of a channel over some positions, or over all; and says the same
     PLANE      layer, RMS or group norm over an example's channels and positions
 
@@ -53,6 +55,16 @@ def room_for_patches(build: Builder, linears: Iterable[LinearSlot]) -> int:
     )
 
 
+def rows_received(build: Builder, slot: LinearSlot, layer: int) -> tuple[int, int]:
+    """(rows of an example, columns) of what a layer gets: a row for each of its positions, but
+    of the data one for all, and of what a global pool leaves one."""
+    if layer == 0 and build.network.conv:
+        return 1, build.network.inputs
+    height, width = build.plane or (1, 1)
+    conv = layer < len(build.network.stages)
+    return height * width if conv else slot.places, slot.inputs // slot.places
+
+
 def linear(
     build: Builder, slot: LinearSlot, src: int, layer: int, need_dx: bool
 ) -> tuple[int, int]:
@@ -95,7 +107,7 @@ def _convolve(
     dst = build.matrix(slot.outputs)
     build.emit(
         Op.CONVOLVE, src, dst, slot.outputs, stride_in=row, a=slot.weight, b=slot.inputs,
-        c=build.patches, e=count, need_dx=need_dx, count=-1, pixel=pixel,
+        c=build.patches, e=count, code=slot.groups, need_dx=need_dx, count=-1, pixel=pixel,
         channels=slot.inputs // slot.places, patches=_patches(slot), **window._asdict(),
     )  # fmt: skip
     build.count_at = count

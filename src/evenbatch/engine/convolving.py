@@ -99,5 +99,10 @@ def _convolve_backward(ops, i, theta, grad, ws, examples, d, dx, scratch, window
             convolution.add_patches(
                 ws, dx, row, pixel, channels, window, first, last, patches, wide
             )
+    if ops[i, F.CODE] > 1:
+        places = window.kernel_height * window.kernel_width
+        convolution.clear_beyond_groups(
+            grad, weight, places, channels, ops[i, F.CODE], columns, stride
+        )
     if ops[i, F.NEED_DX]:
         convolution.clear_padding(ws, dx, examples * row // pixel, pixel, channels)

@@ -33,11 +33,13 @@ class Probes:
 
     Attributes:
         step: (P,) the minibatch, counted from 0, on which it was read.
-        input_mean: (P, L) mean of what the layer receives, over batch and features.
+        input_mean: (P, L) mean of what the layer receives, over batch and features, and
+            positions.
         input_std: (P, L) its standard deviation.
         saturated: (P, L) share of the layer's activations whose derivative is at most 5 % of the
             largest it can have (relu: zeros).
-        dead: (P, L) share of units that are saturated for every example of the batch.
+        dead: (P, L) share of units that are saturated for every example of the batch; of a
+            convolution, of channels, at every position too.
         gradient_norm: (P, L) Euclidean norm of the loss gradient by the layer's weights.
         gamma_shift: (P, L) how far the gammas of the layer's normalizer are from 1: root mean
             square of gamma − 1. The normalizer of a layer is the one before or after its

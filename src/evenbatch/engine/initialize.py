@@ -51,7 +51,8 @@ def initial_parameters(tape: Tape, seed: int, dtype: Any) -> NDArray[Any]:
     theta = np.zeros(tape.n_parameters, dtype)
     for layer, slot in enumerate(tape.linears):
         places = slot.places if slot.kernel else 1
-        weight, bias = draw_layer(tape.network, layer, slot.inputs, slot.outputs, seed, places)
+        fan_in = slot.inputs // slot.groups
+        weight, bias = draw_layer(tape.network, layer, fan_in, slot.outputs, seed, places)
         slot.set_weight(theta, weight)
         if slot.bias >= 0:
             theta[slot.bias : slot.bias + slot.outputs] = bias

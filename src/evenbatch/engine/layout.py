@@ -260,9 +260,11 @@ class ProbeField(IntEnum):
     COUNT = 11
     IN_STEP = 12
     OUT_STEP = 13
-    GAMMA = 14
-    BETA = 15
-    NORM_COLUMNS = 16
+    IN_ROWS = 14  # of each example: where it has positions, one each
+    OUT_ROWS = 15
+    GAMMA = 16
+    BETA = 17
+    NORM_COLUMNS = 18
 
 
 ENUMERATIONS = (

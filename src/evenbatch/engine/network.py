@@ -219,7 +219,7 @@ class Network:
         """Multiplications of a forward pass over one example, in convolutions and linear layers."""
         found, widths = 0, (self.inputs, *self.hidden, self.outputs)
         for stage in self.stages:
-            found += stage.between * stage.inputs * stage.conv.channels
+            found += stage.between * stage.fan_in * stage.conv.channels
             widths = (stage.features(self.flatten), *self.hidden, self.outputs)
         return found + sum(a * b for a, b in pairwise(widths))
 

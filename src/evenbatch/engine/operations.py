@@ -31,7 +31,8 @@ class LinearSlot:
     """Where a linear layer's parameters lie. `bias` is −1 where there is none.
 
     The inputs of a convolution, or of a layer behind one, are those of each place below its window,
-    one place after the other; `kernel` is the shape of those places in PyTorch's weight.
+    one place after the other; `kernel` is the shape of those places in PyTorch's weight, and
+    `groups` are those of a convolution: only weights within one are kept there.
     """
 
     weight: int
@@ -40,6 +41,7 @@ class LinearSlot:
     outputs: int
     places: int = 1
     kernel: tuple[int, ...] = ()
+    groups: int = 1
 
     @property
     def stride(self) -> int:
@@ -52,22 +54,28 @@ class LinearSlot:
     @property
     def shape(self) -> tuple[int, ...]:
         """Of the weight in PyTorch's layout."""
-        return (self.outputs, self.inputs // self.places, *self.kernel) if self.kernel else (
+        channels = self.inputs // self.groups // self.places
+        return (self.outputs, channels, *self.kernel) if self.kernel else (
             self.outputs, self.inputs)  # fmt: skip
 
     def get_weight(self, theta: NDArray[Any]) -> NDArray[Any]:
         """The weight in PyTorch's layout, a copy."""
-        return np.ascontiguousarray(self._weight(theta)).reshape(self.shape)
+        return np.concatenate(self._weight(theta)).reshape(self.shape)
 
     def set_weight(self, theta: NDArray[Any], weight: NDArray[Any]) -> None:
         """Write a weight in PyTorch's layout."""
-        view = self._weight(theta)
-        view[...] = weight.reshape(view.shape)
+        views = self._weight(theta)
+        for view, part in zip(views, np.split(weight, self.groups), strict=True):
+            view[...] = part.reshape(view.shape)
 
-    def _weight(self, theta: NDArray[Any]) -> NDArray[Any]:
-        """(outputs, channels, places): a view."""
+    def _weight(self, theta: NDArray[Any]) -> list[NDArray[Any]]:
+        """(outputs, channels, places) of each group: views."""
         block = theta[self.weight : self.weight + self.size].reshape(self.places, -1, self.stride)
-        return block[:, :, : self.outputs].transpose(2, 1, 0)
+        channels, outputs = block.shape[1] // self.groups, self.outputs // self.groups
+        return [
+            block[:, g * channels :, g * outputs :][:, :channels, :outputs].transpose(2, 1, 0)
+            for g in range(self.groups)
+        ]
 
 
 @dataclass(frozen=True)
@@ -219,13 +227,16 @@ class Builder:
 
     def probe(
         self, src: int, out: int, z: int, slot: LinearSlot, last: bool = False,
-        over_time: OverTime | None = None,
+        over_time: OverTime | None = None, received: tuple[int, int] | None = None,
     ) -> None:  # fmt: skip
+        """What to read of a layer; it `received` so many rows of an example, and columns."""
         code, slope = (dense.LINEAR, 1.0) if last else ACTIVATIONS[self.network.activation]
-        inputs = slot.inputs
+        rows, inputs = received or (1, slot.inputs)
+        height, width = self.plane or (1, 1)
         time = over_time or OverTime(1, -1, padded(inputs), 0, 0)
         row = [src, time.stride_in, inputs, out, slot.stride, slot.outputs, z, code]
         row += [slot.weight, slot.size, time.steps, time.count_at, time.in_step, time.out_step]
+        row += [rows, height * width]
         self.probes.append(row)
         self.probe_slopes.append(slope)
 

@@ -19,18 +19,19 @@ def probe_layers(program, theta, grad, ws, out):
 
     An activation is saturated where its derivative is at most 5 % of the largest it can have; a
     unit is dead where that is so for every example of the batch. A layer that runs over time is
-    read at all steps together, each over the examples that reach it.
+    read at all steps together, each over the examples that reach it; a convolution, at all
+    positions.
     """
     rows = program.plan[Plan.BATCH_SIZE]
     for i in range(program.probes.shape[0]):
         row, slope = program.probes[i], program.probe_slopes[i]
-        count = _probe_input(row, ws, rows, out[i])
+        count = _probe_input(row, ws, rows, out[i]) * row[P.OUT_ROWS]
         saturated, dead = 0, 0
         for c in range(row[P.COLUMNS]):
             here = 0
             for s in range(row[P.STEPS]):
                 n = rows if row[P.COUNT] < 0 else np.int64(ws[row[P.COUNT] + s])
-                for r in range(n):
+                for r in range(n * row[P.OUT_ROWS]):
                     at = s * row[P.OUT_STEP] + r * row[P.STRIDE] + c
                     y, z = ws[row[P.OUT] + at], ws[row[P.Z] + at]
                     here += dense.is_saturated(row[P.CODE], slope, z, y)
@@ -56,7 +57,7 @@ def _probe_input(row, ws, rows, out):
     for again in range(2):
         for s in range(row[P.STEPS]):
             n = rows if row[P.COUNT] < 0 else np.int64(ws[row[P.COUNT] + s])
-            for r in range(n):
+            for r in range(n * row[P.IN_ROWS]):
                 at = row[P.IN] + s * row[P.IN_STEP] + r * row[P.IN_STRIDE]
                 for c in range(row[P.IN_COLUMNS]):
                     if again:
@@ -69,7 +70,7 @@ def _probe_input(row, ws, rows, out):
         mean = total / (count * row[P.IN_COLUMNS])
     out[Probe.MEAN] = mean
     out[Probe.SPREAD] = math.sqrt(spread / (count * row[P.IN_COLUMNS]))
-    return count
+    return count // row[P.IN_ROWS]
 
 
 @kernel

@@ -19,7 +19,13 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from evenbatch.engine.convolutional import linear, pooled, room_for_patches, widest_example
+from evenbatch.engine.convolutional import (
+    linear,
+    pooled,
+    room_for_patches,
+    rows_received,
+    widest_example,
+)
 from evenbatch.engine.layout import Op
 from evenbatch.engine.network import Network
 from evenbatch.engine.operations import ACTIVATIONS, Builder, LinearSlot, NormSlot
@@ -59,17 +65,18 @@ def _linears(network: Network) -> tuple[tuple[LinearSlot, ...], int, int]:
     A recurrent layer has two, that of its input and that of its state; only the first has a bias.
     """
     widths = [network.inputs, *network.hidden, network.outputs]
-    sizes: list[tuple[int, int, int, tuple[int, ...]]] = []
+    sizes: list[tuple[int, int, int, tuple[int, ...], int]] = []
     for stage in network.stages:
-        sizes.append((stage.inputs, stage.conv.channels, prod(stage.places), stage.places))
+        conv = stage.conv
+        sizes.append((stage.inputs, conv.channels, prod(stage.places), stage.places, conv.groups))
         widths[0] = stage.features(network.flatten)
-    dense = [(*pair, 1, ()) for pair in itertools.pairwise(widths)]
+    dense = [(*pair, 1, (), 1) for pair in itertools.pairwise(widths)]
     if network.flatten:
-        dense[0] = (*dense[0][:2], network.stages[-1].positions, ())
+        dense[0] = (*dense[0][:2], network.stages[-1].positions, (), 1)
     sizes += dense
     biases = [network.has_bias(i) for i in range(len(sizes))]
     if network.time_steps:
-        sizes.insert(1, (network.hidden[0], network.hidden[0], 1, ()))
+        sizes.insert(1, (network.hidden[0], network.hidden[0], 1, (), 1))
         biases.insert(1, False)
     weights, at = [], 0
     for inputs, outputs, *_ in sizes:
@@ -77,24 +84,23 @@ def _linears(network: Network) -> tuple[tuple[LinearSlot, ...], int, int]:
         at += inputs * padded(outputs)
     decay_end = at
     slots = []
-    for weight, (inputs, outputs, places, kernel), has_bias in zip(
-        weights, sizes, biases, strict=True
-    ):
+    for weight, size, has_bias in zip(weights, sizes, biases, strict=True):
         bias = -1
         if has_bias:
-            bias, at = at, at + padded(outputs)
-        slots.append(LinearSlot(weight, bias, inputs, outputs, places, kernel))
+            bias, at = at, at + padded(size[1])
+        slots.append(LinearSlot(weight, bias, *size))
     return tuple(slots), decay_end, at
 
 
 def _hidden_layer(build: Builder, slot: LinearSlot, src: int, layer: int, need_dx: bool) -> int:
     """Linear, normalizer and activation of one hidden layer; returns where it left off."""
     net = build.network
+    received = rows_received(build, slot, layer)
     src, z = linear(build, slot, src, layer, need_dx)
     beside = net.norm != "none" and net.placement != "input"
     norm = build.knobs(slot.outputs) if beside else None
     z, out, at = build.finish(z, slot, norm, build.shared)
-    build.probe(src, out, z, slot)
+    build.probe(src, out, z, slot, received=received)
     return pooled(build, at, layer)
 
 
@@ -182,9 +188,10 @@ def compile_tape(network: Network, rows: int, keep: bool = False) -> Tape:
         need_dx = True
     src = _hidden_layers(build, linears[:-1], at, need_dx)
     last = linears[-1]
+    received = rows_received(build, last, network.depth)
     src, at = linear(build, last, src, network.depth, True)
     build.activate(at, last.outputs, last.bias, dense.LINEAR, 1.0)
-    build.probe(src, at, at, last, last=True)
+    build.probe(src, at, at, last, last=True, received=received)
 
     _probe_norms(build)
     widest = max(widest_example(network), network.inputs, *network.hidden, network.outputs)

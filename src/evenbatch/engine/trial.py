@@ -59,7 +59,7 @@ class Trial:
             trial's `batch_size`. The test set is cut into batches in its own order. What is left
             over is a smaller batch of its own; in a batch of one the variance is 0, so every
             normalized value is beta.
-        probe_every: steps between probes of the layers; 0 for none, as with convolutions.
+        probe_every: steps between probes of the layers; 0 for none.
         landscape_every: steps between surveys of the loss along the gradient (`Curve.landscape`); 0
             for none. Each costs about as much as ten steps.
         dtype: precision of weights, activations and data: "float32", or "float64" (for checking;
@@ -132,11 +132,6 @@ class Trial:
                 "activation would become beta; use a batch of at least 2, or norm='layer'"
             )
 
-        if self.probe_every and self.network.conv:
-            raise SettingError(
-                f"probe_every is {self.probe_every}, but the layers of a network with convolutions "
-                "are not probed: leave it at 0, or leave conv out"
-            )
         if self.evaluation_batch and self.statistics != "batch":
             raise SettingError(
                 f"evaluation_batch is {self.evaluation_batch} with "

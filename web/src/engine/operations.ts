@@ -160,7 +160,7 @@ export class Builder {
     const { inputs, outputs, weight } = slot;
     const { steps, countAt, strideIn, inStep, outStep } = time ?? { steps: 1, countAt: -1, strideIn: padded(inputs), inStep: 0, outStep: 0 };
     const where = [src, strideIn, inputs, out, padded(outputs), outputs, z, code];
-    this.probes.push([...where, weight, sizeOf(slot), steps, countAt, inStep, outStep]);
+    this.probes.push([...where, weight, sizeOf(slot), steps, countAt, inStep, outStep, 1, 1]);
     this.probeSlopes.push(slope);
   }
 

@@ -160,6 +160,21 @@ def add_to(grad, at, ws, part, size):
 
 
 @kernel
+def clear_beyond_groups(grad, weight, places, channels, groups, columns, stride):
+    """Zero in a weight's gradient (places × channels, columns) where input and output are of two
+    groups. Those weights start at 0, so no optimizer moves them."""
+    at = weight
+    for _ in range(places):
+        for c in range(channels):
+            group = c // (channels // groups)
+            first = group * (columns // groups)
+            for o in range(columns):
+                if o < first or o >= first + columns // groups:
+                    grad[at + o] = 0
+            at += stride
+
+
+@kernel
 def clear_padding(ws, d, rows, stride, columns):
     """Zero in the columns of d (rows × stride) from `columns` on."""
     if columns == stride:
