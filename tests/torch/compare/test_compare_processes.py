@@ -45,9 +45,7 @@ with open(f"{sys.argv[1]}/{os.environ.get('RANK', 'alone')}.json", "w") as file:
 """
 
 
-def test_two_processes_train_what_one_trains(
-    ranks: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_train_what_one_trains(ranks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["training.py", str(ranks)])
     runpy.run_path(str(ranks / "training.py"))
     alone, first, second = (
