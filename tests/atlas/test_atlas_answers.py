@@ -24,6 +24,8 @@ from evenbatch.report import figures
 from evenbatch.sweeps.sweep_file import read_sweep
 from support import atlases
 
+pytestmark = pytest.mark.xdist_group("atlas answers")  # one process fits for all
+
 TOML = """
 data = "digits"
 [network]

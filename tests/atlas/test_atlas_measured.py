@@ -23,6 +23,8 @@ from evenbatch.protocol.cells import TUNING_SEED
 from evenbatch.protocol.verdict import ExperimentError
 from evenbatch.runners import Local
 
+pytestmark = pytest.mark.xdist_group("atlas measured")  # one process measures for all
+
 CHEAP = 267
 """Number of the first of three settings that take a second or so each."""
 TIMED = ("time_ratio", "time_low", "time_high")

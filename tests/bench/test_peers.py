@@ -14,6 +14,8 @@ import pytest
 from bench.peers import work as floor
 from bench.peers.work import EPS, Workload
 
+pytestmark = pytest.mark.xdist_group("peers")  # one process imports JAX, and trains the eager loop
+
 SIZES = Workload("tiny", 5, (7, 11, 3), 4, batch=13, trials=3, learning_rate=0.2, rows=97)
 CONVOLVED = Workload(
     "tiny", 25, (), 4, batch=13, trials=3, learning_rate=0.2, rows=97, conv=((5, 1), (7, 2)), side=5

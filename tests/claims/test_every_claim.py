@@ -36,6 +36,7 @@ def ran(claim: str, seeds: int = 5) -> tuple[Any, dict[str, Curve], list[Curve]]
     return study, curves, [world.timed(trial) for trial in study.timing(curves)]
 
 
+@lru_cache
 def verdict_of(claim: str, seeds: int = 5) -> Verdict:
     study, curves, timed = ran(claim, seeds)
     found: Verdict = study.verdict(curves, timed)

@@ -21,6 +21,11 @@ import pytest
 import torch
 
 from evenbatch.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from support.torch_threads import one_thread
+
+__all__ = ["one_thread"]
+# PyTorch's samples take seconds to import: in one process of several, not in each.
+pytestmark = pytest.mark.xdist_group("pytorch's samples")
 
 # Samples known when this was written, per dtype; a newer torch may have more, never fewer.
 OPERATORS = {

@@ -35,8 +35,8 @@ def luck(trial: Any) -> float:
     One network trained once but tested in several ways is as lucky in all of them.
     """
     arm = getattr(trial, "arm", None) or (trial.network, trial.batch_size)
-    word = repr((arm, trial.learning_rate))
-    return float(np.random.default_rng([trial.seed, *word.encode()]).normal())
+    word = np.frombuffer(repr((arm, trial.learning_rate)).encode(), np.uint8)
+    return float(np.random.default_rng(np.append(np.uint32(trial.seed), word)).normal())
 
 
 def curve(

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from support.torch_threads import one_thread
+
+__all__ = ["one_thread"]
+
 
 @pytest.fixture(autouse=True)
 def seeded() -> Iterator[None]:

@@ -13,6 +13,8 @@ from torch import nn
 
 from evenbatch.torch import Report, Severity, audit
 
+pytestmark = pytest.mark.xdist_group("transformers")  # which takes seconds to import
+
 SMALL: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 2,

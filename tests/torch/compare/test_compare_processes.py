@@ -1,14 +1,20 @@
-"""Two processes under torchrun train what one process trains."""
+"""Two processes under torchrun train what one process trains, and end together."""
 
 from __future__ import annotations
 
 import json
 import os
+import runpy
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = """
+import pytest
+
+pytestmark = pytest.mark.xdist_group("torchrun")
+
+TRAINING = """
 import json, sys, torch
 from torch import nn
 from evenbatch.torch import CompareError, compare
@@ -39,24 +45,16 @@ with open(f"{sys.argv[1]}/{os.environ.get('RANK', 'alone')}.json", "w") as file:
 """
 
 
-def test_two_processes_train_what_one_trains(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT, "utf-8")
-    where = {**os.environ, "OMP_NUM_THREADS": "1"}
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    for command in ([sys.executable], run):
-        done = subprocess.run(
-            [*command, str(script), str(tmp_path)], env=where, capture_output=True, text=True,
-            check=False, timeout=300,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-3000:]
+def test_two_processes_train_what_one_trains(ranks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["training.py", str(ranks)])
+    runpy.run_path(str(ranks / "training.py"))
     alone, first, second = (
-        json.loads((tmp_path / f"{who}.json").read_text("utf-8")) for who in ("alone", "0", "1")
+        json.loads((ranks / f"{who}.json").read_text("utf-8")) for who in ("alone", "0", "1")
     )
     assert first["curves"] == second["curves"]
     assert first["answer"] == second["answer"]
     assert "2 processes" in first["on"]
-    assert (tmp_path / "report" / "report.html").exists()
+    assert (ranks / "report" / "report.html").exists()
     assert set(first["curves"]) == set(alone["curves"])
     for name, metric in alone["curves"].items():
         if name.startswith("none"):  # averaged gradients of both halves are those of the batch
@@ -109,7 +107,7 @@ def loss(model, batch):
     return found
 
 said = {}
-for case in sys.argv[2:]:
+for case in sys.argv[3:]:
     calls = 0
     asked = dict(metric="loss", budget=12, rates=[0.1], optimizer="sgd", tuning_seeds=1,
                  device="cpu", batch_size=15 if case == "sharing" else 16, progress=False)
@@ -119,7 +117,7 @@ for case in sys.argv[2:]:
         compare(make, (Rows(), (x[64:], y[64:])), ["none", "batch"], loss=loss, **asked)
     except CompareError as error:
         said[case] = str(error)
-with open(f"{sys.argv[1]}/{rank}.json", "w") as file:
+with open(f"{sys.argv[1]}/failed{rank}.json", "w") as file:
     json.dump(said, file)
 os._exit(0)  # once in dozens of runs PyTorch aborts a process that ends after such failures
 """
@@ -139,18 +137,44 @@ FAILURES = {
 }  # fmt: skip
 
 
-def test_what_fails_in_one_process_ends_them_all(tmp_path: Path) -> None:
-    """None waits for another that left, though both live on: else the script would not end."""
-    script = tmp_path / "script.py"
-    script.write_text(FAILING, "utf-8")
+BOTH = """
+import os, runpy, sys
+import torch._dynamo
+import evenbatch.torch
+
+folder, port = sys.argv[1:3]
+if training := os.fork():  # what both import takes seconds
+    assert os.waitpid(training, 0)[1] == 0
+    os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "False", "MASTER_PORT": port}  # another group
+    runpy.run_path(f"{folder}/failing.py")
+else:
+    runpy.run_path(f"{folder}/training.py")
+"""
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the scripts, and what the two processes of torchrun wrote in each."""
+    folder = tmp_path_factory.mktemp("ranks")
+    for name, text in {"both": BOTH, "training": TRAINING, "failing": FAILING}.items():
+        (folder / f"{name}.py").write_text(text, "utf-8")
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
-        [*run, str(script), str(tmp_path), *FAILURES], env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, check=False, timeout=300,
+        [*run, str(folder / "both.py"), str(folder), port, *FAILURES],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+        check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def test_what_fails_in_one_process_ends_them_all(ranks: Path) -> None:
+    """None waits for another that left, though both live on: else the script would not end."""
     for rank in (0, 1):
-        said = json.loads((tmp_path / f"{rank}.json").read_text("utf-8"))
+        said = json.loads((ranks / f"failed{rank}.json").read_text("utf-8"))
         for case, (where, message) in FAILURES.items():
             other = where not in (rank, "both")
             assert said[case] == (f"process {where} failed: {message}" if other else message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from evenbatch.store import Store
 from evenbatch.torch import compare, place
 from evenbatch.torch.comparing.batches import Loaders, Rows, feed_of
 from evenbatch.torch.comparing.errors import CompareError
-from evenbatch.torch.comparing.measures import default_loss, guessing, scale_of
+from evenbatch.torch.comparing.measures import accuracy, default_loss, guessing, scale_of
 from evenbatch.torch.comparing.models import paired
 from evenbatch.torch.comparing.ranks import Ranks
 from evenbatch.torch.comparing.training import Training, Workshop
@@ -45,6 +46,23 @@ def workshop(make: Any = network, arms: Any = ("none", "batch"), data: Any = Non
 
 def training(arm: str, every: int = 10) -> Training:
     return Training("net", "", arm, "data", "adam", 0.03, 16, 20, 3, every, "loss")
+
+
+def test_loss_and_accuracy_are_of_one_run_of_the_model() -> None:
+    made = network("batch")
+    ran: list[int] = []
+    made.register_forward_hook(lambda *_: ran.append(1))
+    own = workshop()
+    own = replace(own, loss=default_loss, scale=scale_of("accuracy", None, None))
+    batches = list(own.feed.testing(0))
+    found = own.evaluate(made, 0, "batch")
+    assert len(ran) == len(batches)
+    made.eval()
+    with torch.no_grad():
+        each = [(len(b[1]), default_loss(made, b), accuracy(made, b)) for b in batches]
+    rows = sum(size for size, _, _ in each)
+    means = [sum(size * float(part[k]) for size, *part in each) / rows for k in (0, 1)]
+    assert found == pytest.approx(tuple(means))
 
 
 # Weights.

@@ -18,6 +18,7 @@ from torch import nn
 
 import evenbatch.torch as ours
 
+pytestmark = pytest.mark.xdist_group("pytorch's samples")
 RUNS = [
     (torch.float32, "contiguous"),
     (torch.float32, "noncontiguous"),

@@ -85,6 +85,13 @@ def accuracy(model: Any, batch: Any) -> float:
     return float(right.sum()) / max(int(counted.sum()), 1)
 
 
+def once(model: Any, batch: Any) -> Any:
+    """The model on this batch alone, run once for what `default_loss` and `accuracy` ask of it: a
+    second run was nearly half of an evaluation's time."""
+    output = model(*split(batch)[0])
+    return lambda *inputs: output
+
+
 @dataclass(frozen=True)
 class Scale:
     """How the metric is read.

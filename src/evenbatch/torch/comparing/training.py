@@ -21,7 +21,14 @@ from evenbatch.engine.machine import machine
 from evenbatch.engine.trial import ENGINE_VERSION
 from evenbatch.torch.comparing.batches import Feed, moved, rows_in
 from evenbatch.torch.comparing.errors import CompareError, short
-from evenbatch.torch.comparing.measures import Measure, Scale, as_number
+from evenbatch.torch.comparing.measures import (
+    Measure,
+    Scale,
+    accuracy,
+    as_number,
+    default_loss,
+    once,
+)
 from evenbatch.torch.comparing.models import Make, optimizer_of, paired, synced
 from evenbatch.torch.comparing.ranks import Ranks
 
@@ -158,15 +165,17 @@ class Workshop:
 
     def _tested(self, model: nn.Module, seed: int) -> tuple[float, float]:
         losses = metrics = rows = 0.0
+        one = self.loss is default_loss and self.scale.measure is accuracy
         for batch in self.feed.testing(seed):
             batch = moved(batch, self.ranks.device)
             size = rows_in(batch)
-            loss = as_number(self.loss(model, batch), "loss(model, batch)")
+            tested = once(model, batch) if one else model
+            loss = as_number(self.loss(tested, batch), "loss(model, batch)")
             losses += size * loss
             if self.scale.name == "loss":
                 metrics += size * loss
             else:
-                value = self.scale.measure(model, batch)
+                value = self.scale.measure(tested, batch)
                 metrics += size * as_number(value, f"metric {self.scale.name}(model, batch)")
             rows += size
         if not rows:
