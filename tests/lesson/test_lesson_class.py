@@ -42,7 +42,7 @@ class Class:
     def line(self) -> ClientConnection:
         address = f"ws://127.0.0.1:{self.server.port}/class"
         origin: Any = self.server.address
-        # To close, a server that reads nobody's messages for a while is waited for, 10 s by default.
+        # A server that reads nothing for a while answers no farewell: each is waited for 10 s.
         line = connect(address, origin=origin, max_size=1 << 24, close_timeout=0.2)
         return self.open.enter_context(line)
 
