@@ -180,7 +180,7 @@ WHOLE = ("factory", "rates", "layer.stories", "break.eval")
 
 @pytest.fixture(scope="module")
 def short(folder: Path) -> Path:
-    """The one file, but that its networks train for a tenth of the steps: in a third of the time."""
+    """The one file, but for nine tenths of its networks' steps: it takes a third of the time."""
     text = (folder / "lesson.html").read_text("utf-8")
     text, found = re.subn(r'"steps":(\d+)0\b', r'"steps":\1', text)
     assert found > len(EXPERIMENTS)
