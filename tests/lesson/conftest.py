@@ -35,15 +35,18 @@ def browser(chromium: str) -> Iterator[Any]:
         started.close()
 
 
+BROWSED = {
+    "test_lesson_browser": "browser",
+    "test_lesson_class_walk": "browser",
+    "test_lesson_page_hands": "browser",
+    "test_lesson_export": "pages",
+    "test_lesson_page": "pages",
+}
+"""Files that need a browser, in two halves of about the same length: two workers take one each."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One browser at a time: two that draw without a GPU take each other's processor."""
+    """One browser for each half, and what its server has trained is trained once."""
     for item in items:
-        if item.path.name.startswith(
-            (
-                "test_lesson_browser",
-                "test_lesson_class_walk",
-                "test_lesson_export",
-                "test_lesson_page",
-            )
-        ):
-            item.add_marker(pytest.mark.xdist_group("browser"))
+        if group := BROWSED.get(item.path.stem):
+            item.add_marker(pytest.mark.xdist_group(group))

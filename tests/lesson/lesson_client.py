@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,7 @@ def _take(seen: Seen, kind: str, message: dict[str, Any]) -> None:
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@cache
 def _built() -> None:
     command = [sys.executable, str(ROOT / "web" / "build.py")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

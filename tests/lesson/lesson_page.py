@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from lesson_client import Server
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
 
@@ -36,6 +37,23 @@ def opened(browser: Browser, **settings: object) -> Iterator[Page]:
     yield page
     context.close()
     assert not wrong, wrong
+
+
+def found_by_axe(page: Page) -> list[Any]:
+    """What is not accessible to all, by day or by night; colours glide from one to the other."""
+    broken = []
+    schemes: Any = ("light", "dark")
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate(GLIDED)
+        for rule in Axe().run(page, options={"runOnly": LEVELS}).response["violations"]:
+            broken.append((scheme, rule["id"], [node["html"][:120] for node in rule["nodes"][:3]]))
+    return broken
+
+
+LEVELS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
+GLIDED = """() => Promise.allSettled(document.getAnimations()
+  .filter((one) => one instanceof CSSTransition).map((one) => one.finished))"""
 
 
 def too_wide(page: Page) -> int:

@@ -7,10 +7,8 @@ import io
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from lesson_client import Server
 from lesson_page import (
     CHAPTERS,
@@ -21,6 +19,7 @@ from lesson_page import (
     SHOTS,
     SMALLEST,
     choose,
+    found_by_axe,
     go,
     opened,
     press,
@@ -49,7 +48,9 @@ def test_every_chapter_can_be_walked_to_its_end(
     keyboard, phone = hand == "keyboard", screen == "phone"
     locale = "de-DE" if language == "de" else "en-US"
     size = PHONE if phone else DESKTOP
-    with opened(browser, locale=locale, viewport=size, has_touch=phone) as page:
+    # axe reads one walk's chapters. It is from outside, which the page's own policy would refuse.
+    audited = (language, hand) == ("en", "pointer")
+    with opened(browser, locale=locale, viewport=size, has_touch=phone, bypass_csp=audited) as page:
         go(page, server, "factory")
         for place, chapter in enumerate(CHAPTERS):
             page.wait_for_selector(f'.way a[aria-current="page"] >> text={place + 1}')
@@ -58,6 +59,9 @@ def test_every_chapter_can_be_walked_to_its_end(
             SHOTS.mkdir(parents=True, exist_ok=True)
             name = f"{place + 1}-{chapter}-{'phone' if phone else 'desktop'}-{language}.png"
             page.screenshot(path=SHOTS / name, full_page=True)
+            if audited:
+                page.evaluate("document.querySelectorAll('details').forEach((d) => d.open = true)")
+                assert not found_by_axe(page), chapter
             if chapter != "review":
                 press(page, ".onward .primary", keyboard)
         rows = page.locator(".record tbody tr")
@@ -84,27 +88,12 @@ def test_no_page_is_wider_than_the_smallest_screen(
     assert not any(wide.values()), wide
 
 
-@pytest.mark.parametrize("place", [*PAGES, "codes"])
+@pytest.mark.parametrize("place", ["home", "bench", "teacher", "codes"])
 def test_axe_finds_nothing(browser: Browser, server: Server, place: str) -> None:
-    # The check itself is a script from outside, which the page's own policy would refuse.
+    """Of the chapters it reads what a walk leaves of them, above."""
     with opened(browser, viewport=DESKTOP, bypass_csp=True) as page:
         go(page, server, place)
-        if place in CHAPTERS:
-            walk(page, place, keyboard=False)
-            page.evaluate("document.querySelectorAll('details').forEach((d) => d.open = true)")
-        schemes: Any = ("light", "dark")
-        for scheme in schemes:
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(500)  # colours glide to those of the night
-            found = Axe().run(page, options={"runOnly": LEVELS})
-            broken = [
-                (scheme, rule["id"], [node["html"][:120] for node in rule["nodes"][:3]])
-                for rule in found.response["violations"]
-            ]
-            assert not broken, broken
-
-
-LEVELS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
+        assert not found_by_axe(page)
 
 
 def test_decimals_can_be_typed_and_the_old_amounts_brought_back(

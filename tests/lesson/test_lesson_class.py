@@ -11,7 +11,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,9 @@ class Class:
     def line(self) -> ClientConnection:
         address = f"ws://127.0.0.1:{self.server.port}/class"
         origin: Any = self.server.address
-        return self.open.enter_context(connect(address, origin=origin, max_size=1 << 24))
+        # A server that reads nothing for a while answers no farewell: each is waited for 10 s.
+        line = connect(address, origin=origin, max_size=1 << 24, close_timeout=0.2)
+        return self.open.enter_context(line)
 
     def join(self, token: str, code: str | None = None) -> tuple[ClientConnection, dict[str, Any]]:
         socket = self.line()
@@ -78,13 +80,43 @@ def token(n: int) -> str:
     return f"{n:032x}"
 
 
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Class]:
-    book = tmp_path / "class.jsonl"
-    with served(tmp_path / "store.db", "--class", "--class-file", str(book)) as server:
+@contextmanager
+def held(folder: Path) -> Iterator[Class]:
+    book = folder / "class.jsonl"
+    with served(folder / "store.db", "--class", "--class-file", str(book)) as server:
         one = Class(server, book)
         with one.open:
             yield one
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Class]:
+    with held(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def class_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
+    """Pairs 1 and 2 are in it, and pair 1 has a result."""
+    with held(tmp_path_factory.mktemp("class")) as one:
+        for n in (1, 2):
+            one.join(token(n))
+        socket, joined = one.join(token(1), code="")
+        assert joined["pair"] == 1
+        say(socket, **found(1, 1000))
+        hear(socket, "kept")
+        one.open.close()
+        yield one
+
+
+@pytest.fixture
+def same_room(class_for_all: Class) -> Iterator[Class]:
+    """That class, for a test that changes nothing in it."""
+    before = class_for_all.book.read_bytes()
+    one = Class(class_for_all.server, class_for_all.book)
+    with one.open:
+        yield one
+    assert one.book.read_bytes() == before
 
 
 # ---- one walk ------------------------------------------------------------------------------------
@@ -217,27 +249,27 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
         {"type": "join", "token": token(9), "code": ""},
     ],
 )
-def test_a_pupil_cannot_lead_nor_read_the_others(room: Class, message: dict[str, Any]) -> None:
-    victim, _ = room.join(token(1))
-    say(victim, **found(1, 1000))
-    hear(victim, "kept")
-    before = room.book.read_text("utf-8")
-    socket, _ = room.join(token(2))
+def test_a_pupil_cannot_lead_nor_read_the_others(same_room: Class, message: dict[str, Any]) -> None:
+    victim, _ = same_room.join(token(1), code="")
+    before = same_room.book.read_bytes()
+    socket, joined = same_room.join(token(2), code="")
+    assert joined["pair"] == 2
     say(socket, **message)
     assert hear(socket)["type"] == "refused"
-    assert room.book.read_text("utf-8").count("\n") == before.count("\n") + 1  # its joining
+    assert same_room.book.read_bytes() == before
     with pytest.raises(TimeoutError):
         victim.recv(timeout=0.5)
 
 
-def test_before_it_has_joined_nobody_is_heard(room: Class) -> None:
+def test_before_it_has_joined_nobody_is_heard(same_room: Class) -> None:
+    before = same_room.book.read_bytes()
     for message in (found(1, 1000), {"type": "export"}, {"type": "steer", "paused": True}):
-        socket = room.line()
+        socket = same_room.line()
         say(socket, **message)
         assert hear(socket)["type"] == "refused"
         with pytest.raises(ConnectionClosed):
             socket.recv(timeout=10)
-    assert room.book.read_text("utf-8").count("\n") == 1
+    assert same_room.book.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -263,15 +295,15 @@ def test_before_it_has_joined_nobody_is_heard(room: Class) -> None:
     ],
 )
 def test_what_does_not_fit_is_refused_and_not_written_down(
-    room: Class, message: dict[str, Any], why: str
+    same_room: Class, message: dict[str, Any], why: str
 ) -> None:
-    socket, _ = room.join(token(1))
-    before = room.book.read_bytes()
+    socket, _ = same_room.join(token(1), code="")
+    before = same_room.book.read_bytes()
     say(socket, **message)
     refused = hear(socket)
     assert refused["type"] == "refused"
     assert why in refused["text"]
-    assert room.book.read_bytes() == before
+    assert same_room.book.read_bytes() == before
     say(socket, **found(2, 1000))
     assert hear(socket)["type"] == "kept", "the connection goes on"
 
@@ -367,8 +399,9 @@ def test_whoever_floods_is_slowed_down_by_all_its_connections_together(room: Cla
     assert 20 <= taken < 60, "120 were sent; 20 at once and 2 a second are read"
 
 
-def test_a_long_message_and_a_foreign_page_are_refused(room: Class) -> None:
-    socket, _ = room.join(token(1))
+def test_a_long_message_and_a_foreign_page_are_refused(same_room: Class) -> None:
+    room = same_room
+    socket, _ = room.join(token(1), code="")
     socket.send("x" * (m.LARGEST + 1))
     assert "at most 4096" in hear(socket)["text"]
     with pytest.raises(InvalidStatus):

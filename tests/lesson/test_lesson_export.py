@@ -174,10 +174,27 @@ def run(page: Page) -> str:
     return page.locator(".verdict h3").inner_text()
 
 
+WHOLE = ("factory", "rates", "layer.stories", "break.eval")
+"""Experiments of the one file that are trained to their ends, with each data set that is in it."""
+
+
+@pytest.fixture(scope="module")
+def short(folder: Path) -> Path:
+    """The one file, but for nine tenths of its networks' steps: it takes a third of the time."""
+    text = (folder / "lesson.html").read_text("utf-8")
+    text, found = re.subn(r'"steps":(\d+)0\b', r'"steps":\1', text)
+    assert found > len(EXPERIMENTS)
+    file = folder.parent / "short.html"
+    file.write_text(text, "utf-8")
+    return file
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_the_one_file_teaches_every_chapter(browser: Browser, folder: Path, name: str) -> None:
+def test_the_one_file_teaches_every_chapter(
+    browser: Browser, folder: Path, short: Path, name: str
+) -> None:
     with opened(browser, viewport=DESKTOP) as page:
-        ready(page, (folder / "lesson.html").as_uri())
+        ready(page, (folder / "lesson.html" if name in WHOLE else short).as_uri())
         tab(page, name)
         assert re.search(r"holds|does not hold|cannot tell", run(page))
         assert page.locator(".verdict .predicted").count() == 1

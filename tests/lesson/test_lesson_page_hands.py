@@ -71,10 +71,11 @@ def test_the_machine_is_put_to_a_place_and_the_board_grows(
             assert belt.input_value() == str(place)
             train(page, keyboard)
             seen.append(board(page))
-            train(page, keyboard)  # and once more, from another start
+            if keyboard or place == 3:  # without its film, a start takes a tenth of the time
+                train(page, keyboard)  # once more, from another start
         last = board(page)
         assert [len(one) for one in seen] == [1, 2, 3, 4]
-        assert {starts for _, starts in last.values()} == {2}
+        assert sorted(starts for _, starts in last.values()) == [2 if keyboard else 1] * 3 + [2]
         values = [right for right, _ in last.values()]
         assert values == sorted(values, reverse=True)
         assert last["before deciding"][0] > 30 + last["no normalization"][0]

@@ -30,6 +30,7 @@ from evenbatch.protocol.intervals import mean_interval, median_interval
 from evenbatch.protocol.study import ClaimStudy, standard_notes, verdict_on
 from evenbatch.protocol.wording import digits, signed
 
+pytestmark = pytest.mark.xdist_group("protocol_ts")  # all cases are carried out once, 15 s
 WEB = Path(__file__).resolve().parents[2] / "web"
 LEARNED = ("train_metric", "train_eval_loss")
 Settings = dict[str, Any]
