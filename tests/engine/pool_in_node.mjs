@@ -25,7 +25,9 @@ async function main(folder) {
   const digits = await unpacked(new Uint8Array(readFileSync(`${folder}/digits.bin.gz`)).buffer);
   const float32 = await WebAssembly.compile(readFileSync(`${folder}/kernels-float32.wasm`));
   const hired = [];
-  const pool = new Pool({ float32 }, 2, () => hired[hired.push(new Hired()) - 1]);
+  const pool = new Pool(2, () => hired[hired.push(new Hired()) - 1]);
+  pool.gather(); // before the module is there
+  pool.equip({ float32 });
   const data = { digits };
   const all = Array.from({ length: 5 }, (_, seed) =>
     trial({ network: network({ inputs: 64, hidden: [32, 32], outputs: 10, norm: seed % 2 ? "batch" : "none" }), steps: 600, evaluate_every: 20, seed }));

@@ -229,6 +229,19 @@ def test_the_workbench_trains_on_the_device(browser: Browser, files: str) -> Non
         assert " points (" in page.locator(".verdict").inner_text()
 
 
+def test_what_is_fetched_early_is_fetched_once(browser: Browser, files: str) -> None:
+    with alone(browser) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url.rsplit("/", 1)[1]))
+        ready(page, files)
+        tab(page, "factory")
+        run(page)
+        early = [name for name in asked if re.match(r"kernels-|experiments-|cookies\.", name)]
+        assert sorted(name.split("-")[0] for name in early) == [
+            "cookies.bin.gz", "experiments", "kernels",
+        ]  # fmt: skip
+
+
 def test_it_works_without_a_network_after_the_first_visit(browser: Browser, files: str) -> None:
     with opened(browser) as page:
         ready(page, files)

@@ -84,7 +84,7 @@ test("a worker makes place for a new one before it has left much behind", async 
     hired.push(worker);
     return worker as unknown as Worker;
   };
-  const pool = new Pool({ float32: {} as WebAssembly.Module }, 2, hire);
+  const pool = new Pool(2, hire);
   const data = { name: TRIAL.data, features: ["x"], n_train: 1e6, task: "classification", classes: ["a", "b"], time_steps: TRIAL.network.time_steps } as unknown as Dataset;
   const curves = await pool.train(Array(220).fill(TRIAL), { [TRIAL.data]: data });
   expect(curves.map((one) => one.ended_at)).toEqual([...Array(220).keys()]);

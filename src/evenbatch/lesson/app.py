@@ -47,6 +47,10 @@ HEADERS = {
 }
 
 
+DEVICE = '<meta name="evenbatch" content="device" />'
+"""In the head of a page that trains by itself."""
+
+
 class Guard:
     """Refuses requests whose Host is not this page's (see `Hosts`), or whose Origin is another.
 
@@ -106,7 +110,7 @@ def create_app(behind: Hub | Room, hosts: Hosts) -> ASGIApp:
         finally:
             await behind.close()
 
-    async def index(_request: Request) -> Response:
+    async def index(request: Request) -> Response:
         page = PAGE / "index.html"
         if not page.is_file():
             return PlainTextResponse(
@@ -115,7 +119,8 @@ def create_app(behind: Hub | Room, hosts: Hosts) -> ASGIApp:
         html = page.read_text("utf-8")
         if room:
             name = f'<meta name="evenbatch-class" content="{room.book.name}" />'
-            html = headed(html, f'<meta name="evenbatch" content="device" />\n    {name}')
+            head = [DEVICE, name, *([] if request.url.path == "/wall" else early())]
+            html = headed(html, "\n    ".join(head))
         elif (ENGINE / MODULE).is_file():
             html = headed(html, '<meta name="evenbatch" content="both" />')
         return Response(html, media_type="text/html", headers=_fresh())
@@ -156,6 +161,15 @@ def headed(page: str, head: str) -> str:
     """The page with this first in its head, behind the line with its encoding."""
     start = page.index("/>", page.index("<meta charset")) + 2
     return f"{page[:start]}\n    {head}{page[start:]}"
+
+
+def early() -> list[str]:
+    """What a page that trains asks for first, for its head: it arrives while the script is read."""
+    experiments = [f"assets/{path.name}" for path in (PAGE / "assets").glob("experiments-*.js")]
+    return [
+        f'<link rel="preload" href="engine/{MODULE}" as="fetch" crossorigin />',
+        *(f'<link rel="modulepreload" href="{name}" />' for name in experiments),
+    ]
 
 
 def _fresh() -> dict[str, str]:

@@ -10,7 +10,7 @@ import re
 import shutil
 from pathlib import Path
 
-from evenbatch.lesson.app import ENGINE, MODULE, PAGE, POLICY, headed
+from evenbatch.lesson.app import DEVICE, ENGINE, MODULE, PAGE, POLICY, early, headed
 from evenbatch.lesson.recorded import FOLDER as RECORDED
 
 OFFLINE = Path(__file__).parent / "offline.js"
@@ -21,7 +21,6 @@ LARGE = "mnist1d"
 WALL = "wall-"
 """The files of the page for the projector, which needs the server of a class."""
 
-MARK = '<meta name="evenbatch" content="device" />'
 MORE = "manifest-src 'self'"
 """To be installed. What a server adds besides (frame-ancestors) a page cannot set for itself."""
 
@@ -70,7 +69,7 @@ def export(folder: Path) -> list[Path]:
         raise ExportError(f"{folder} is a file; give a folder")
     index, single = folder / "index.html", folder / "lesson.html"
     for one in (index, single):
-        if one.exists() and MARK not in one.read_text("utf-8", "replace"):
+        if one.exists() and DEVICE not in one.read_text("utf-8", "replace"):
             raise ExportError(f"{one} is another page, which would be lost; give another folder")
     before = _kept_offline(folder)
     copied = [(PAGE / "assets", "assets"), (RECORDED, "recorded")]
@@ -81,12 +80,13 @@ def export(folder: Path) -> list[Path]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, folder / name)
     page = (PAGE / "index.html").read_text("utf-8")
-    head = (
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}; {MORE}" />\n'
-        f"    {MARK}\n"
-        '    <link rel="manifest" href="manifest.webmanifest" />'
-    )
-    index.write_text(headed(page, head), "utf-8")
+    head = [
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}; {MORE}" />',
+        DEVICE,
+        *early(),
+        '<link rel="manifest" href="manifest.webmanifest" />',
+    ]
+    index.write_text(headed(page, "\n    ".join(head)), "utf-8")
     (folder / "icon.svg").write_text(ICON, "utf-8")
     (folder / "manifest.webmanifest").write_text(json.dumps(MANIFEST, indent=1), "utf-8")
     own = ["index.html", "icon.svg", "manifest.webmanifest", *sorted(name for _, name in wanted)]
@@ -129,7 +129,7 @@ def one_file() -> str:
     page = re.sub(r'\s*<link rel="stylesheet"[^>]*>', "", page)
     page = re.sub(r"\s*<script [^>]*></script>", "", page)
     head = (
-        f"{MARK}\n"
+        f"{DEVICE}\n"
         f"    <style>{style}</style>\n"
         f"    <script>globalThis.evenbatchFiles = {json.dumps(files)};</script>"
     )

@@ -1,7 +1,7 @@
 // Curves that grow while networks train: the median of each arm's seeds, the middle half as a band.
 
-import { useEffect, useMemo, useRef } from "preact/hooks";
-import uPlot from "uplot";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
 import type { Run } from "../live/run";
@@ -13,6 +13,15 @@ import { Drawn } from "./drawn";
 import { colorOf, looks } from "./looks";
 import { shown } from "./scale";
 import { enlarged } from "./size";
+
+// What draws lines comes with the first chart: as it is read it asks for the browser's number and date
+// formats, which took four fifths of the time in which the page's script is read.
+let loaded: typeof uPlot | null = null;
+
+export async function plotting(): Promise<typeof uPlot> {
+  loaded ??= (await import("uplot")).default;
+  return loaded;
+}
 
 export type Quantity = "metric" | "testLoss" | "trainLoss";
 
@@ -89,7 +98,7 @@ function highFor(box: HTMLElement): number {
   return box.clientWidth < 420 ? 230 : Math.round(290 * enlarged());
 }
 
-export function options(box: HTMLElement, arms: Arm[], percent: boolean, most: number): uPlot.Options {
+export function options(Plot: typeof uPlot, box: HTMLElement, arms: Arm[], percent: boolean, most: number): uPlot.Options {
   const ink = getComputedStyle(box).getPropertyValue("--faint-ink").trim();
   const rule = getComputedStyle(box).getPropertyValue("--rule").trim();
   const series: uPlot.Series[] = [{}];
@@ -106,7 +115,7 @@ export function options(box: HTMLElement, arms: Arm[], percent: boolean, most: n
     height: highFor(box),
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { show: false } },
-    scales: { x: { time: false, range: [0, most] }, y: { range: (_u, low, high) => (percent ? [Math.max(0, Math.min(low, 0.9) - 0.02), 1] : uPlot.rangeNum(low, high, 0.1, true)) } },
+    scales: { x: { time: false, range: [0, most] }, y: { range: (_u, low, high) => (percent ? [Math.max(0, Math.min(low, 0.9) - 0.02), 1] : Plot.rangeNum(low, high, 0.1, true)) } },
     axes: [
       { ...axis, size: 30 * enlarged(), values: (_u, ticks) => ticks.map((v) => `${v}`) },
       { ...axis, size: 56 * enlarged(), values: (_u, ticks) => ticks.map((v) => shown(v, percent)) },
@@ -130,6 +139,8 @@ export function LiveChart(props: {
   useRun(run);
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
+  const [Plot, setPlot] = useState(() => loaded);
+  useEffect(() => void plotting().then((found) => setPlot(() => found)), []);
   const ordered = curvesOf(run, props.quantity, arms, props.of);
   const drawn = looks(arms.map((arm) => arm.id));
   // The lines are made anew only where they change; their names are those of the key below.
@@ -140,10 +151,10 @@ export function LiveChart(props: {
 
   useEffect(() => {
     const element = box.current;
-    if (!element) return;
+    if (!element || !Plot) return;
     const make = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(options(element, arms, percent, most), aligned(ordered), element);
+      plot.current = new Plot(options(Plot, element, arms, percent, most), aligned(ordered), element);
     };
     make();
     const resize = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: highFor(element) }));
@@ -156,7 +167,7 @@ export function LiveChart(props: {
       plot.current?.destroy();
       plot.current = null;
     };
-  }, [signature, empty]);
+  }, [signature, empty, Plot]);
 
   useEffect(() => {
     plot.current?.setData(aligned(ordered));

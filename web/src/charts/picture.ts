@@ -1,11 +1,11 @@
 // A chart of curves as a picture that stands by itself: title, axes with names, key, and what was trained.
 
-import uPlot from "uplot";
+import type uPlot from "uplot";
 
 import type { Run } from "../live/run";
 import type { TrialShown } from "../made/messages";
 import { t } from "../words";
-import { aligned, curvesOf, options, type Arm, type Quantity } from "./live";
+import { aligned, curvesOf, options, type Arm, plotting, type Quantity } from "./live";
 import { colorOf, looks, shapeOf } from "./looks";
 
 const WIDE = 1200;
@@ -14,15 +14,16 @@ const LINE = 30;
 const EDGE = 28;
 
 export async function pictured(run: Run, quantity: Quantity, title: string, note: string, most: number, arms: Arm[], of: (trial: TrialShown) => string[]): Promise<HTMLCanvasElement> {
+  const Plot = await plotting();
   const box = document.createElement("div");
   box.className = "live away";
   box.style.width = `${WIDE}px`;
   document.body.append(box);
   const percent = quantity === "metric";
-  const shown = options(box, arms, percent, most);
+  const shown = options(Plot, box, arms, percent, most);
   const names = [t("chart.step"), title];
   shown.axes!.forEach((axis, i) => Object.assign(axis, { label: names[i], labelSize: 24, labelFont: "14px system-ui, sans-serif", font: "14px system-ui, sans-serif" }));
-  const plot = new uPlot({ ...shown, width: WIDE, height: HIGH }, aligned(curvesOf(run, quantity, arms, of)), box);
+  const plot = new Plot({ ...shown, width: WIDE, height: HIGH }, aligned(curvesOf(run, quantity, arms, of)), box);
   await new Promise((drawn) => setTimeout(drawn)); // uPlot draws in a microtask of its own
   const canvas = onPaper(plot, box, title, note, arms);
   plot.destroy();

@@ -60,12 +60,18 @@ export class Pool {
   private readonly queue: Task[] = [];
   private ids = 0;
   private looking: ReturnType<typeof setInterval> | null = null;
+  private modules: Modules<WebAssembly.Module> | null = null;
 
   constructor(
-    private readonly modules: Modules<WebAssembly.Module>,
     private readonly size: number,
     private readonly hire: () => Worker,
   ) {}
+
+  // Give the workers what they train with, before the first trial.
+  equip(modules: Modules<WebAssembly.Module>): void {
+    this.modules = modules;
+    for (const { worker } of this.hands) send(worker, { type: "modules", modules });
+  }
 
   // Train every trial to its end and return their curves, in order. Stopped by the signal, those not
   // finished say so, and end where they are.
@@ -94,7 +100,7 @@ export class Pool {
     }
   }
 
-  // Hire all workers now: it takes longer than the first points do.
+  // Hire all workers now: it takes longer than the first points do, and than fetching the module.
   gather(): void {
     while (this.hands.length < this.size) this.hired();
   }
@@ -131,7 +137,7 @@ export class Pool {
       event.preventDefault?.();
       this.bury(hand, event.message || "it could not start");
     };
-    send(hand.worker, { type: "modules", modules: this.modules });
+    if (this.modules) send(hand.worker, { type: "modules", modules: this.modules });
     this.hands.push(hand);
     return hand;
   }

@@ -50,14 +50,18 @@ function turn(): Promise<void> {
 // What a worker does with each message.
 export class Session {
   private modules: Modules<WebAssembly.Module> | null = null;
-  private kernels: Modules<Kernels> | null = null;
+  private kernels: Promise<Modules<Kernels>> | null = null;
   private readonly sets = new Map<string, Dataset>();
   private stopped = false;
 
   constructor(private readonly port: Port) {}
 
   async take(message: ToWorker): Promise<void> {
-    if (message.type === "modules") this.modules = message.modules;
+    if (message.type === "modules") {
+      this.modules = message.modules;
+      this.kernels = instances(message.modules);
+      this.kernels.catch(() => {}); // the first trial says it
+    }
     if (message.type === "data") this.sets.set(message.name, message.data);
     if (message.type === "stop") this.stopped = true;
     if (message.type !== "train") return;
@@ -74,7 +78,7 @@ export class Session {
   }
 
   private async carryOut({ id, trial, data: name, watched }: Order): Promise<void> {
-    const kernels = (this.kernels ??= await instances(this.modules!));
+    const kernels = await (this.kernels ??= instances(this.modules!));
     const data = this.sets.get(name)!;
     const watching = watched && watcher(kernels.float32, data, trial, watched);
     const state = new TrialState(trial, data, kernels);

@@ -15,6 +15,7 @@ import { families, type Settings, studyOf } from "../protocol/experiments";
 import { datasetsOf } from "../protocol/recipes";
 import type { Study, Timed } from "../protocol/study";
 
+const FIRST = "cookies"; // what chapter 1 trains on
 const KEPT = 1000; // curves, for a run that was stopped, and for a knob that is turned back
 
 export interface Hears {
@@ -39,8 +40,9 @@ export class Device {
   // Fetch and compile what any run needs.
   async begin(): Promise<void> {
     families().catch(() => undefined); // a run asks for them again, and says what is wrong
+    void this.load(FIRST);
     try {
-      (await this.hands()).gather();
+      await this.hands();
       this.hears.read({ type: "state", state: "ready" });
     } catch (error) {
       this.pool = null;
@@ -63,8 +65,22 @@ export class Device {
   }
 
   private hands(): Promise<Pool> {
-    this.pool ??= loadModule(this.find("kernels-float32.wasm")).then((float32) => new Pool({ float32 }, workers(), hire));
+    this.pool ??= this.gathered();
     return this.pool;
+  }
+
+  // The workers start while the module is on its way.
+  private async gathered(): Promise<Pool> {
+    const loading = loadModule(this.find("kernels-float32.wasm"));
+    const pool = new Pool(workers(), hire);
+    pool.gather();
+    try {
+      pool.equip({ float32: await loading });
+    } catch (error) {
+      pool.close();
+      throw error;
+    }
+    return pool;
   }
 
   private load(name: string): Promise<Dataset> {
