@@ -100,7 +100,8 @@ TOGETHER = 131_072  # elements of x; half of it and less was slower at 28 x 28
 @kernel(reorder=True)
 def _together(x: Any) -> int:
     """How many channels are done at a time."""
-    return max(1, TOGETHER // max(x.shape[0] * x.shape[2], 1))
+    count: int = max(1, TOGETHER // max(x.shape[0] * x.shape[2], 1))
+    return count
 
 
 @kernel(reorder=True)

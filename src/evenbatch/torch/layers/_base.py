@@ -60,6 +60,10 @@ def reached(
     return forward_ad._current_level < 0 and not torch._C._are_functorch_transforms_active()
 
 
+def _traced() -> bool:
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
 class Activated:
     """The two things these layers add to PyTorch's: `activation`, and a mask when called."""
 
@@ -91,8 +95,18 @@ class Activated:
             "them PyTorch's first, with accelerate(model, undo=True), or use torch.export"
         )
 
+    def _small(self, input: Any, mask: Any, kind: str) -> bool:
+        """Whether PyTorch's own layer is faster: asked before anything that takes time."""
+        return mask is None and type(input) is Tensor and input.numel() < FEWEST[kind]
+
     def _activate(self, y: Tensor) -> Tensor:
-        return torch.relu(y) if self._relu else y
+        """The activation of what PyTorch's own layer gave, in its memory: no norm keeps its output
+        for the backward pass."""
+        if self.activation is None:
+            return y
+        if type(y) is not Tensor or y._is_view() or _traced():
+            return torch.relu(y)
+        return torch.relu_(y)
 
     def _mentioned(self, text: str) -> str:
         return text if self.activation is None else f"{text}, activation={self.activation!r}"

@@ -45,6 +45,8 @@ class _BatchNorm(Activated, nn.modules.batchnorm._BatchNorm):
             ValueError: as PyTorch's layer, and where the mask does not fit.
             TypeError: the mask is no tensor, or input with a mask not floating.
         """
+        if self._small(input, mask, "batch"):
+            return self._activate(super().forward(input))
         if not isinstance(input, Tensor):
             return self._no_tensor(input, mask)
         if mask is not None:
