@@ -17,13 +17,17 @@ from evenbatch.torch.layers._arrays import WIDE
 
 FEWEST = {
     "batch": 1 << 18,
+    "columns": 1 << 20,  # batch norm of two axes, or channels last
     "instance": 1 << 18,
-    "group": 1 << 18,
-    "layer": 1 << 20,
+    "group": 1 << 19,
+    "layer": 1 << 19,
     "rms": 1 << 17,
 }
 """Elements from which the kernels are used: below, calling them costs more than they save. Where
 the two met when measured, rounded up."""
+
+MASKED = 1 << 17
+"""With a mask: what they are compared with then, `_formula`, takes many passes."""
 
 ACTIVATIONS = (None, "relu")
 
@@ -44,7 +48,7 @@ def reached(
     """
     if type(x) not in _PLAIN or x.device.type != "cpu" or x.dtype not in WIDE:
         return False
-    if x.layout is not torch.strided or x.numel() < FEWEST[kind]:
+    if x.layout is not torch.strided or x.numel() < min(FEWEST[kind], MASKED):
         return False
     if x.dtype is torch.bfloat16 and not half:
         return False
@@ -95,7 +99,8 @@ class Activated:
             "them PyTorch's first, with accelerate(model, undo=True), or use torch.export"
         )
 
-    def _small(self, input: Any, mask: Any, kind: str) -> bool:
+    @staticmethod
+    def _small(input: Any, mask: Any, kind: str) -> bool:
         """Whether PyTorch's own layer is faster: asked before anything that takes time."""
         return mask is None and type(input) is Tensor and input.numel() < FEWEST[kind]
 

@@ -49,6 +49,9 @@ class _BatchNorm(Activated, nn.modules.batchnorm._BatchNorm):
             return self._activate(super().forward(input))
         if not isinstance(input, Tensor):
             return self._no_tensor(input, mask)
+        columns = input.layout is torch.strided and (input.dim() == 2 or not input.is_contiguous())
+        if columns and self._small(input, mask, "columns"):
+            return self._activate(super().forward(input))
         if mask is not None:
             check_masked(type(self).__name__, input, mask)
         self._check_input_dim(input)
