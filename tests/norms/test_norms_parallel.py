@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from norm_cases import assert_answer, build, fits, run, sample
 
 from evenbatch.kernels import parallel
+from evenbatch.kernels._jit import jit_enabled, kernel
 from evenbatch.norms import NORMALIZERS, _buffers, release_buffers, set_threads, using_threads
 
 NAMES = list(NORMALIZERS)
@@ -88,30 +90,43 @@ def test_an_error_in_any_share_is_raised_after_all_have_ended() -> None:
             assert len(ended) == 2
 
 
-def test_a_team_does_the_shares() -> None:
-    x = sample(LARGE["long"], "float32")
-    expected = build("batch", x.shape)(x).copy()
+@kernel(entry=True)
+def _count(first: int, last: int, done: Any, wrong: int) -> None:
+    for i in range(first, last):
+        done[i] += 1
+        if i == wrong:
+            raise ZeroDivisionError("the wrong item")
+
+
+@pytest.mark.skipif(not jit_enabled(), reason="plain Python has the pool")
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_of_another_library_do_every_share_once(threads: int) -> None:
     asked: list[int] = []
 
-    def team(work: Any, shares: int) -> None:
+    def enter(body: int, common: int, shares: int, _flags: int) -> None:
+        """As ``GOMP_parallel``, which may give fewer threads than there are shares."""
         asked.append(shares)
-        for k in reversed(range(shares)):
-            work(k)
+        run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(body)
+        workers = [threading.Thread(target=run, args=(common,)) for _ in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
 
-    with parallel.on_team(3, team):
-        assert parallel.threads() == 3
-        np.testing.assert_array_equal(build("batch", x.shape)(x), expected)
-        assert asked == [3]
-
-        def failing(first: int, last: int) -> None:
-            raise ZeroDivisionError(f"items {first} to {last}")
-
-        with pytest.raises(ZeroDivisionError, match="items 66 to 100"):
-            parallel.split(failing, 100, parallel.SPLIT_FROM)
-    with parallel.on_team(2, team), ThreadPoolExecutor(1) as pool:  # on this thread only
-        assert pool.submit(parallel.threads).result() == parallel.available_cores()
+    words = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+    entered = ctypes.CFUNCTYPE(None, *words)(enter)
+    with parallel.on_openmp(5, ctypes.cast(entered, ctypes.c_void_p).value):
+        assert parallel.threads() == 5
+        done = np.zeros(13)
+        parallel.split(_count, len(done), parallel.SPLIT_FROM, done, -1)
+        assert (done == 1).all()
+        assert asked == [5]
+        with pytest.raises(ZeroDivisionError, match="the wrong item"):
+            parallel.split(_count, len(done), parallel.SPLIT_FROM, done, 12)
+        assert done[0] == 3  # again on the calling thread, which raised it
+        with ThreadPoolExecutor(1) as pool:  # on this thread only
+            assert pool.submit(parallel.threads).result() == parallel.available_cores()
     assert parallel.threads() == parallel.available_cores()
-    assert asked == [3, 3]
 
 
 def test_set_threads() -> None:

@@ -62,10 +62,11 @@ def kernel(
     reorder: bool = False,
     inline: bool = False,
     allocates: bool = False,
+    beside: Callable[..., Any] | None = None,
 ) -> Callable[[F], F]: ...
 def kernel(
     function: F | None = None, *, entry: bool = False, reorder: bool = False, inline: bool = False,
-    allocates: bool = False,
+    allocates: bool = False, beside: Callable[..., Any] | None = None,
 ) -> Any:  # fmt: skip
     """Compile a function that holds plain loops over arrays.
 
@@ -78,6 +79,7 @@ def kernel(
         allocates: it makes arrays, or calls NumPy functions that do. Only such a kernel counts
             references to its arrays: each count is an atomic operation on memory that all threads
             share, and took two thirds of the time of short loops. Keep the loops out of it.
+        beside: keep its machine code with that of this function, for an entry made by a program.
     """
 
     def wrap(py_function: F) -> Any:
@@ -92,7 +94,8 @@ def kernel(
         if ours is not None and not entry:
             ours.hide(dispatcher)
         elif ours is not None and cache_folder() is not None:
-            dispatcher._cache = ours.KernelCache(py_function)
+            dispatcher._cache = ours.KernelCache(beside or py_function)
+        dispatcher.asked = {"reorder": reorder, "allocates": allocates}
         return dispatcher
 
     return wrap if function is None else wrap(function)

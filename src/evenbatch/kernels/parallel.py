@@ -10,7 +10,7 @@ where a `ThreadPoolExecutor` was measured at 35. Work below `SPLIT_FROM` element
 calling thread all the same.
 
 Where another library's threads have just worked, they may still be spinning, waiting for more, and
-a second pool would share cores with them. `on_team` lets that library's threads do the work.
+a second pool would share cores with them. `on_openmp` lets that library's threads do the work.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any
 
+from evenbatch.kernels._jit import jit_enabled
+from evenbatch.kernels._region import region_of
+
 SPLIT_FROM = 200_000  # elements
 
 Answer = BaseException | None
-Team = Callable[[Callable[[int], None], int], None]
-"""``team(work, shares)`` calls ``work(k)`` for each ``k < shares``, on whichever threads, and
-returns when all have ended."""
-
 Share = tuple[Callable[..., None], tuple[Any, ...], "SimpleQueue[Answer]"]
 
 _lock = threading.Lock()
@@ -38,10 +37,10 @@ _threads: int | None = None
 
 
 class _Here(threading.local):
-    """What `on_team` set for the current thread."""
+    """What `on_openmp` set for the current thread."""
 
     count: int | None = None
-    team: Team | None = None
+    openmp: int | None = None
 
 
 _here = _Here()
@@ -84,19 +83,19 @@ def using_threads(count: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def on_team(count: int, team: Team | None) -> Iterator[None]:
-    """For the calling thread and the length of a ``with`` block, `count` threads, those of `team`.
+def on_openmp(count: int, gomp_parallel: int | None) -> Iterator[None]:
+    """For the calling thread and the length of a ``with`` block, `count` threads of that library.
 
     Args:
         count: shares that large inputs are divided into.
-        team: who does them; None for this module's pool.
+        gomp_parallel: address of the library's function of that name; None for this module's pool.
     """
-    before = _here.count, _here.team
-    _here.count, _here.team = count, team
+    before = _here.count, _here.openmp
+    _here.count, _here.openmp = count, gomp_parallel
     try:
         yield
     finally:
-        _here.count, _here.team = before
+        _here.count, _here.openmp = before
 
 
 def _work(shares: SimpleQueue[Share]) -> None:
@@ -143,10 +142,11 @@ def split(kernel: Callable[..., None], items: int, elements: int, *args: Any) ->
     if shares <= 1:
         kernel(0, items, *args)
         return
-    edges = [items * k // shares for k in range(shares + 1)]
-    if _here.team is not None:
-        _on_the_team(_here.team, kernel, edges, args)
+    if _here.openmp is not None and jit_enabled():
+        if region_of(kernel)(_here.openmp, shares, items, *args):
+            kernel(0, items, *args)  # raises here what a share has raised there
         return
+    edges = [items * k // shares for k in range(shares + 1)]
     _have_workers(shares - 1)
     answers: SimpleQueue[Answer] = SimpleQueue()
     for k in range(1, shares):
@@ -159,20 +159,3 @@ def split(kernel: Callable[..., None], items: int, elements: int, *args: Any) ->
     for error in errors:
         if error is not None:
             raise error
-
-
-def _on_the_team(
-    team: Team, kernel: Callable[..., None], edges: list[int], args: tuple[Any, ...]
-) -> None:
-    """Let the team do the shares between the edges; raise the first error when all have ended."""
-    errors: list[BaseException] = []
-
-    def work(k: int) -> None:
-        try:
-            kernel(edges[k], edges[k + 1], *args)
-        except BaseException as error:  # raised below, on the thread that asked
-            errors.append(error)
-
-    team(work, len(edges) - 1)
-    if errors:
-        raise errors[0]

@@ -7,11 +7,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import evenbatch.torch as ours
 from evenbatch.kernels import parallel
+from evenbatch.kernels._jit import kernel
 from evenbatch.torch.layers import _threads
 
 
@@ -27,37 +29,21 @@ def test_pytorchs_openmp_is_found_where_there_is_one() -> None:
     carried = list((Path(torch.__file__).parent / "lib").glob("libgomp*"))
     expected = bool(carried) and sys.platform == "linux"
     assert (_threads.loaded_openmp() is not None) == expected
-    assert (_threads.openmp_team() is not None) == expected
+    assert (_threads.gomp_parallel() is not None) == expected
 
 
-def test_every_share_is_done_once_on_threads_of_the_team(two_threads: Any) -> None:
-    team = _threads.openmp_team()
-    if team is None:  # the pool then works, as the tests below see
-        assert sys.platform != "linux"
-        return
-    done: list[int] = []
-    where: set[int] = set()
-
-    def work(k: int) -> None:
-        done.append(k)
-        where.add(threading.get_ident())
-
-    for shares in (1, 2, 5):
-        done.clear()
-        team(work, shares)
-        assert sorted(done) == list(range(shares))
-    assert threading.get_ident() in where
-    assert len(where) > 1
-    team(lambda k: team(work, 2), 2)  # a region within a region
+@kernel(entry=True)
+def _count(first: int, last: int, seen: Any) -> None:
+    for i in range(first, last):
+        seen[i] += 1
 
 
-def test_an_error_on_a_team_thread_arrives(two_threads: Any) -> None:
-    def failing(first: int, last: int) -> None:
-        if first > 0:
-            raise ZeroDivisionError("on the second thread")
-
-    with _threads.pytorchs_threads(), pytest.raises(ZeroDivisionError, match="on the second"):
-        parallel.split(failing, 10, parallel.SPLIT_FROM)
+def test_every_share_is_done_once_by_the_team(two_threads: Any) -> None:
+    with _threads.pytorchs_threads():
+        for items in (1, 2, 5, 1000):
+            seen = np.zeros(items)
+            parallel.split(_count, items, parallel.SPLIT_FROM, seen)
+            assert (seen == 1).all()
 
 
 @pytest.mark.parametrize("way", ["team", "pool", "one thread"])
@@ -69,7 +55,7 @@ def test_the_answer_is_the_same_to_the_bit(
     for ways in ("team", way):
         torch.set_num_threads(1 if ways == "one thread" else 2)
         if ways == "pool":
-            monkeypatch.setattr(_threads, "openmp_team", lambda: None)
+            monkeypatch.setattr(_threads, "gomp_parallel", lambda: None)
         for layer in (ours.BatchNorm2d(16), ours.GroupNorm(4, 16), ours.LayerNorm(20)):
             leaf = x.clone().requires_grad_()
             y = layer(leaf)

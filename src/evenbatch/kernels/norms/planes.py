@@ -31,7 +31,8 @@ BLOCK = np.uint64(4096)
 
 
 @kernel(inline=True, reorder=True)
-def _total(x: Any, valid: Any, n: int, c: int) -> float:
+def plane_total(x: Any, valid: Any, n: int, c: int) -> float:
+    """The sum of a plane."""
     total = 0.0
     for s in range(x.shape[2]):
         if valid is None or valid[n, s]:
@@ -40,7 +41,8 @@ def _total(x: Any, valid: Any, n: int, c: int) -> float:
 
 
 @kernel(inline=True, reorder=True)
-def _spread(x: Any, valid: Any, n: int, c: int, mean: float) -> float:
+def plane_spread(x: Any, valid: Any, n: int, c: int, mean: float) -> float:
+    """The sum of squares of what a plane is away from `mean`."""
     total = 0.0
     for s in range(x.shape[2]):
         if valid is None or valid[n, s]:
@@ -63,12 +65,12 @@ def unit_statistics(
     if centered:
         for n in range(n0, n1):
             for c in range(c0, c1):
-                mean += _total(x, valid, n, c)
+                mean += plane_total(x, valid, n, c)
         mean /= count
     spread = 0.0
     for n in range(n0, n1):
         for c in range(c0, c1):
-            spread += _spread(x, valid, n, c, mean)
+            spread += plane_spread(x, valid, n, c, mean)
     return mean, spread / count
 
 

@@ -36,19 +36,20 @@ def dense(x: Tensor, layout: torch.memory_format | None) -> Tensor:
 def view(x: Tensor) -> Array:
     """x's numbers where they lie, x being contiguous; bfloat16, which NumPy lacks, is widened."""
     x = x.detach()
-    array: Array = (x if x.dtype is WIDE[x.dtype] else x.to(WIDE[x.dtype])).numpy()
+    array: Array = (x.float() if x.dtype is torch.bfloat16 else x).numpy()
     return array
 
 
 def planes(x: Tensor, layout: torch.memory_format | None) -> Array:
     """x (N, C, *spatial) as (N, C, S); channels-last ones as the (N * S, C, 1) that they are."""
+    array = view(x)
     if layout is None:
-        return view(x).reshape(x.shape[0], x.shape[1], -1)
-    return view(x.movedim(1, -1)).reshape(-1, x.shape[1], 1)
+        return array.reshape(x.shape[0], x.shape[1], -1)
+    return array.transpose(0, *range(2, x.dim()), 1).reshape(-1, x.shape[1], 1)
 
 
-def result(x: Tensor, layout: torch.memory_format | None) -> Tensor:
-    """A tensor like x, of the dtype that is computed in, for a kernel to fill.
+def result(x: Tensor, layout: torch.memory_format | None) -> tuple[Tensor, Array]:
+    """A tensor like x, of the dtype that is computed in, and its memory for a kernel to fill.
 
     On memory used before, in large pages, where PyTorch's allocator gives a large tensor fresh ones
     again and again: of normalizing 16 MB, forward and backward, two thirds of the time were page
@@ -56,9 +57,15 @@ def result(x: Tensor, layout: torch.memory_format | None) -> Tensor:
     """
     dtype = NUMPY[WIDE[x.dtype]]
     if layout is None:
-        return torch.from_numpy(empty(tuple(x.shape), dtype))
-    shape = tuple(x.movedim(1, -1).shape)
-    return torch.from_numpy(empty(shape, dtype)).movedim(-1, 1)
+        array = empty(tuple(x.shape), dtype)
+        return torch.from_numpy(array), array
+    array = empty((x.shape[0], *x.shape[2:], x.shape[1]), dtype)
+    return torch.from_numpy(array).movedim(-1, 1), array
+
+
+def narrow(y: Tensor, x: Tensor) -> Tensor:
+    """y in x's dtype (`to` takes a microsecond to find that there is nothing to do)."""
+    return y if y.dtype is x.dtype else y.to(x.dtype)
 
 
 def like(x: Tensor, layout: torch.memory_format | None) -> Tensor:
@@ -79,7 +86,10 @@ def parameter(value: Tensor | None, size: int, neutral: float, dtype: Any) -> Ar
             f"weight, bias and statistics must have {size} elements for this input, got one of "
             f"shape {tuple(value.shape)}"
         )
-    return np.ascontiguousarray(view(value).reshape(-1), dtype)
+    array = view(value)
+    if array.ndim == 1 and array.dtype == dtype and array.flags.c_contiguous:
+        return array
+    return np.ascontiguousarray(array.reshape(-1), dtype)
 
 
 def slope(relu: bool) -> float:

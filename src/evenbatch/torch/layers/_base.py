@@ -17,13 +17,17 @@ from evenbatch.torch.layers._arrays import WIDE
 
 FEWEST = {
     "batch": 1 << 18,
+    "columns": 1 << 20,  # batch norm of two axes, or channels last
     "instance": 1 << 18,
-    "group": 1 << 18,
-    "layer": 1 << 20,
+    "group": 1 << 19,
+    "layer": 1 << 19,
     "rms": 1 << 17,
 }
 """Elements from which the kernels are used: below, calling them costs more than they save. Where
 the two met when measured, rounded up."""
+
+MASKED = 1 << 17
+"""With a mask: what they are compared with then, `_formula`, takes many passes."""
 
 ACTIVATIONS = (None, "relu")
 
@@ -44,7 +48,7 @@ def reached(
     """
     if type(x) not in _PLAIN or x.device.type != "cpu" or x.dtype not in WIDE:
         return False
-    if x.layout is not torch.strided or x.numel() < FEWEST[kind]:
+    if x.layout is not torch.strided or x.numel() < min(FEWEST[kind], MASKED):
         return False
     if x.dtype is torch.bfloat16 and not half:
         return False
@@ -58,6 +62,10 @@ def reached(
     if torch.compiler.is_compiling():
         return True
     return forward_ad._current_level < 0 and not torch._C._are_functorch_transforms_active()
+
+
+def _traced() -> bool:
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
 class Activated:
@@ -91,8 +99,19 @@ class Activated:
             "them PyTorch's first, with accelerate(model, undo=True), or use torch.export"
         )
 
+    @staticmethod
+    def _small(input: Any, mask: Any, kind: str) -> bool:
+        """Whether PyTorch's own layer is faster: asked before anything that takes time."""
+        return mask is None and type(input) is Tensor and input.numel() < FEWEST[kind]
+
     def _activate(self, y: Tensor) -> Tensor:
-        return torch.relu(y) if self._relu else y
+        """The activation of what PyTorch's own layer gave, in its memory: no norm keeps its output
+        for the backward pass."""
+        if self.activation is None:
+            return y
+        if type(y) is not Tensor or y._is_view() or _traced():
+            return torch.relu(y)
+        return torch.relu_(y)
 
     def _mentioned(self, text: str) -> str:
         return text if self.activation is None else f"{text}, activation={self.activation!r}"

@@ -13,9 +13,11 @@ from evenbatch.kernels.norms.channels_last import last_backward, last_forward, w
 from evenbatch.kernels.parallel import split
 from evenbatch.norms import _over_batch, _over_rows
 from evenbatch.torch.layers._arrays import (
+    NUMPY,
     Array,
     channels_last,
     dense,
+    narrow,
     parameter,
     planes,
     result,
@@ -41,11 +43,14 @@ def _copied(statistics: Tensor) -> Array:
 
 def _gradients(dx: Tensor, x: Tensor, pairs: list[tuple[Array, Tensor | None]]) -> Three:
     """dx in x's dtype, and each parameter's gradient in its own shape and dtype."""
-    found = [
-        x.new_empty(0) if p is None else torch.from_numpy(g).to(p.dtype).view(p.shape)
-        for g, p in pairs
-    ]
-    return dx.to(x.dtype), found[0], found[1]
+    found = [x.new_empty(0) if p is None else _gradient(g, p) for g, p in pairs]
+    return narrow(dx, x), found[0], found[1]
+
+
+def _gradient(g: Array, p: Tensor) -> Tensor:
+    if p.dtype in NUMPY:
+        g = g.astype(NUMPY[p.dtype], copy=False)
+    return narrow(torch.from_numpy(g.reshape(p.shape)), p)
 
 
 def _flags(mask: Tensor | None, layout: torch.memory_format | None, batch: int) -> Array | None:
@@ -70,22 +75,22 @@ def _batch_forward(
     relu: bool,
 ) -> Three:
     layout = channels_last(x)
-    y = result(x, layout)
-    array, out = planes(dense(x, layout), layout), planes(y, layout)
+    y, out = result(x, layout)
+    array = planes(dense(x, layout), layout)
     flags = _flags(mask, layout, len(x))
     if array.size == 0 or (flags is not None and not flags.any()):
         y.zero_()
         nothing, one = (torch.full((x.shape[1],), v, dtype=torch.float64) for v in (0.0, 1.0))
-        return y.to(x.dtype), nothing, one
+        return narrow(y, x), nothing, one
     fixed = None
     if fixed_mean is not None and fixed_var is not None:
         fixed = _copied(fixed_mean), _copied(fixed_var)
     with pytorchs_threads():
         used = _over_batch.forward(
             array, flags, *_affine(weight, bias, x.shape[1], array.dtype), eps,
-            slope(relu), fixed, out,
+            slope(relu), fixed, out.reshape(array.shape),
         )  # fmt: skip
-    return y.to(x.dtype), torch.from_numpy(used[0]), torch.from_numpy(used[1])
+    return narrow(y, x), torch.from_numpy(used[0]), torch.from_numpy(used[1])
 
 
 def _batch_backward(
@@ -102,17 +107,17 @@ def _batch_backward(
     relu: bool,
 ) -> Three:
     layout = channels_last(x)
-    dx = result(x, layout)
+    dx, out = result(x, layout)
     array, slopes = (planes(dense(t, layout), layout) for t in (x, dy))
     flags = _flags(mask, layout, len(x))
     if array.size == 0 or (flags is not None and not flags.any()):
-        nothing = np.zeros(x.shape[1])
-        return _gradients(dx.zero_(), x, [(nothing, weight), (nothing, bias)])
+        nothing = np.zeros((2, x.shape[1]))
+        return _gradients(dx.zero_(), x, [(nothing[0], weight), (nothing[1], bias)])
     with pytorchs_threads():
         dweight, dbias = _over_batch.backward(
             array, slopes, flags, *_affine(weight, bias, x.shape[1], array.dtype), eps,
             slope(relu), view(mean), view(var), fixed_mean is None,
-            planes(dx, layout),
+            out.reshape(array.shape),
         )  # fmt: skip
     return _gradients(dx, x, [(dweight, weight), (dbias, bias)])
 
@@ -146,23 +151,23 @@ def _group_forward(
 ) -> Three:
     layout = channels_last(x)
     flags = _flags(mask, None, len(x))
-    y = result(x, layout if flags is None else None)
+    y, out = result(x, layout if flags is None else None)
     mean, var = np.empty((len(x), groups)), np.empty((len(x), groups))
     with pytorchs_threads():
         if layout is not None and flags is None:
-            array, out = (_samples(t, layout) for t in (x, y))
+            array = _samples(x, layout)
             gamma, beta = _affine(weight, bias, x.shape[1], array.dtype)
             split(
                 last_forward, len(x), array.size,
-                array, gamma, beta, eps, slope(relu), mean, var, out,
+                array, gamma, beta, eps, slope(relu), mean, var, out.reshape(array.shape),
             )  # fmt: skip
         else:
             array = planes(dense(x, None), None)
             gamma, beta = _affine(weight, bias, x.shape[1], array.dtype)
             mean, var = _over_rows.forward_groups(
-                array, flags, groups, gamma, beta, eps, slope(relu), planes(y, None)
+                array, flags, groups, gamma, beta, eps, slope(relu), out.reshape(array.shape)
             )
-    return dense(y.to(x.dtype), layout), torch.from_numpy(mean), torch.from_numpy(var)
+    return dense(narrow(y, x), layout), torch.from_numpy(mean), torch.from_numpy(var)
 
 
 def _samples(x: Tensor, layout: torch.memory_format) -> Array:
@@ -186,17 +191,17 @@ def _group_backward(
 ) -> Three:
     layout = channels_last(x)
     flags = _flags(mask, None, len(x))
-    dx = result(x, layout if flags is None else None)
+    dx, out = result(x, layout if flags is None else None)
     statistics = view(mean), view(var)
     with pytorchs_threads():
         if layout is not None and flags is None:
-            array, slopes, out = (_samples(t, layout) for t in (x, dy, dx))
+            array, slopes = (_samples(t, layout) for t in (x, dy))
             gamma, beta = _affine(weight, bias, x.shape[1], array.dtype)
             dgammas, dbetas = (np.empty((len(x), x.shape[1])) for _ in range(2))
             split(
                 last_backward, len(x), array.size,
-                array, slopes, gamma, beta, eps, slope(relu), *statistics, out,
-                dgammas, dbetas,
+                array, slopes, gamma, beta, eps, slope(relu), *statistics,
+                out.reshape(array.shape),                 dgammas, dbetas,
             )  # fmt: skip
             dgamma, dbeta = dgammas.sum(0), dbetas.sum(0)
         else:
@@ -204,7 +209,7 @@ def _group_backward(
             gamma, beta = _affine(weight, bias, x.shape[1], array.dtype)
             dgamma, dbeta = _over_rows.backward_groups(
                 array, slopes, flags, groups, gamma, beta, eps, slope(relu),
-                *statistics, planes(dx, None),
+                *statistics, out.reshape(array.shape),
             )  # fmt: skip
     return _gradients(dense(dx, layout), x, [(dgamma, weight), (dbeta, bias)])
 
@@ -243,15 +248,15 @@ def _row_forward(
     relu: bool,
 ) -> Three:
     features = math.prod(x.shape[-dims:])
-    y = result(x, None)
+    y, out = result(x, None)
     array = view(dense(x, None)).reshape(-1, 1, features)
     gamma, beta = _affine(weight, bias, features, array.dtype)
     with pytorchs_threads():
         mean, var = _over_rows.forward(
             array, _row_flags(mask, x, features), gamma[None], beta[None], eps,
-            slope(relu), centered, view(y).reshape(array.shape),
+            slope(relu), centered, out.reshape(array.shape),
         )  # fmt: skip
-    return y.to(x.dtype), torch.from_numpy(mean[:, 0]), torch.from_numpy(var[:, 0])
+    return narrow(y, x), torch.from_numpy(mean[:, 0]), torch.from_numpy(var[:, 0])
 
 
 def _row_backward(
@@ -268,14 +273,14 @@ def _row_backward(
     relu: bool,
 ) -> Three:
     features = math.prod(x.shape[-dims:])
-    dx = result(x, None)
+    dx, out = result(x, None)
     array, slopes = (view(dense(t, None)).reshape(-1, 1, features) for t in (x, dy))
     gamma, beta = _affine(weight, bias, features, array.dtype)
     with pytorchs_threads():
         dweight, dbias = _over_rows.backward(
             array, slopes, _row_flags(mask, x, features), gamma[None], beta[None], eps,
             slope(relu), centered, view(mean)[:, None], view(var)[:, None],
-            view(dx).reshape(array.shape),
+            out.reshape(array.shape),
         )  # fmt: skip
     return _gradients(dx, x, [(dweight, weight), (dbias, bias)])
 

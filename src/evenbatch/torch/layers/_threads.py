@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from evenbatch.kernels.parallel import Team, on_team
+from evenbatch.kernels.parallel import on_openmp
 
 
 def loaded_openmp() -> str | None:
@@ -34,36 +32,18 @@ def loaded_openmp() -> str | None:
 
 
 @cache
-def openmp_team() -> Team | None:
-    """PyTorch's OpenMP threads, or None where they cannot be reached."""
+def gomp_parallel() -> int | None:
+    """The address of the function that enters a parallel region, None where there is none."""
     path = loaded_openmp()
     if path is None:
         return None
     try:
         library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
-        run, number, size = (
-            library.GOMP_parallel,
-            # Called with the GIL held: they only read a number.
-            ctypes.PyDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW).omp_get_thread_num,
-            ctypes.PyDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW).omp_get_num_threads,
-        )
+        return ctypes.cast(library.GOMP_parallel, ctypes.c_void_p).value
     except (OSError, AttributeError):
         return None
-    body_type = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-    run.argtypes = [body_type, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
-    run.restype = None
-
-    def team(work: Callable[[int], None], shares: int) -> None:
-        def body(_: Any) -> None:
-            # The region may get fewer threads than asked for, within another one for instance.
-            for k in range(number(), shares, size()):
-                work(k)
-
-        run(body_type(body), None, shares, 0)
-
-    return team
 
 
 def pytorchs_threads() -> AbstractContextManager[None]:
     """Kernels divide their work as PyTorch does, among as many threads, and the same ones."""
-    return on_team(torch.get_num_threads(), openmp_team())
+    return on_openmp(torch.get_num_threads(), gomp_parallel())

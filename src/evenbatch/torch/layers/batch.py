@@ -45,8 +45,13 @@ class _BatchNorm(Activated, nn.modules.batchnorm._BatchNorm):
             ValueError: as PyTorch's layer, and where the mask does not fit.
             TypeError: the mask is no tensor, or input with a mask not floating.
         """
+        if self._small(input, mask, "batch"):
+            return self._activate(super().forward(input))
         if not isinstance(input, Tensor):
             return self._no_tensor(input, mask)
+        columns = input.layout is torch.strided and (input.dim() == 2 or not input.is_contiguous())
+        if columns and self._small(input, mask, "columns"):
+            return self._activate(super().forward(input))
         if mask is not None:
             check_masked(type(self).__name__, input, mask)
         self._check_input_dim(input)

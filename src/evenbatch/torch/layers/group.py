@@ -61,6 +61,8 @@ class GroupNorm(Activated, nn.GroupNorm):
             ValueError: the mask does not fit.
             TypeError: the mask is no tensor, or input with a mask not floating.
         """
+        if self._small(input, mask, "group"):
+            return self._activate(super().forward(input))
         if not isinstance(input, Tensor):
             return self._no_tensor(input, mask)
         if mask is not None:

@@ -46,6 +46,8 @@ class _InstanceNorm(Activated, nn.modules.instancenorm._InstanceNorm):
             ValueError: as PyTorch's layer, and where the mask does not fit.
             TypeError: the mask is no tensor, or input with a mask not floating.
         """
+        if self._small(input, mask, "instance"):
+            return self._activate(super().forward(input))
         if not isinstance(input, Tensor):
             return self._no_tensor(input, mask)
         if mask is not None:

@@ -31,6 +31,8 @@ class Rows(Activated, nn.Module):
             ValueError: the mask does not fit.
             TypeError: the mask is no tensor, or input with a mask not floating.
         """
+        if self._small(input, mask, self._kind):
+            return self._activate(super().forward(input))
         if not isinstance(input, Tensor):
             return self._no_tensor(input, mask)
         if mask is not None:
