@@ -109,7 +109,7 @@ class Activated:
         for the backward pass."""
         if self.activation is None:
             return y
-        if type(y) is not Tensor or y._is_view() or _traced():
+        if _traced() or type(y) is not Tensor or y._is_view():  # no tracer knows the last
             return torch.relu(y)
         return torch.relu_(y)
 
