@@ -14,7 +14,7 @@ import pytest
 import torch
 from agreement import EXACT, Engines, compare, distance, run_engines, series
 from conv_twin import ConvTwin
-from torch_twin import loss_of, make_optimizer, probe_twin, train_twin
+from torch_twin import compare_probes, train_twin
 
 from evenbatch.data.dataset import Dataset
 from evenbatch.engine import Conv, Network, Session, Trial, initial_weights, minibatches, train
@@ -213,16 +213,4 @@ def test_probes_are_what_the_twin_sees(name: str) -> None:
     assert probes is not None
     assert 0.02 < probes.saturated[:, :-1].max() < 1
     twin = ConvTwin(made.network, weights, made.seed, torch.float64)
-    optimizer = make_optimizer(made, twin)
-    rows = minibatches(data.n_train, made.batch_size, made.steps, made.seed)
-    for step in range(made.steps):
-        x = torch.tensor(data.x_train[rows[step]], dtype=torch.float64)
-        optimizer.zero_grad()
-        loss_of(twin(x, step), torch.tensor(data.y_train[rows[step]]), data.task).backward()
-        if step % 4 == 0:
-            for field, wanted in probe_twin(twin, made.network.activation).items():
-                np.testing.assert_allclose(
-                    getattr(probes, field)[step // 4], wanted, rtol=3e-6, atol=1e-7,
-                    err_msg=f"{field}, step {step}",
-                )  # fmt: skip
-        optimizer.step()
+    compare_probes(made, data, probes, twin)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch_twin import Twin, evaluate, loss_of, make_optimizer, probe_twin
+from torch_twin import Twin, compare_probes, evaluate
 
 from evenbatch.data.dataset import Dataset
-from evenbatch.engine import Curve, Network, Session, Trial, minibatches, train
+from evenbatch.engine import Curve, Network, Session, Trial, train
 from evenbatch.engine.network import ACTIVATIONS, NORMALIZERS, PLACEMENTS
 from evenbatch.engine.trial import STATISTICS
 from harness import arrays, classification, random_weights, regression
@@ -268,22 +268,7 @@ def test_probes_are_what_the_twin_sees(activation: str, norm: str, placement: st
         seed=8,
     )  # fmt: skip
     curve, twin = started(trial)
-    assert curve.probes is not None
-    assert list(curve.probes.step) == [0, 4, 8]
-    optimizer = make_optimizer(trial, twin)
-    rows = minibatches(data.n_train, trial.batch_size, trial.steps, trial.seed)
-    for step in range(trial.steps):
-        x = torch.tensor(data.x_train[rows[step]], dtype=torch.float64)
-        optimizer.zero_grad()
-        loss_of(twin(x, step), torch.tensor(data.y_train[rows[step]]), data.task).backward()
-        if step % 4 == 0:
-            for name, wanted in probe_twin(twin, activation).items():
-                found = getattr(curve.probes, name)
-                assert found.shape == (3, 4)
-                np.testing.assert_allclose(
-                    found[step // 4], wanted, rtol=3e-6, atol=1e-7, err_msg=f"{name}, step {step}"
-                )
-        optimizer.step()
+    compare_probes(trial, data, curve.probes, twin)
 
 
 def test_the_probed_shares_are_not_all_zero() -> None:

@@ -19,8 +19,16 @@ from torch.nn import functional as F
 
 from compiled import cached
 from evenbatch.data.dataset import Dataset
-from evenbatch.engine import LayerWeights, Network, NormWeights, Trial, Weights, passes
-from evenbatch.engine.curve import PROBE_FIELDS
+from evenbatch.engine import (
+    LayerWeights,
+    Network,
+    NormWeights,
+    Trial,
+    Weights,
+    minibatches,
+    passes,
+)
+from evenbatch.engine.curve import PROBE_FIELDS, Probes
 from evenbatch.engine.operations import DRIFT_KEYS
 from evenbatch.kernels._lanes import padded
 from evenbatch.kernels.engine import dense
@@ -361,3 +369,23 @@ def probe_twin(twin: Twin, activation: str) -> dict[str, list[float]]:
         found["beta_shift"].append(np.sqrt((beta**2).mean()))
         found["gamma_mean"].append(gamma.mean())
     return found
+
+
+def compare_probes(trial: Trial, data: Dataset, probes: Probes | None, twin: Twin) -> None:
+    """What was probed, in float64 every 4 steps of 9, is what the twin sees as it trains along."""
+    assert probes is not None
+    assert list(probes.step) == [0, 4, 8]
+    optimizer = make_optimizer(trial, twin)
+    rows = minibatches(data.n_train, trial.batch_size, trial.steps, trial.seed)
+    for step in range(trial.steps):
+        x = torch.tensor(data.x_train[rows[step]], dtype=torch.float64)
+        optimizer.zero_grad()
+        loss_of(twin(x, step), torch.tensor(data.y_train[rows[step]]), data.task).backward()
+        if step % 4 == 0:
+            for name, wanted in probe_twin(twin, trial.network.activation).items():
+                found = getattr(probes, name)
+                assert found.shape == (3, len(twin.linears))
+                np.testing.assert_allclose(
+                    found[step // 4], wanted, rtol=3e-6, atol=1e-7, err_msg=f"{name}, step {step}"
+                )
+        optimizer.step()

@@ -201,7 +201,7 @@ def _group_backward(
             split(
                 last_backward, len(x), array.size,
                 array, slopes, gamma, beta, eps, slope(relu), *statistics,
-                out.reshape(array.shape),                 dgammas, dbetas,
+                out.reshape(array.shape), dgammas, dbetas,
             )  # fmt: skip
             dgamma, dbeta = dgammas.sum(0), dbetas.sum(0)
         else:
